@@ -1,0 +1,2 @@
+//! `kunji`, the program.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Packet format and client-side cryptography of Kunji.
