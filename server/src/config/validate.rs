@@ -1,0 +1,130 @@
+//! What single types cannot say about settings.
+
+use kunji_shared::packet::{ModulusLength, Splitter};
+
+use super::{Settings, load::ConfigError};
+use crate::domain::alias::{ApplicationId, KeyAlias};
+
+impl Settings {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if !self.listen.ip().is_loopback() && !self.allow_public_listen {
+            return senseless(
+                "listen",
+                "other machines reach this address and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
+                 TLS proxy, or set allow_public_listen = true",
+            );
+        }
+        for (name, value) in [
+            ("pkcs11_workers", self.pkcs11_workers),
+            ("pkcs11_queue", self.pkcs11_queue),
+            ("secret_hash_concurrency", self.secret_hash_concurrency),
+            ("max_connections", self.max_connections),
+            ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
+        ] {
+            if value == 0 {
+                return senseless(name, "must be at least 1");
+            }
+        }
+        if !(60..=86_400).contains(&self.token_lifetime_seconds) {
+            return senseless("token_lifetime_seconds", "must be from 60 to 86400");
+        }
+        if self.modulus().is_none() {
+            return senseless("rsa_bits", "must be 2048, 3072 or 4096");
+        }
+        if Splitter::new(self.splitter.as_bytes()).is_err() {
+            return senseless("splitter", "must have 1 to 64 bytes");
+        }
+        for name in &self.keys {
+            parse_alias(name).map_err(|problem| ConfigError::Senseless { name: "keys", problem })?;
+        }
+        for (application, policy) in &self.policies {
+            if ApplicationId::parse(application).is_err() {
+                return senseless("policies", "has a name that is no application id");
+            }
+            if policy.pre_expire_days >= policy.validity_days {
+                return senseless("policies", "pre_expire_days must be less than validity_days");
+            }
+        }
+        for pattern in self.reference_patterns.values() {
+            if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
+                return senseless("reference_patterns", "has an entry that is no regular expression");
+            }
+        }
+        if self.subject.country.len() != 2 {
+            return senseless("subject", "country must have two letters");
+        }
+        Ok(())
+    }
+
+    /// The RSA modulus of new keys.
+    pub fn modulus(&self) -> Option<ModulusLength> {
+        ModulusLength::from_bits(self.rsa_bits)
+    }
+
+    /// The keys of first start.
+    pub fn key_aliases(&self) -> Vec<KeyAlias> {
+        self.keys.iter().filter_map(|name| parse_alias(name).ok()).collect()
+    }
+}
+
+fn parse_alias(name: &str) -> Result<KeyAlias, String> {
+    let (application, reference) = name.split_once('/').unwrap_or((name, ""));
+    KeyAlias::parse(application, reference).map_err(|error| format!("{name:?}: {error}"))
+}
+
+fn senseless(name: &'static str, problem: &str) -> Result<(), ConfigError> {
+    Err(ConfigError::Senseless { name, problem: problem.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::load;
+
+    fn with(pairs: &[(&str, &str)]) -> Result<crate::config::Settings, crate::config::ConfigError> {
+        load(None, pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn the_defaults_make_sense() {
+        let settings = with(&[]).unwrap();
+        assert_eq!(settings.key_aliases().len(), settings.keys.len());
+        assert!(settings.policies.contains_key("BASE"));
+    }
+
+    #[test]
+    fn the_environment_wins_and_lists_are_split() {
+        let settings = with(&[
+            ("KUNJI_LISTEN", "127.0.0.1:1"),
+            ("KUNJI_KEY_CACHE_SECONDS", "0"),
+            ("KUNJI_PUBLIC_CERTIFICATES", "REGISTRATION/*,IDA/PARTNER"),
+        ])
+        .unwrap();
+        assert_eq!(settings.listen.port(), 1);
+        assert_eq!(settings.key_cache_seconds, 0);
+        assert_eq!(settings.public_certificates, ["REGISTRATION/*", "IDA/PARTNER"]);
+    }
+
+    #[test]
+    fn numbers_that_are_text_stay_text() {
+        use secrecy::ExposeSecret;
+        let settings = with(&[("KUNJI_PKCS11_PIN", "0012"), ("KUNJI_PKCS11_TOKEN_LABEL", "1234")]).unwrap();
+        assert_eq!(settings.pkcs11_pin.unwrap().expose_secret(), "0012");
+        assert_eq!(settings.pkcs11_token_label, "1234");
+    }
+
+    #[test]
+    fn unknown_and_senseless_settings_are_refused() {
+        for pair in [
+            ("KUNJI_LISTEM", "127.0.0.1:1"),
+            ("KUNJI_LISTEN", "0.0.0.0:8088"),
+            ("KUNJI_RSA_BITS", "1024"),
+            ("KUNJI_SPLITTER", ""),
+            ("KUNJI_KEYS", "ROOT,A//B\n"),
+            ("KUNJI_PKCS11_WORKERS", "0"),
+            ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
+            ("KUNJI_KEY_CACHE_SECONDS", "soon"),
+        ] {
+            assert!(with(&[pair]).is_err(), "{pair:?}");
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The stable names of keys: an application and a reference.
+
+use std::fmt;
+
+/// The application that owns a key, for example `REGISTRATION`: 1 to 36 characters of `A–Z a–z 0–9 _ - .`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ApplicationId(String);
+
+impl ApplicationId {
+    /// Longest name, in bytes.
+    pub const MAX_BYTES: usize = 36;
+
+    /// The application whose key signs every module certificate.
+    pub const ROOT: &'static str = "ROOT";
+    /// The application whose `SIGN` reference signs when a caller names no key.
+    pub const KERNEL: &'static str = "KERNEL";
+    /// The application of other domains' certificates; it has no keys of its own.
+    pub const PARTNER: &'static str = "PARTNER";
+    /// The application of the server's own keys; no caller can name it.
+    pub const INTERNAL: &'static str = "KUNJI";
+
+    /// Reads a name sent by a caller.
+    ///
+    /// # Errors
+    /// [`AliasError::Application`] when it is empty, too long, holds another character or is the
+    /// server's own.
+    pub fn parse(text: &str) -> Result<Self, AliasError> {
+        if text.eq_ignore_ascii_case(Self::INTERNAL) {
+            return Err(AliasError::Application);
+        }
+        Self::parse_any(text)
+    }
+
+    /// Reads a name from the records, where the server's own application occurs too.
+    ///
+    /// # Errors
+    /// [`AliasError::Application`] when it is empty, too long or holds another character.
+    pub fn parse_any(text: &str) -> Result<Self, AliasError> {
+        let fits = !text.is_empty()
+            && text.len() <= Self::MAX_BYTES
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(AliasError::Application) }
+    }
+
+    /// The application of the server's own keys.
+    pub fn internal() -> Self {
+        Self(Self::INTERNAL.to_owned())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ApplicationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The reference of a key within its application; blank names the application's own (master) key.
+///
+/// At most 128 characters of `A–Z a–z 0–9 _ - . : @` and blank inside.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReferenceId(String);
+
+impl ReferenceId {
+    /// Longest reference, in bytes.
+    pub const MAX_BYTES: usize = 128;
+    /// The reference of the signing key of `KERNEL`.
+    pub const SIGN: &'static str = "SIGN";
+
+    /// Reads a reference; blanks around it do not count.
+    ///
+    /// # Errors
+    /// [`AliasError::Reference`] when it is too long or holds another character.
+    pub fn parse(text: &str) -> Result<Self, AliasError> {
+        let text = text.trim();
+        let fits = text.len() <= Self::MAX_BYTES
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:@ ".contains(&b));
+        if fits { Ok(Self(text.to_owned())) } else { Err(AliasError::Reference) }
+    }
+
+    /// The blank reference: the application's own key.
+    pub fn master() -> Self {
+        Self(String::new())
+    }
+
+    /// Whether this is the blank reference.
+    pub fn is_master(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The reference.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Names an application's key independent of its version.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyAlias {
+    /// The application.
+    pub application: ApplicationId,
+    /// The reference within it.
+    pub reference: ReferenceId,
+}
+
+impl KeyAlias {
+    /// Reads both parts as a caller sent them.
+    ///
+    /// # Errors
+    /// [`AliasError`] names the part that does not fit.
+    pub fn parse(application: &str, reference: &str) -> Result<Self, AliasError> {
+        Ok(Self {
+            application: ApplicationId::parse(application)?,
+            reference: ReferenceId::parse(reference)?,
+        })
+    }
+
+    /// The application's own (module) key.
+    pub fn master(application: ApplicationId) -> Self {
+        Self { application, reference: ReferenceId::master() }
+    }
+
+    /// What the key under this alias is for.
+    pub fn role(&self) -> AliasRole {
+        let application = self.application.as_str();
+        let reference = self.reference.as_str();
+        if application == ApplicationId::INTERNAL {
+            AliasRole::AccessToken
+        } else if application == ApplicationId::ROOT && self.reference.is_master() {
+            AliasRole::Root
+        } else if self.reference.is_master() {
+            AliasRole::Module
+        } else if application == ApplicationId::KERNEL && reference.eq_ignore_ascii_case(ReferenceId::SIGN) {
+            AliasRole::Sign
+        } else {
+            AliasRole::Base
+        }
+    }
+}
+
+impl fmt::Display for KeyAlias {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.application.0, self.reference.0)
+    }
+}
+
+/// The place of an alias in the key hierarchy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AliasRole {
+    /// Signs the server's own access tokens; in the HSM, certified by ROOT.
+    AccessToken,
+    /// Encrypts packets; made in software, kept in the database under the module's KEK.
+    Base,
+    /// Certifies base keys and signs for its application; in the HSM.
+    Module,
+    /// The self-signed trust anchor; in the HSM.
+    Root,
+    /// `KERNEL/SIGN`: signs for callers who name no key; in the HSM.
+    Sign,
+}
+
+/// A part of an alias that cannot be a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AliasError {
+    /// The application.
+    #[error("applicationId must have 1 to 36 characters of A-Z, a-z, 0-9, '_', '-' and '.'")]
+    Application,
+    /// The reference.
+    #[error(
+        "referenceId must have at most 128 characters of A-Z, a-z, 0-9, blank, '_', '-', '.', ':' and '@'"
+    )]
+    Reference,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_alias_has_its_place() {
+        let role = |a: &str, r: &str| KeyAlias::parse(a, r).unwrap().role();
+        assert_eq!(role("ROOT", ""), AliasRole::Root);
+        assert_eq!(role("REGISTRATION", " "), AliasRole::Module);
+        assert_eq!(role("KERNEL", "sign"), AliasRole::Sign);
+        assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
+        assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
+    }
+
+    #[test]
+    fn names_are_bounded() {
+        assert_eq!(ApplicationId::parse(""), Err(AliasError::Application));
+        assert_eq!(ApplicationId::parse("A/B"), Err(AliasError::Application));
+        assert_eq!(ApplicationId::parse("kunji"), Err(AliasError::Application));
+        assert_eq!(ApplicationId::parse(&"A".repeat(37)), Err(AliasError::Application));
+        assert_eq!(ReferenceId::parse(&"A".repeat(129)), Err(AliasError::Reference));
+        assert_eq!(ReferenceId::parse("a\nb"), Err(AliasError::Reference));
+    }
+}

@@ -1,0 +1,147 @@
+//! Records of keys and of the KEKs that wrap them.
+
+use kunji_shared::{Thumbprint, packet::ModulusLength};
+
+use super::{
+    alias::{ApplicationId, KeyAlias},
+    policy::Cryptoperiod,
+    time::Timestamp,
+};
+
+/// Names one version of one key for ever; a UUID in its canonical text form.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct KeyId(pub String);
+
+/// `CKA_ID` of an object on the token: 16 random bytes, because tokens do not keep ids unique themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenKeyId(pub [u8; 16]);
+
+impl TokenKeyId {
+    /// 32 lower-case hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        kunji_shared::encoding::encode_hex(&self.0)
+    }
+
+    /// Reads what [`TokenKeyId::to_hex`] wrote; `None` for anything else.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        kunji_shared::encoding::decode_hex(text).ok()?.try_into().ok().map(Self)
+    }
+}
+
+/// Where the private part of a key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyMaterial {
+    /// On the token, under this `CKA_ID`.
+    Token(TokenKeyId),
+    /// In this record: PKCS#8 under version `kek_version` of the application's KEK.
+    Wrapped {
+        /// Version of the KEK of the key's application.
+        kek_version: u32,
+        /// What the token made of the PKCS#8; see [`crate::ports::key_store::KekStore::wrap`].
+        blob: Vec<u8>,
+    },
+}
+
+/// One version of a key, with its certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its name for ever.
+    pub id: KeyId,
+    /// The alias it serves.
+    pub alias: KeyAlias,
+    /// 1 for the first key of the alias, one more for each successor.
+    pub generation: u32,
+    /// Where the private part is.
+    pub material: KeyMaterial,
+    /// Size of the RSA modulus.
+    pub modulus: ModulusLength,
+    /// SHA-256 over the certificate's DER.
+    pub thumbprint: Thumbprint,
+    /// The certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The key that signed the certificate; its own id for ROOT.
+    pub issuer: KeyId,
+    /// The certificate's validity.
+    pub period: Cryptoperiod,
+}
+
+impl KeyRecord {
+    /// The 20 bytes that name this key version in `kid` and in reports:
+    /// `SHA-1("<application>_<reference>_<key id>")`. The key id stands where the reference system has the
+    /// day, so that an alias may have several keys a day.
+    pub fn unique_identifier(&self) -> [u8; 20] {
+        let text =
+            format!("{}_{}_{}", self.alias.application.as_str(), self.alias.reference.as_str(), self.id.0);
+        kunji_shared::digest::sha1(text.as_bytes())
+    }
+
+    /// `kid = BASE64URL(SHA-256(unique identifier))`: the name of this key version in JOSE headers.
+    pub fn kid(&self) -> String {
+        kunji_shared::encoding::encode_base64url(&kunji_shared::digest::sha256(&self.unique_identifier()))
+    }
+}
+
+/// One version of a module's KEK: a non-extractable AES-256 key on the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KekRecord {
+    /// The module.
+    pub application: ApplicationId,
+    /// 1 for the first, one more for each successor.
+    pub version: u32,
+    /// Where it is on the token.
+    pub token_key: TokenKeyId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// `AAD` of a wrapped base private key: every member length-prefixed (32-bit big-endian), so that a blob moved
+/// to another record, or set against another certificate, fails to unwrap.
+pub fn wrapping_context(alias: &KeyAlias, id: &KeyId, thumbprint: &Thumbprint, kek_version: u32) -> Vec<u8> {
+    length_prefixed(&[
+        b"kunji base private key v1",
+        alias.application.as_str().as_bytes(),
+        alias.reference.as_str().as_bytes(),
+        id.0.as_bytes(),
+        thumbprint.as_bytes(),
+        &kek_version.to_be_bytes(),
+    ])
+}
+
+/// Joins byte strings so that no two different lists give the same bytes.
+pub fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(parts.iter().map(|part| part.len() + 4).sum());
+    for part in parts {
+        joined.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        joined.extend_from_slice(part);
+    }
+    joined
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn context_depends_on_every_member() {
+        let alias = |a: &str, r: &str| KeyAlias::parse(a, r).unwrap();
+        let id = |t: &str| KeyId(t.to_owned());
+        let thumbprint = Thumbprint::from_bytes([1; 32]);
+        let contexts = [
+            wrapping_context(&alias("AB", "C"), &id("1"), &thumbprint, 1),
+            wrapping_context(&alias("A", "BC"), &id("1"), &thumbprint, 1),
+            wrapping_context(&alias("AB", "C"), &id("2"), &thumbprint, 1),
+            wrapping_context(&alias("AB", "C"), &id("1"), &Thumbprint::from_bytes([2; 32]), 1),
+            wrapping_context(&alias("AB", "C"), &id("1"), &thumbprint, 2),
+        ];
+        for (i, a) in contexts.iter().enumerate() {
+            assert!(contexts.iter().skip(i + 1).all(|b| a != b));
+        }
+    }
+
+    #[test]
+    fn token_ids_survive_text() {
+        let id = TokenKeyId(*b"0123456789abcdef");
+        assert_eq!(TokenKeyId::from_hex(&id.to_hex()), Some(id));
+        assert_eq!(TokenKeyId::from_hex("00"), None);
+    }
+}

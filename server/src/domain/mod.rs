@@ -1,0 +1,10 @@
+//! What a key manager is about, without any I/O: names, records, policies, who may do what, and the
+//! decisions that follow from them. Nothing here is asynchronous and nothing here reads a clock.
+
+pub mod access;
+pub mod alias;
+pub mod audit;
+pub mod client;
+pub mod key;
+pub mod policy;
+pub mod time;

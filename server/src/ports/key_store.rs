@@ -1,0 +1,116 @@
+//! The token: private keys and KEKs that never leave it.
+//!
+//! All methods are safe to call from any task: the work is done by bounded workers off the async threads, each
+//! call has a deadline, and a full queue is refused at once. Dropping the future does not cancel the token call.
+
+use async_trait::async_trait;
+use kunji_shared::packet::ModulusLength;
+use zeroize::Zeroizing;
+
+use crate::domain::key::TokenKeyId;
+
+/// RSA signing pairs on the token.
+#[async_trait]
+pub trait TokenSigner: Send + Sync {
+    /// Makes a signing pair (private part sensitive, non-extractable, sign only) under `id` and returns its
+    /// SubjectPublicKeyInfo (DER). `label` is for people who look at the token.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::AlreadyExists`] when the token has an object with this id.
+    async fn generate_signing_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        modulus: ModulusLength,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
+    /// The SubjectPublicKeyInfo (DER) of the complete pair under `id`; `None` when there is none, or only half
+    /// of one (what a crash during generation leaves).
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Ambiguous`] when several objects of a kind have this id.
+    async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError>;
+
+    /// `S = RSASSA-PKCS1-v1_5(SHA-256)` over a message whose SHA-256 is `digest`, RFC 8017 8.2.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NotFound`] when the token has no such pair.
+    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError>;
+}
+
+/// AES-256 key-encryption keys on the token.
+#[async_trait]
+pub trait KekStore: Send + Sync {
+    /// Makes a KEK (sensitive, non-extractable) under `id`.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::AlreadyExists`] when the token has an object with this id.
+    async fn generate_kek(&self, id: TokenKeyId, label: &str) -> Result<(), KeyStoreError>;
+
+    /// Whether the token has exactly one KEK under `id`.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Ambiguous`] when it has several.
+    async fn has_kek(&self, id: TokenKeyId) -> Result<bool, KeyStoreError>;
+
+    /// Wraps `secret` under the KEK with authenticated encryption that also covers `context`; the result holds
+    /// all that [`KekStore::unwrap`] needs but the context.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NotFound`] when the token has no such KEK.
+    async fn wrap(
+        &self,
+        kek: TokenKeyId,
+        context: &[u8],
+        secret: Zeroizing<Vec<u8>>,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
+    /// Undoes [`KekStore::wrap`].
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unauthentic`] when blob, context and KEK do not belong together;
+    /// [`KeyStoreError::NotFound`] when the token has no such KEK.
+    async fn unwrap(
+        &self,
+        kek: TokenKeyId,
+        context: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyStoreError>;
+}
+
+/// A token with everything the services need.
+#[async_trait]
+pub trait KeyStore: TokenSigner + KekStore {
+    /// Whether the token answers now: a random byte over a fresh session.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unavailable`] when it does not.
+    async fn check_health(&self) -> Result<(), KeyStoreError>;
+}
+
+/// Why the token did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyStoreError {
+    /// An object with this id is there already.
+    #[error("the token already has an object with this id")]
+    AlreadyExists,
+    /// Several objects share one id; none is used.
+    #[error("the token has several objects with one id")]
+    Ambiguous,
+    /// The workers have more to do than they may take.
+    #[error("the token's queue is full")]
+    Busy,
+    /// The token has no such object.
+    #[error("the token has no such key")]
+    NotFound,
+    /// What was to be unwrapped does not belong to this key and context.
+    #[error("the wrapped key does not belong to this key-encryption key and context")]
+    Unauthentic,
+    /// The token did not answer in time, is away, or failed.
+    #[error("the token is not available: {0}")]
+    Unavailable(String),
+    /// The token or its settings cannot do this at all.
+    #[error("the token cannot do this: {0}")]
+    Unsupported(String),
+}

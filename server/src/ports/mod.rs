@@ -1,0 +1,23 @@
+//! What the services need from the world, as traits, with the promises each adapter keeps.
+//!
+//! | Port | Promise in one line | Adapter |
+//! |---|---|---|
+//! | [`audit_sink::AuditSink`] | durable before success is reported | segmented log in the data directory |
+//! | [`bulk_cipher::BulkCipher`] | AES-256-GCM over slices and streams | OpenSSL |
+//! | [`clock::Clock`] | UTC, may jump | the system's clock |
+//! | [`entropy::Entropy`] | unpredictable bytes or an error | the operating system's generator |
+//! | [`key_store`] | private parts never leave the token | PKCS#11 |
+//! | [`repository`] | each method atomic and durable | SurrealDB |
+//! | [`secret_hasher::SecretHasher`] | slow, salted, bounded in memory | Argon2id |
+//! | [`software_keys::SoftwareKeys`] | constant-time RSA with keys in memory | AWS-LC |
+//! | [`spool::Spool`] | room for ciphertext, gone when closed | files in the data directory |
+
+pub mod audit_sink;
+pub mod bulk_cipher;
+pub mod clock;
+pub mod entropy;
+pub mod key_store;
+pub mod repository;
+pub mod secret_hasher;
+pub mod software_keys;
+pub mod spool;

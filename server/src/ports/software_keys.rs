@@ -1,0 +1,42 @@
+//! RSA with private keys in memory, for base keys.
+
+use std::sync::Arc;
+
+use kunji_shared::{packet::ModulusLength, secret::DataKey};
+use zeroize::Zeroizing;
+
+/// Makes and loads RSA private keys. Every operation takes time that does not depend on secrets; all block
+/// the calling thread (making a key for up to seconds).
+pub trait SoftwareKeys: Send + Sync {
+    /// Makes a key pair.
+    ///
+    /// # Errors
+    /// [`SoftwareKeyError`] when the library fails.
+    fn generate(&self, modulus: ModulusLength) -> Result<GeneratedKey, SoftwareKeyError>;
+
+    /// Loads a private key from PKCS#8 (DER).
+    ///
+    /// # Errors
+    /// [`SoftwareKeyError`] when it is no RSA key of a size in use.
+    fn load(&self, pkcs8: &[u8]) -> Result<Arc<dyn DecryptionKey>, SoftwareKeyError>;
+}
+
+/// A new key pair.
+pub struct GeneratedKey {
+    /// PKCS#8, DER.
+    pub pkcs8: Zeroizing<Vec<u8>>,
+    /// SubjectPublicKeyInfo, DER.
+    pub public_key: Vec<u8>,
+}
+
+/// A private key that unwraps data keys. Its memory is zeroed when the last holder drops it.
+pub trait DecryptionKey: Send + Sync {
+    /// `DEK = RSA-OAEP⁻¹(wrapped)`, RFC 8017 7.1.2 with SHA-256, MGF1-SHA-256 and an empty label.
+    /// `None` for every failure alike.
+    fn unwrap_data_key(&self, wrapped: &[u8]) -> Option<DataKey>;
+}
+
+/// The library refused the key or failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the private key cannot be used")]
+pub struct SoftwareKeyError;

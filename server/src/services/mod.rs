@@ -1,0 +1,26 @@
+//! The use cases: who may, in which order, recorded where. Transport and storage are elsewhere.
+
+use std::sync::Arc;
+
+pub mod access;
+pub mod keys;
+pub mod packets;
+pub mod readiness;
+pub mod signatures;
+
+/// Everything the API needs.
+#[derive(Clone)]
+pub struct Services {
+    /// Clients and access tokens.
+    pub access: Arc<access::AccessService>,
+    /// The time, for answers that carry it.
+    pub clock: Arc<dyn crate::ports::clock::Clock>,
+    /// Keys and certificates.
+    pub keys: Arc<keys::KeyService>,
+    /// Sealing and opening.
+    pub packets: Arc<packets::PacketService>,
+    /// What works and what does not.
+    pub readiness: Arc<readiness::Readiness>,
+    /// JWS.
+    pub signatures: Arc<signatures::SignatureService>,
+}
