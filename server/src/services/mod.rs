@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 pub mod access;
+pub(crate) mod auditor;
 pub mod keys;
 pub mod packets;
 pub mod readiness;

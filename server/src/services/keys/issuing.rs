@@ -9,6 +9,7 @@ use x509_cert::{
     builder::{Builder, CertificateBuilder, RequestBuilder, profile::BuilderProfile},
     der::{
         Any, Decode, Encode,
+        flagset::FlagSet,
         asn1::{BitString, ObjectIdentifier, PrintableStringRef, UtcTime, Utf8StringRef},
     },
     ext::{
@@ -72,12 +73,12 @@ impl Issuer {
         signer: Signer<'_>,
     ) -> Result<Issued, KeyError> {
         let public_key = SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?;
-        let (signing_key, issuer_name, issuer_public_key) = match signer {
-            Signer::Itself(id) => (id, subject.clone(), public_key.clone()),
+        let (signing_key, issuer_certificate, issuer_name, issuer_public_key) = match signer {
+            Signer::Itself(id) => (id, None, subject.clone(), public_key.clone()),
             Signer::Other(id, certificate) => {
                 let issuer = Certificate::from_der(certificate).map_err(refused)?;
                 let tbs = issuer.tbs_certificate();
-                (id, tbs.subject().clone(), tbs.subject_public_key_info().clone())
+                (id, Some(certificate), tbs.subject().clone(), tbs.subject_public_key_info().clone())
             }
         };
         let holder = Holder(issuer_public_key);
@@ -96,7 +97,7 @@ impl Issuer {
         let tbs = builder.finalize(&holder).map_err(refused)?;
         let signature = self.sign(signing_key, &tbs).await?;
         let der = builder.assemble(signature, &holder).map_err(refused)?.to_der().map_err(refused)?;
-        verify(&der, &holder)?;
+        verify(&der, issuer_certificate)?;
         Ok(Issued { thumbprint: Thumbprint::of_certificate_der(&der), der })
     }
 
@@ -115,7 +116,7 @@ impl Issuer {
     }
 
     async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {
-        let signature = self.token.sign_digest(key, kunji_shared::digest::sha256(message)).await?;
+        let signature = self.token.sign_digest(key, crate::domain::digest::sha256(message)).await?;
         BitString::from_bytes(&signature).map_err(refused)
     }
 
@@ -182,7 +183,7 @@ fn fit_common_name(name: &str) -> String {
     if name.len() <= COMMON_NAME_MAX {
         return name.to_owned();
     }
-    let digest = kunji_shared::encoding::encode_hex(&kunji_shared::digest::sha256(name.as_bytes()));
+    let digest = kunji_shared::encoding::encode_hex(&crate::domain::digest::sha256(name.as_bytes()));
     let head: String = name.chars().take(COMMON_NAME_MAX - 17).collect();
     format!("{head}~{}", digest.get(..16).unwrap_or_default())
 }
@@ -229,13 +230,14 @@ fn validity(period: Cryptoperiod) -> Result<Validity, KeyError> {
     ))
 }
 
-/// A fault in the token must not become a certificate that nobody accepts.
-fn verify(certificate: &[u8], issuer: &Holder) -> Result<(), KeyError> {
-    let broken = |_| KeyError::Internal("the token made a signature that does not verify");
-    let public_key = issuer.0.to_der().map_err(refused)?;
-    let certificate = kunji_shared::Certificate::from_der(certificate).map_err(|_| refused(()))?;
-    let key = kunji_shared::RsaPublicKey::from_spki_der(&public_key).map_err(|_| refused(()))?;
-    certificate.verify_signature(&key).map_err(|error| broken(drop(error)))
+/// A fault in the token must not become a certificate that nobody accepts. No issuer: signed by itself.
+fn verify(certificate: &[u8], issuer: Option<&[u8]>) -> Result<(), KeyError> {
+    let parse = |der| kunji_shared::Certificate::from_der(der).map_err(refused);
+    let certificate = parse(certificate)?;
+    let issuer = issuer.map(parse).transpose()?;
+    certificate
+        .is_signed_by(issuer.as_ref().unwrap_or(&certificate))
+        .map_err(|_| KeyError::Internal("the token made a signature that does not verify"))
 }
 
 fn refused<E>(_: E) -> KeyError {
@@ -274,6 +276,10 @@ struct Profile {
     issuer: Name,
 }
 
+fn issuer_usage() -> FlagSet<KeyUsages> {
+    KeyUsages::DigitalSignature | KeyUsages::KeyCertSign | KeyUsages::CRLSign
+}
+
 impl BuilderProfile for Profile {
     fn get_issuer(&self, _subject: &Name) -> Name {
         self.issuer.clone()
@@ -290,8 +296,8 @@ impl BuilderProfile for Profile {
         tbs: &TbsCertificate,
     ) -> x509_cert::builder::Result<Vec<Extension>> {
         let (path_length, usage) = match self.role {
-            AliasRole::Root => (Some(2), ISSUER_USAGE),
-            AliasRole::Module => (Some(1), ISSUER_USAGE),
+            AliasRole::Root => (Some(2), issuer_usage()),
+            AliasRole::Module => (Some(1), issuer_usage()),
             AliasRole::Sign | AliasRole::AccessToken => (None, KeyUsages::DigitalSignature.into()),
             AliasRole::Base => (None, KeyUsages::KeyEncipherment.into()),
         };
