@@ -10,7 +10,6 @@ use std::{
 const TOP_LEVEL: &[&str] = &[
     "Cargo.lock",
     "Cargo.toml",
-    "DEVELOPERS.md",
     "LICENSE",
     "Makefile",
     "README.md",

@@ -27,7 +27,6 @@ use x509_cert::{
 
 use super::{KeyError, SubjectOverrides};
 use crate::{
-    config::Subject,
     domain::{
         alias::{AliasRole, KeyAlias},
         key::TokenKeyId,
@@ -42,10 +41,26 @@ const COMMON_NAME_MAX: usize = 64;
 /// Makes and signs certificates. The profile: X.509 v3; a positive random serial of 128 bits; SKI and AKI by
 /// SHA-1 of the public key's bits (RFC 5280 4.2.1.2, method 1); critical basicConstraints and keyUsage by level;
 /// sha256WithRSAEncryption.
-pub(super) struct Issuer {
-    pub(super) token: Arc<dyn KeyStore>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) subject: Subject,
+pub(crate) struct Issuer {
+    pub(crate) token: Arc<dyn KeyStore>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) subject: SubjectDefaults,
+}
+
+/// Members of the subjects of our certificates, where a caller gives none.
+pub(crate) struct SubjectDefaults {
+    /// CN, with the alias in brackets after it.
+    pub(crate) common_name: String,
+    /// OU
+    pub(crate) organization_unit: String,
+    /// O
+    pub(crate) organization: String,
+    /// L
+    pub(crate) location: String,
+    /// ST
+    pub(crate) state: String,
+    /// C
+    pub(crate) country: String,
 }
 
 /// A signed certificate.
@@ -143,7 +158,7 @@ pub(super) fn subject_of(certificate: &[u8]) -> Result<Name, KeyError> {
 }
 
 /// SubjectPublicKeyInfo (DER) of a certificate.
-pub(super) fn public_key_of(certificate: &[u8]) -> Result<Vec<u8>, KeyError> {
+pub(crate) fn public_key_of(certificate: &[u8]) -> Result<Vec<u8>, KeyError> {
     Certificate::from_der(certificate)
         .and_then(|certificate| certificate.tbs_certificate().subject_public_key_info().to_der())
         .map_err(refused)

@@ -30,16 +30,16 @@ use kunji_shared::ModulusLength;
 
 /// Makes keys on the token.
 pub(crate) struct Provisioner {
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) directory: Arc<KeyDirectory>,
-    pub(super) entropy: Arc<dyn Entropy>,
-    pub(super) issuer: Issuer,
-    pub(super) modulus: ModulusLength,
-    pub(super) policies: Arc<PolicyTable>,
-    pub(super) repository: Arc<dyn Repository>,
-    pub(super) token: Arc<dyn KeyStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Arc<KeyDirectory>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) issuer: Issuer,
+    pub(crate) modulus: ModulusLength,
+    pub(crate) policies: Arc<PolicyTable>,
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) token: Arc<dyn KeyStore>,
     /// Names this process in leases.
-    pub(super) holder: String,
+    pub(crate) holder: String,
 }
 
 /// How long a server may take to make one object before another may try.
@@ -65,7 +65,7 @@ impl Provisioner {
         let lease = format!("key/{alias}");
         self.lease(&lease).await?;
         let made = self.ensure_leased(alias, subject, pre_expire_days).await;
-        self.repository.release_lease(&lease, &self.holder).await?;
+        self.release(&lease).await?;
         let made = made?;
         if has_kek(alias) {
             self.ensure_kek(&alias.application, made.generation).await?;
@@ -175,7 +175,7 @@ impl Provisioner {
         let lease = format!("kek/{application}");
         self.lease(&lease).await?;
         let made = self.ensure_kek_leased(application, version).await;
-        self.repository.release_lease(&lease, &self.holder).await?;
+        self.release(&lease).await?;
         made
     }
 
@@ -237,6 +237,11 @@ impl Provisioner {
             }
         }
         Err(KeyError::Internal("another server holds a provisioning lease and does not end"))
+    }
+
+    /// Gives a lease back.
+    pub(crate) async fn release(&self, name: &str) -> Result<(), KeyError> {
+        Ok(self.repository.release_lease(name, &self.holder).await?)
     }
 
     pub(crate) fn key_id(&self) -> Result<KeyId, KeyError> {
