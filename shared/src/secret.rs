@@ -166,8 +166,8 @@ mod tests {
         )+};
     }
 
-    assert_not_implemented!(DataKey: Clone, PartialEq, core::fmt::Display, serde::Serialize);
-    assert_not_implemented!(Plaintext: Clone, PartialEq, core::fmt::Display, serde::Serialize);
+    assert_not_implemented!(DataKey: Clone, PartialEq, fmt::Display, serde::Serialize);
+    assert_not_implemented!(Plaintext: Clone, PartialEq, fmt::Display, serde::Serialize);
 
     #[test]
     fn debug_shows_no_secret() {

@@ -1,4 +1,5 @@
 use alloc::{borrow::Cow, vec::Vec};
+use core::fmt;
 
 use rand_core::TryCryptoRng;
 use zeroize::Zeroizing;
@@ -68,8 +69,9 @@ pub enum Shape<'a> {
     Registration,
 }
 
-impl core::fmt::Debug for Shape<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+/// The name only.
+impl fmt::Debug for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SelfContained => "SelfContained",
             Self::AppendedNonce { .. } => "AppendedNonce",
@@ -84,7 +86,6 @@ impl core::fmt::Debug for Shape<'_> {
 ///
 /// For hosts that encrypt the content themselves (WebCrypto, a stream). A plan is for one content
 /// only; sealing two under the same plan would reveal both.
-#[derive(Debug)]
 pub struct SealPlan<'a> {
     prefix: Vec<u8>,
     data_key: DataKey,
@@ -208,6 +209,17 @@ impl<'a> SealPlan<'a> {
             }
             _ => Err(SealError::TooLong),
         }
+    }
+}
+
+/// Lengths only.
+impl fmt::Debug for SealPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, behind) = (self.prefix.len(), self.suffix.len());
+        write!(
+            f,
+            "SealPlan({before} bytes before, {behind} bytes behind the content)"
+        )
     }
 }
 
