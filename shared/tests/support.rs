@@ -203,10 +203,8 @@ fn open_frame(
     key_pair: &KeyPair,
 ) -> Result<Plaintext, Failure> {
     let content = frame.content(inputs)?;
-    let wrapped = frame.wrapped_key.start as usize..frame.wrapped_key.end as usize;
-    let data_key = key_pair
-        .unwrap(&packet[wrapped])
-        .ok_or(Failure::Authentication)?;
+    let wrapped = frame.wrapped_key_in(packet).unwrap();
+    let data_key = key_pair.unwrap(wrapped).ok_or(Failure::Authentication)?;
     packet::open(packet.to_vec(), &content, &data_key, &RustCipher).map_err(|error| match error {
         OpenError::Decryption => Failure::Authentication,
         _ => Failure::Format,
