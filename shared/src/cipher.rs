@@ -179,11 +179,15 @@ mod tests {
     use super::*;
 
     fn key() -> DataKey {
-        DataKey::from_slice(&core::array::from_fn::<u8, 32, _>(|i| i as u8 * 7)).unwrap()
+        DataKey::from_slice(&core::array::from_fn::<u8, 32, _>(|i| pattern(32)[i])).unwrap()
     }
 
     fn pattern(length: usize) -> Vec<u8> {
-        (0..length).map(|i| (i * 31 % 251) as u8).collect()
+        (0..=250)
+            .map(|i: u8| i.wrapping_mul(31))
+            .cycle()
+            .take(length)
+            .collect()
     }
 
     /// `aes-gcm`'s own answer for a nonce of `N` bytes.
@@ -218,7 +222,7 @@ mod tests {
         for (aad, content) in [(0, 0), (0, 1), (5, 16), (16, 15), (20, 100), (33, 4097)] {
             let (aad, content) = (pattern(aad), pattern(content));
             let check = |length, expected| {
-                assert_eq!(ours(&pattern(length), &aad, &content), expected, "{length}")
+                assert_eq!(ours(&pattern(length), &aad, &content), expected, "{length}");
             };
             check(1, reference::<n::U1>(&aad, &content));
             check(8, reference::<n::U8>(&aad, &content));

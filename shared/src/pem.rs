@@ -46,16 +46,15 @@ impl PemError {
 /// One block: BEGIN line, base64 in lines of 64 columns, END line, each ended by LF.
 pub fn encode(label: &str, content: &[u8]) -> String {
     let base64 = BASE64_STANDARD.encode(content);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut lines = String::with_capacity(base64.len() + base64.len() / LINE_COLUMNS + 1);
     let mut rest = base64.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at_checked(LINE_COLUMNS).unwrap_or((rest, ""));
-        text.push_str(line);
-        text.push('\n');
+        lines.push_str(line);
+        lines.push('\n');
         rest = tail;
     }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 /// The contents of all blocks labelled `label`, in their order.

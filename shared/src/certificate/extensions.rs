@@ -7,6 +7,10 @@ use x509_cert::{
 /// What a key may be used for (RFC 5280 section 4.2.1.3): the uses that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent bits, named as the standard names them"
+)]
 pub struct KeyUsage {
     /// Signatures other than on certificates and CRLs.
     pub digital_signature: bool,

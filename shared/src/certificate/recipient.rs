@@ -174,7 +174,7 @@ impl Recipient {
             return Err(RecipientError::CriticalExtension);
         }
         if !anchors.contains(leaf) {
-            PathSearch::new(chain, anchors, now).from_leaf(leaf)?;
+            PathSearch::new(chain, anchors, now).run(leaf)?;
         }
         Ok(Self {
             certificate: leaf.clone(),
@@ -222,7 +222,7 @@ impl<'a> PathSearch<'a> {
         }
     }
 
-    fn from_leaf(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
+    fn run(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
         if self.reaches_anchor(leaf, Below::default()) {
             return Ok(());
         }

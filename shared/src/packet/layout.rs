@@ -107,7 +107,7 @@ impl Envelope {
         if self.claimed_thumbprint.is_none() {
             return Err(FormatError::ThumbprintMissing);
         }
-        self.frame(&self.with_thumbprint, Thumbprint::BYTES, modulus)
+        self.frame(self.with_thumbprint, Thumbprint::BYTES, modulus)
     }
 
     /// The parts of a packet without a thumbprint, given the size of the key that is tried.
@@ -116,19 +116,19 @@ impl Envelope {
     /// [`FormatError::SplitterMisplaced`] if the splitter does not stand behind a wrapped key of
     /// this size.
     pub fn without_thumbprint(&self, modulus: ModulusLength) -> Result<Frame, FormatError> {
-        self.frame(&self.without_thumbprint, 0, modulus)
+        self.frame(self.without_thumbprint, 0, modulus)
     }
 
     fn frame(
         &self,
-        places: &Places,
+        places: Places,
         thumbprint_bytes: usize,
         modulus: ModulusLength,
     ) -> Result<Frame, FormatError> {
         let stands = ModulusLength::ALL
             .iter()
             .zip(places)
-            .any(|(&length, &stands)| stands && length == modulus);
+            .any(|(&length, stands)| stands && length == modulus);
         if !stands {
             return Err(FormatError::SplitterMisplaced);
         }
@@ -232,6 +232,11 @@ pub struct ContentFrame<'a> {
 }
 
 impl Frame {
+    /// The wrapped key, given the packet or a beginning that holds it; `None` if it does not.
+    pub fn wrapped_key_in<'a>(&self, packet: &'a [u8]) -> Option<&'a [u8]> {
+        packet.get(to_usize(&self.wrapped_key)?)
+    }
+
     /// Where nonce, associated data, ciphertext and tag are. The first row that fits is taken:
     ///
     /// | Given | Body | Nonce | Associated data |

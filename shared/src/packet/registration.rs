@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn splits_at_12_and_44() {
-        let bytes: [u8; 45] = core::array::from_fn(|i| i as u8);
+        let bytes: [u8; 45] = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let parts = split(&bytes).unwrap();
         assert_eq!((parts.nonce[0], parts.nonce[11]), (0, 11));
         assert_eq!((parts.aad[0], parts.aad[31]), (12, 43));
