@@ -22,8 +22,8 @@ use aws_lc_rs::{
 };
 use getrandom::SysRng;
 use kunji_shared::{
-    Certificate, ContentCipher, DataKey, Envelope, ModulusLength, OpenInputs, RecipientKey,
-    RustCipher, SealPlan, Shape, Splitter,
+    Certificate, ContentCipher, DataKey, Envelope, ModulusLength, OpenInputs, RecipientKey, RustCipher,
+    SealPlan, Shape, Splitter,
     cipher::{CipherFailure, TAG_BYTES},
     packet::{self, SealError},
 };
@@ -35,9 +35,7 @@ const MAX_REPETITIONS: usize = 256;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let bench = Bench::new()?;
-    println!(
-        "median ratio of {ROUNDS} alternating rounds (time per operation, this crate / aws-lc-rs)\n"
-    );
+    println!("median ratio of {ROUNDS} alternating rounds (time per operation, this crate / aws-lc-rs)\n");
     println!("| Operation | Content | RustCipher | | aws-lc-rs in the seam | |");
     println!("| --- | ---: | ---: | --- | ---: | --- |");
     for (label, bytes) in [("1 KiB", 1 << 10), ("64 KiB", 1 << 16), ("4 MiB", 1 << 22)] {
@@ -96,8 +94,7 @@ impl Bench {
         let (mut key, mut block, mut wrapped) = ([0; 32], [0; 32], [0; 256]);
         rand::fill(&mut key)?;
         rand::fill(&mut block)?;
-        self.reference_key
-            .encrypt(&OAEP_SHA256_MGF1SHA256, &key, &mut wrapped, None)?;
+        self.reference_key.encrypt(&OAEP_SHA256_MGF1SHA256, &key, &mut wrapped, None)?;
         let nonce = Nonce::try_assume_unique_for_key(&block[..12])?;
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key)?);
         let tag = key.seal_in_place_separate_tag(nonce, Aad::from(&block), content)?;
@@ -111,12 +108,7 @@ impl Bench {
         cipher: &impl ContentCipher,
     ) -> Result<Comparison, Box<dyn std::error::Error>> {
         let content = vec![0x5A; bytes];
-        let plan = SealPlan::prepare(
-            &self.recipient,
-            Shape::SelfContained,
-            &self.splitter,
-            &mut SysRng,
-        )?;
+        let plan = SealPlan::prepare(&self.recipient, Shape::SelfContained, &self.splitter, &mut SysRng)?;
         let mut text = content;
         let tag = RustCipher.seal_in_place(plan.data_key(), plan.nonce(), plan.aad(), &mut text)?;
         let sealed = [plan.prefix(), &text, &tag].concat();
@@ -126,11 +118,9 @@ impl Bench {
             |packet| open(packet, &self.splitter, plan.data_key(), cipher).map(drop),
             |mut packet| {
                 let nonce = Nonce::try_assume_unique_for_key(plan.nonce())?;
-                let key =
-                    LessSafeKey::new(UnboundKey::new(&AES_256_GCM, plan.data_key().expose())?);
+                let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, plan.data_key().expose())?);
                 let text = packet.get_mut(head..).unwrap_or_default();
-                key.open_in_place(nonce, Aad::from(plan.aad()), text)
-                    .map(|_| ())
+                key.open_in_place(nonce, Aad::from(plan.aad()), text).map(|_| ())
             },
         ))
     }
@@ -142,8 +132,8 @@ fn open(
     key: &DataKey,
     cipher: &impl ContentCipher,
 ) -> Result<kunji_shared::Plaintext, packet::OpenError> {
-    let frame = Envelope::read(&packet, packet.len() as u64, splitter)?
-        .with_thumbprint(ModulusLength::Rsa2048)?;
+    let frame =
+        Envelope::read(&packet, packet.len() as u64, splitter)?.with_thumbprint(ModulusLength::Rsa2048)?;
     let content = frame.content(&OpenInputs::default())?;
     packet::open(packet, &content, key, cipher)
 }
@@ -225,22 +215,14 @@ fn compare<I, E: std::fmt::Debug, F: std::fmt::Debug>(
             }
         })
         .collect();
-    let ratio =
-        |&(ours, reference): &(Duration, Duration)| ours.as_secs_f64() / reference.as_secs_f64();
+    let ratio = |&(ours, reference): &(Duration, Duration)| ours.as_secs_f64() / reference.as_secs_f64();
     rounds.sort_by(|left, right| ratio(left).total_cmp(&ratio(right)));
     let median = rounds.get(ROUNDS / 2).copied().unwrap_or_default();
-    Comparison {
-        ratio: ratio(&median),
-        ours: median.0,
-        reference: median.1,
-    }
+    Comparison { ratio: ratio(&median), ours: median.0, reference: median.1 }
 }
 
 /// Time of one operation, averaged over `repetitions`.
-#[expect(
-    clippy::panic,
-    reason = "a measurement of something that fails is none"
-)]
+#[expect(clippy::panic, reason = "a measurement of something that fails is none")]
 fn time<I, E: std::fmt::Debug>(
     repetitions: usize,
     input: impl Fn() -> I,

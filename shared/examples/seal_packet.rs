@@ -62,17 +62,11 @@ fn run() -> Result<(), Box<dyn Error>> {
         &RustCipher,
     )?;
     io::stdout().write_all(&packet)?;
-    eprintln!(
-        "sealed {} bytes for {}",
-        content.len(),
-        recipient.certificate().subject()
-    );
+    eprintln!("sealed {} bytes for {}", content.len(), recipient.certificate().subject());
     Ok(())
 }
 
 fn now() -> Result<UnixTime, Box<dyn Error>> {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH)?;
-    Ok(UnixTime::from_seconds(i64::try_from(
-        since_epoch.as_secs(),
-    )?))
+    Ok(UnixTime::from_seconds(i64::try_from(since_epoch.as_secs())?))
 }

@@ -49,8 +49,7 @@ impl DataKey {
     /// [`RandomnessUnavailable`] if `rng` fails.
     pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, RandomnessUnavailable> {
         let mut key = Self::zeroed();
-        rng.try_fill_bytes(key.0.as_mut_slice())
-            .map_err(|_| RandomnessUnavailable)?;
+        rng.try_fill_bytes(key.0.as_mut_slice()).map_err(|_| RandomnessUnavailable)?;
         Ok(key)
     }
 
@@ -104,10 +103,7 @@ impl Plaintext {
     /// Takes a buffer over; no copy is made.
     pub fn new(bytes: Vec<u8>) -> Self {
         let content = 0..bytes.len();
-        Self {
-            buffer: SecretBuffer(bytes),
-            content,
-        }
+        Self { buffer: SecretBuffer(bytes), content }
     }
 
     /// `content` of `buffer` is the plaintext; the rest of the buffer never shows.
@@ -179,10 +175,7 @@ mod tests {
     #[test]
     fn debug_shows_no_secret() {
         let key = DataKey::from_slice(&[0xAB; 32]).unwrap();
-        assert_eq!(
-            format!("{key:?} {key:#?}"),
-            "DataKey([redacted]) DataKey([redacted])"
-        );
+        assert_eq!(format!("{key:?} {key:#?}"), "DataKey([redacted]) DataKey([redacted])");
         let plaintext = Plaintext::new(b"name of a person".to_vec());
         assert_eq!(format!("{plaintext:?}"), "Plaintext([redacted; 16 bytes])");
         assert_eq!(format!("{plaintext:#?}"), "Plaintext([redacted; 16 bytes])");
@@ -191,10 +184,7 @@ mod tests {
     #[test]
     fn data_key_takes_exactly_32_bytes() {
         for length in [0, 16, 31, 33, 64] {
-            assert_eq!(
-                DataKey::from_slice(&vec![1; length]).err(),
-                Some(DataKeyLength)
-            );
+            assert_eq!(DataKey::from_slice(&vec![1; length]).err(), Some(DataKeyLength));
         }
         assert_eq!(DataKey::from_slice(&[7; 32]).unwrap().expose(), &[7; 32]);
     }

@@ -7,8 +7,8 @@
 use std::ops::Range;
 
 use kunji_shared::{
-    Certificate, DataKey, Envelope, Frame, ModulusLength, OpenInputs, RsaPublicKey, RustCipher,
-    Splitter, Thumbprint,
+    Certificate, DataKey, Envelope, Frame, ModulusLength, OpenInputs, RsaPublicKey, RustCipher, Splitter,
+    Thumbprint,
     encoding::{decode_base64, decode_hex},
     packet::{self, FormatError, OpenError, registration},
     pem,
@@ -58,53 +58,26 @@ impl Input {
 #[test]
 fn packets() {
     let key = DataKey::from_slice(&[7; 32]).unwrap();
-    bolero::check!()
-        .with_iterations(20_000)
-        .with_type::<Input>()
-        .for_each(|input| {
-            let packet = input.packet();
-            let inputs = OpenInputs {
-                salt: given(&input.salt),
-                aad: given(&input.aad),
-            };
-            read(
-                &packet,
-                packet.len() as u64,
-                &input.splitter(),
-                &inputs,
-                Some(&key),
-            );
-            // Only the beginning is at hand, and the rest may be of any length.
-            read(&packet, input.more, &input.splitter(), &inputs, None);
-            if let Ok(parts) = registration::split(&packet) {
-                let total = parts.packet.len() as u64;
-                read(
-                    parts.packet,
-                    total,
-                    &input.splitter(),
-                    &parts.inputs(),
-                    Some(&key),
-                );
-            }
-        });
+    bolero::check!().with_iterations(20_000).with_type::<Input>().for_each(|input| {
+        let packet = input.packet();
+        let inputs = OpenInputs { salt: given(&input.salt), aad: given(&input.aad) };
+        read(&packet, packet.len() as u64, &input.splitter(), &inputs, Some(&key));
+        // Only the beginning is at hand, and the rest may be of any length.
+        read(&packet, input.more, &input.splitter(), &inputs, None);
+        if let Ok(parts) = registration::split(&packet) {
+            let total = parts.packet.len() as u64;
+            read(parts.packet, total, &input.splitter(), &parts.inputs(), Some(&key));
+        }
+    });
 }
 
-fn read(
-    head: &[u8],
-    total: u64,
-    splitter: &Splitter,
-    inputs: &OpenInputs<'_>,
-    key: Option<&DataKey>,
-) {
+fn read(head: &[u8], total: u64, splitter: &Splitter, inputs: &OpenInputs<'_>, key: Option<&DataKey>) {
     let Ok(envelope) = Envelope::read(head, total, splitter) else {
         return;
     };
     assert!(envelope.claimed_thumbprint().is_some() || envelope.may_lack_thumbprint());
     for modulus in ModulusLength::ALL {
-        for frame in [
-            envelope.with_thumbprint(modulus),
-            envelope.without_thumbprint(modulus),
-        ] {
+        for frame in [envelope.with_thumbprint(modulus), envelope.without_thumbprint(modulus)] {
             let Ok(frame) = frame else { continue };
             check_frame(&frame, total, modulus);
             check_content(&frame, head, inputs, key);
@@ -123,11 +96,7 @@ fn check_content(frame: &Frame, packet: &[u8], inputs: &OpenInputs<'_>, key: Opt
     let content = match frame.content(inputs) {
         Ok(content) => content,
         Err(error) => {
-            let known = [
-                FormatError::Truncated,
-                FormatError::SaltLength,
-                FormatError::TooLong,
-            ];
+            let known = [FormatError::Truncated, FormatError::SaltLength, FormatError::TooLong];
             assert!(known.contains(&error));
             return;
         }
@@ -154,13 +123,10 @@ fn length(range: &Range<u64>) -> u64 {
 /// Certificates with damaged bytes, and everything else that reads text or DER.
 #[test]
 fn certificates_and_texts() {
-    let der: Vec<Vec<u8>> = crate::certificates::all()
-        .map(|certificate| certificate.der().to_vec())
-        .collect();
-    bolero::check!()
-        .with_iterations(20_000)
-        .with_type::<(u8, Vec<(u16, u8)>, u16, Vec<u8>)>()
-        .for_each(|(choice, edits, keep, noise)| {
+    let der: Vec<Vec<u8>> =
+        crate::certificates::all().map(|certificate| certificate.der().to_vec()).collect();
+    bolero::check!().with_iterations(20_000).with_type::<(u8, Vec<(u16, u8)>, u16, Vec<u8>)>().for_each(
+        |(choice, edits, keep, noise)| {
             let mut damaged = der[usize::from(*choice) % der.len()].clone();
             for &(place, value) in edits.iter().take(3) {
                 if let Some(byte) = damaged.get_mut(usize::from(place) % 1024) {
@@ -170,20 +136,10 @@ fn certificates_and_texts() {
             damaged.truncate(usize::from(*keep));
             for bytes in [damaged.as_slice(), noise] {
                 if let Ok(certificate) = Certificate::from_der(bytes) {
-                    assert_eq!(
-                        certificate.thumbprint(),
-                        Thumbprint::of_certificate_der(bytes)
-                    );
-                    let _ = (
-                        certificate.subject(),
-                        certificate.issuer(),
-                        certificate.public_key(),
-                    );
+                    assert_eq!(certificate.thumbprint(), Thumbprint::of_certificate_der(bytes));
+                    let _ = (certificate.subject(), certificate.issuer(), certificate.public_key());
                     let _ = certificate.is_signed_by(&certificate);
-                    assert_eq!(
-                        Certificate::from_pem(&certificate.to_pem()),
-                        Ok(certificate)
-                    );
+                    assert_eq!(Certificate::from_pem(&certificate.to_pem()), Ok(certificate));
                 }
                 let _ = RsaPublicKey::from_spki_der(bytes);
                 let text = String::from_utf8_lossy(bytes);
@@ -191,5 +147,6 @@ fn certificates_and_texts() {
                 let _ = decode_base64(bytes, 1000);
                 let _ = (decode_hex(&text, 1000), Thumbprint::from_hex(&text));
             }
-        });
+        },
+    );
 }

@@ -35,37 +35,18 @@ impl Layout {
     }
 
     fn seal(&self, content: &[u8], recipient: &KeyPair, splitter: &Splitter) -> Vec<u8> {
-        seal(
-            content,
-            &recipient.recipient,
-            self.shape(),
-            splitter,
-            &mut sys_rng(),
-            &RustCipher,
-        )
-        .unwrap()
+        seal(content, &recipient.recipient, self.shape(), splitter, &mut sys_rng(), &RustCipher).unwrap()
     }
 
-    fn open(
-        &self,
-        packet: &[u8],
-        recipient: &KeyPair,
-        splitter: &Splitter,
-    ) -> Result<Vec<u8>, Failure> {
+    fn open(&self, packet: &[u8], recipient: &KeyPair, splitter: &Splitter) -> Result<Vec<u8>, Failure> {
         let plaintext = match self {
             Self::SelfContained => open(packet, splitter, &OpenInputs::default(), recipient),
             Self::AppendedNonce { aad } => {
-                let inputs = OpenInputs {
-                    salt: None,
-                    aad: given(aad),
-                };
+                let inputs = OpenInputs { salt: None, aad: given(aad) };
                 open(packet, splitter, &inputs, recipient)
             }
             Self::CallerNonce { salt, aad } => {
-                let inputs = OpenInputs {
-                    salt: Some(salt),
-                    aad: given(aad),
-                };
+                let inputs = OpenInputs { salt: Some(salt), aad: given(aad) };
                 open(packet, splitter, &inputs, recipient)
             }
             Self::Registration => {
@@ -177,22 +158,13 @@ fn every_flipped_bit_is_noticed() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
     for layout in [
         Layout::SelfContained,
-        Layout::AppendedNonce {
-            aad: b"aad".to_vec(),
-        },
-        Layout::CallerNonce {
-            salt: b"salt".to_vec(),
-            aad: b"aad".to_vec(),
-        },
+        Layout::AppendedNonce { aad: b"aad".to_vec() },
+        Layout::CallerNonce { salt: b"salt".to_vec(), aad: b"aad".to_vec() },
         Layout::Registration,
     ] {
         let packet = layout.seal(b"x", recipient, &splitter);
         let thumbprint = layout.thumbprint_start()..layout.thumbprint_start() + 32;
-        let header = 0..if matches!(layout, Layout::SelfContained) {
-            6
-        } else {
-            0
-        };
+        let header = 0..if matches!(layout, Layout::SelfContained) { 6 } else { 0 };
         let split = thumbprint.end + 256..thumbprint.end + 256 + splitter.as_bytes().len();
         for bit in 0..packet.len() * 8 {
             let mut changed = packet.clone();
@@ -202,11 +174,7 @@ fn every_flipped_bit_is_noticed() {
                 place if header.contains(&place) || split.contains(&place) => Failure::Format,
                 _ => Failure::Authentication,
             };
-            assert_eq!(
-                layout.open(&changed, recipient, &splitter),
-                Err(expected),
-                "{layout:?} bit {bit}"
-            );
+            assert_eq!(layout.open(&changed, recipient, &splitter), Err(expected), "{layout:?} bit {bit}");
         }
     }
 }
@@ -214,47 +182,24 @@ fn every_flipped_bit_is_noticed() {
 #[test]
 fn empty_content_and_impossible_salts_are_refused() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"].recipient, Splitter::default());
-    let seal = |content: &[u8], shape| {
-        seal(
-            content,
-            recipient,
-            shape,
-            &splitter,
-            &mut sys_rng(),
-            &RustCipher,
-        )
-    };
-    for shape in [
-        Shape::SelfContained,
-        Shape::AppendedNonce { aad: b"" },
-        Shape::Registration,
-    ] {
+    let seal =
+        |content: &[u8], shape| seal(content, recipient, shape, &splitter, &mut sys_rng(), &RustCipher);
+    for shape in [Shape::SelfContained, Shape::AppendedNonce { aad: b"" }, Shape::Registration] {
         assert_eq!(seal(b"", shape), Err(SealError::EmptyContent));
     }
     for salt in [&[][..], &[0; 65]] {
-        assert_eq!(
-            seal(b"x", Shape::CallerNonce { salt, aad: b"" }),
-            Err(SealError::SaltLength)
-        );
+        assert_eq!(seal(b"x", Shape::CallerNonce { salt, aad: b"" }), Err(SealError::SaltLength));
     }
 }
 
 #[test]
 fn a_random_number_generator_that_fails_seals_nothing() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"].recipient, Splitter::default());
-    for shape in [
-        Shape::SelfContained,
-        Shape::AppendedNonce { aad: b"" },
-        Shape::Registration,
-    ] {
+    for shape in [Shape::SelfContained, Shape::AppendedNonce { aad: b"" }, Shape::Registration] {
         for delivered in [0, 32, 64] {
             let mut rng = crate::support::Exhausted::after(delivered);
             let error = SealPlan::prepare(recipient, shape, &splitter, &mut rng).unwrap_err();
-            assert_eq!(
-                error.code(),
-                "randomness.unavailable",
-                "{shape:?} after {delivered}"
-            );
+            assert_eq!(error.code(), "randomness.unavailable", "{shape:?} after {delivered}");
         }
     }
 }
@@ -267,31 +212,15 @@ fn offsets_reach_beyond_memory() {
     let packet = Layout::SelfContained.seal(&[1; 200], recipient, &splitter);
     let head = &packet[..HEAD_BYTES];
     let total = 5 << 30;
-    let frame = Envelope::read(head, total, &splitter)
-        .unwrap()
-        .with_thumbprint(ModulusLength::Rsa4096)
-        .unwrap();
-    assert_eq!(
-        (frame.wrapped_key.clone(), frame.body.clone()),
-        (38..550, 564..total)
-    );
+    let frame =
+        Envelope::read(head, total, &splitter).unwrap().with_thumbprint(ModulusLength::Rsa4096).unwrap();
+    assert_eq!((frame.wrapped_key.clone(), frame.body.clone()), (38..550, 564..total));
     let content = frame.content(&OpenInputs::default()).unwrap();
-    assert_eq!(
-        (content.ciphertext, content.tag),
-        (596..total - 16, total - 16..total)
-    );
+    assert_eq!((content.ciphertext, content.tag), (596..total - 16, total - 16..total));
 
-    assert_eq!(
-        Envelope::read(&head[1..], total, &splitter).unwrap_err(),
-        FormatError::HeadIncomplete
-    );
-    let too_long = Envelope::read(head, 65 << 30, &splitter)
-        .unwrap()
-        .with_thumbprint(ModulusLength::Rsa4096);
-    assert_eq!(
-        too_long.unwrap().content(&OpenInputs::default()),
-        Err(FormatError::TooLong)
-    );
+    assert_eq!(Envelope::read(&head[1..], total, &splitter).unwrap_err(), FormatError::HeadIncomplete);
+    let too_long = Envelope::read(head, 65 << 30, &splitter).unwrap().with_thumbprint(ModulusLength::Rsa4096);
+    assert_eq!(too_long.unwrap().content(&OpenInputs::default()), Err(FormatError::TooLong));
 }
 
 #[test]
@@ -304,17 +233,11 @@ fn only_the_place_of_the_named_key_will_do() {
     ] {
         let packet = Layout::SelfContained.seal(b"content", &KEY_PAIRS[name], &splitter);
         let envelope = Envelope::read(&packet, packet.len() as u64, &splitter).unwrap();
-        assert_eq!(
-            envelope.claimed_thumbprint(),
-            Some(KEY_PAIRS[name].recipient.thumbprint())
-        );
+        assert_eq!(envelope.claimed_thumbprint(), Some(KEY_PAIRS[name].recipient.thumbprint()));
         assert!(!envelope.may_lack_thumbprint());
         for modulus in ModulusLength::ALL {
             assert_eq!(envelope.with_thumbprint(modulus).is_ok(), modulus == own);
-            assert_eq!(
-                envelope.without_thumbprint(modulus).unwrap_err(),
-                FormatError::SplitterMisplaced
-            );
+            assert_eq!(envelope.without_thumbprint(modulus).unwrap_err(), FormatError::SplitterMisplaced);
         }
     }
 }
@@ -323,59 +246,29 @@ fn only_the_place_of_the_named_key_will_do() {
 #[test]
 fn a_salt_overrides_the_header() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
-    let layout = Layout::CallerNonce {
-        salt: b"twelve bytes".to_vec(),
-        aad: b"aad".to_vec(),
-    };
-    let headed = [
-        b"VER_R2".as_slice(),
-        &layout.seal(b"content", recipient, &splitter),
-    ]
-    .concat();
-    assert_eq!(
-        layout.open(&headed, recipient, &splitter).as_deref(),
-        Ok(&b"content"[..])
-    );
+    let layout = Layout::CallerNonce { salt: b"twelve bytes".to_vec(), aad: b"aad".to_vec() };
+    let headed = [b"VER_R2".as_slice(), &layout.seal(b"content", recipient, &splitter)].concat();
+    assert_eq!(layout.open(&headed, recipient, &splitter).as_deref(), Ok(&b"content"[..]));
     let self_contained = Layout::SelfContained.seal(b"content", recipient, &splitter);
-    assert_eq!(
-        layout.open(&self_contained, recipient, &splitter),
-        Err(Failure::Authentication)
-    );
+    assert_eq!(layout.open(&self_contained, recipient, &splitter), Err(Failure::Authentication));
     // Without a salt, the caller's AAD do not matter to a packet that has its own.
-    let inputs = OpenInputs {
-        salt: None,
-        aad: Some(b"ignored"),
-    };
-    assert_eq!(
-        open(&self_contained, &splitter, &inputs, recipient)
-            .unwrap()
-            .expose(),
-        b"content"
-    );
+    let inputs = OpenInputs { salt: None, aad: Some(b"ignored") };
+    assert_eq!(open(&self_contained, &splitter, &inputs, recipient).unwrap().expose(), b"content");
 }
 
 #[test]
 fn the_same_content_never_makes_the_same_packet() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
-    let layout = Layout::CallerNonce {
-        salt: b"salt".to_vec(),
-        aad: vec![],
-    };
+    let layout = Layout::CallerNonce { salt: b"salt".to_vec(), aad: vec![] };
     let packets = [(); 2].map(|()| layout.seal(b"the same", recipient, &splitter));
     assert!(packets[0] != packets[1]);
-    assert!(
-        packets[0][302..] != packets[1][302..],
-        "the data key must be new"
-    );
+    assert!(packets[0][302..] != packets[1][302..], "the data key must be new");
 }
 
 #[test]
 fn debug_shows_no_value() {
     let (salt, aad) = (b"SECRET-SALT", b"SECRET-AAD");
-    let inputs = OpenInputs {
-        salt: Some(salt),
-        aad: Some(aad),
-    };
+    let inputs = OpenInputs { salt: Some(salt), aad: Some(aad) };
     let shape = Shape::CallerNonce { salt, aad };
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
     let packet = Layout::AppendedNonce { aad: aad.to_vec() }.seal(b"content", recipient, &splitter);
@@ -390,8 +283,5 @@ fn debug_shows_no_value() {
          FromCaller(11 bytes), aad: FromCaller(10 bytes), ciphertext: 302..325, tag: 325..341 }"
     );
     let plan = SealPlan::prepare(&recipient.recipient, shape, &splitter, &mut sys_rng()).unwrap();
-    assert_eq!(
-        format!("{plan:?}"),
-        "SealPlan(302 bytes before, 0 bytes behind the content)"
-    );
+    assert_eq!(format!("{plan:?}"), "SealPlan(302 bytes before, 0 bytes behind the content)");
 }

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, convert::Infallible, sync::LazyLock};
 
 use aws_lc_rs::rsa::{OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey};
 use kunji_shared::{
-    Certificate, DataKey, Envelope, Frame, ModulusLength, OpenInputs, Plaintext, Recipient,
-    RecipientKey, RecipientPolicy, RustCipher, Splitter, UnixTime,
+    Certificate, DataKey, Envelope, Frame, ModulusLength, OpenInputs, Plaintext, Recipient, RecipientKey,
+    RecipientPolicy, RustCipher, Splitter, UnixTime,
     encoding::decode_base64,
     packet::{self, FormatError, HEAD_BYTES, OpenError},
     pem,
@@ -22,11 +22,7 @@ pub(crate) static VECTORS: LazyLock<Vectors> = LazyLock::new(|| {
 });
 
 pub(crate) static KEY_PAIRS: LazyLock<BTreeMap<String, KeyPair>> = LazyLock::new(|| {
-    VECTORS
-        .recipients
-        .iter()
-        .map(|(name, recipient)| (name.clone(), KeyPair::read(recipient)))
-        .collect()
+    VECTORS.recipients.iter().map(|(name, recipient)| (name.clone(), KeyPair::read(recipient))).collect()
 });
 
 #[derive(Deserialize)]
@@ -92,11 +88,7 @@ impl Case {
 
     /// Data key and OAEP seed, then `members`: the order in which sealing draws them.
     pub(crate) fn randomness(&self, members: &[&[u8]]) -> Replay {
-        let drawn = [
-            decode(&self.dek_b64url),
-            decode(&self.oaep_seed_b64url),
-            members.concat(),
-        ];
+        let drawn = [decode(&self.dek_b64url), decode(&self.oaep_seed_b64url), members.concat()];
         Replay(drawn.concat())
     }
 
@@ -145,10 +137,7 @@ impl KeyPair {
 
     pub(crate) fn unwrap(&self, wrapped: &[u8]) -> Option<DataKey> {
         let mut buffer = [0; 512];
-        let key = self
-            .private_key
-            .decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut buffer, None)
-            .ok()?;
+        let key = self.private_key.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut buffer, None).ok()?;
         DataKey::from_slice(key).ok()
     }
 }
@@ -183,15 +172,9 @@ pub(crate) fn open(
                 .values()
                 .find(|pair| pair.recipient.thumbprint() == thumbprint)
                 .ok_or(Failure::UnknownKey)?;
-            (
-                envelope.with_thumbprint(key_pair.modulus_length())?,
-                key_pair,
-            )
+            (envelope.with_thumbprint(key_pair.modulus_length())?, key_pair)
         }
-        None => (
-            envelope.without_thumbprint(fallback.modulus_length())?,
-            fallback,
-        ),
+        None => (envelope.without_thumbprint(fallback.modulus_length())?, fallback),
     };
     open_frame(packet, &frame, inputs, key_pair)
 }
@@ -268,10 +251,7 @@ impl TryRng for Exhausted {
     }
 
     fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Self::Error> {
-        self.left = self
-            .left
-            .checked_sub(buffer.len())
-            .ok_or(std::io::ErrorKind::UnexpectedEof)?;
+        self.left = self.left.checked_sub(buffer.len()).ok_or(std::io::ErrorKind::UnexpectedEof)?;
         buffer.fill(0);
         Ok(())
     }

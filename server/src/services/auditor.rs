@@ -67,7 +67,27 @@ impl Auditor {
         self.record(call, "key.create", Some(alias), Some(id), Outcome::Succeeded).await
     }
 
-    /// Records any event.
+    /// Records what the server did of itself.
+    pub(crate) async fn own(
+        &self,
+        operation: &'static str,
+        alias: Option<KeyAlias>,
+        key: Option<KeyId>,
+    ) -> Result<(), AuditError> {
+        let event = AuditEvent {
+            at: self.clock.now(),
+            operation,
+            principal: None,
+            address: None,
+            request_id: None,
+            alias,
+            key,
+            outcome: Outcome::Succeeded,
+        };
+        self.sink.record(event).await
+    }
+
+    /// Records any event of a call.
     pub(crate) async fn record(
         &self,
         call: &CallContext,

@@ -11,7 +11,12 @@ use super::{
     keys::{KeyError, SubjectOverrides, provisioning::Provisioner},
 };
 use crate::{
-    domain::{access::Role, alias::KeyAlias, client::ClientId, policy::KeyPolicy},
+    domain::{
+        access::{Operation, Role},
+        alias::KeyAlias,
+        client::ClientId,
+        policy::KeyPolicy,
+    },
     ports::{
         entropy::Entropy,
         key_store::KeyStore,
@@ -38,7 +43,8 @@ pub(crate) async fn install_integrity_key(
     provisioner.release(INTEGRITY_SECRET).await?;
     made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
-    unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?).await
+    unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
+        .await
 }
 
 async fn make_integrity_key(
@@ -119,7 +125,10 @@ pub(crate) async fn ensure_administrator(
     }
     let secret = secret(access)?;
     match access.store_client(id, &secret, vec![Role::Administrator], None).await {
-        Ok(()) => Ok(true),
+        Ok(()) => {
+            access.auditor.own(Operation::CreateClient.name(), None, None).await?;
+            Ok(true)
+        }
         Err(AccessError::ClientExists) => Ok(false),
         Err(error) => Err(error),
     }

@@ -25,11 +25,8 @@ pub fn open<C: ContentCipher + ?Sized>(
     let mut buffer = SecretBuffer(packet);
     let ciphertext = to_usize(&content.ciphertext).ok_or(FormatError::Truncated)?;
     let tag_range = to_usize(&content.tag).ok_or(FormatError::Truncated)?;
-    let tag: [u8; TAG_BYTES] = buffer
-        .0
-        .get(tag_range)
-        .and_then(|tag| tag.try_into().ok())
-        .ok_or(FormatError::Truncated)?;
+    let tag: [u8; TAG_BYTES] =
+        buffer.0.get(tag_range).and_then(|tag| tag.try_into().ok()).ok_or(FormatError::Truncated)?;
     let mut nonce_buffer = [0; MAX_NONCE_BYTES];
     let nonce = content
         .nonce
@@ -41,18 +38,12 @@ pub fn open<C: ContentCipher + ?Sized>(
     let aad = match &content.aad {
         super::Part::FromCaller(aad) => aad,
         in_packet @ super::Part::InPacket(_) => {
-            aad_buffer
-                .extend_from_slice(in_packet.resolve(&buffer.0).ok_or(FormatError::Truncated)?);
+            aad_buffer.extend_from_slice(in_packet.resolve(&buffer.0).ok_or(FormatError::Truncated)?);
             aad_buffer.as_slice()
         }
     };
-    let text = buffer
-        .0
-        .get_mut(ciphertext.clone())
-        .ok_or(FormatError::Truncated)?;
-    cipher
-        .open_in_place(key, nonce, aad, text, &tag)
-        .map_err(|_| OpenError::Decryption)?;
+    let text = buffer.0.get_mut(ciphertext.clone()).ok_or(FormatError::Truncated)?;
+    cipher.open_in_place(key, nonce, aad, text, &tag).map_err(|_| OpenError::Decryption)?;
     Ok(Plaintext::within(buffer, ciphertext))
 }
 

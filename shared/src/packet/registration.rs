@@ -28,10 +28,7 @@ pub struct RegistrationParts<'a> {
 impl<'a> RegistrationParts<'a> {
     /// What opening `packet` needs beside it.
     pub const fn inputs(&self) -> OpenInputs<'a> {
-        OpenInputs {
-            salt: Some(self.nonce),
-            aad: Some(self.aad),
-        }
+        OpenInputs { salt: Some(self.nonce), aad: Some(self.aad) }
     }
 }
 
@@ -40,9 +37,7 @@ impl<'a> RegistrationParts<'a> {
 /// # Errors
 /// [`FormatError::Truncated`] if it is shorter than nonce and associated data.
 pub fn split(registration_packet: &[u8]) -> Result<RegistrationParts<'_>, FormatError> {
-    let (nonce, rest) = registration_packet
-        .split_first_chunk()
-        .ok_or(FormatError::Truncated)?;
+    let (nonce, rest) = registration_packet.split_first_chunk().ok_or(FormatError::Truncated)?;
     let (aad, packet) = rest.split_first_chunk().ok_or(FormatError::Truncated)?;
     Ok(RegistrationParts { nonce, aad, packet })
 }

@@ -30,10 +30,7 @@ pub struct RecipientKey {
 impl RecipientKey {
     /// The pair. The caller answers for it: nothing is checked here.
     pub const fn new(thumbprint: Thumbprint, public_key: RsaPublicKey) -> Self {
-        Self {
-            thumbprint,
-            public_key,
-        }
+        Self { thumbprint, public_key }
     }
 
     /// Names the certificate.
@@ -118,19 +115,12 @@ impl<'a> SealPlan<'a> {
         }
         let data_key = DataKey::generate(rng)?;
         let wrapped_key = wrap_data_key(&data_key, &recipient.public_key, rng)?;
-        let key_part = [
-            recipient.thumbprint.as_bytes().as_slice(),
-            &wrapped_key,
-            splitter.as_bytes(),
-        ]
-        .concat();
+        let key_part =
+            [recipient.thumbprint.as_bytes().as_slice(), &wrapped_key, splitter.as_bytes()].concat();
         Ok(match shape {
             Shape::SelfContained => {
                 let block: [u8; AAD_BLOCK_BYTES] = random(rng)?;
-                let nonce = block
-                    .first_chunk::<AAD_BLOCK_NONCE_BYTES>()
-                    .copied()
-                    .unwrap_or_default();
+                let nonce = block.first_chunk::<AAD_BLOCK_NONCE_BYTES>().copied().unwrap_or_default();
                 Self {
                     prefix: [HEADER.as_slice(), &key_part, &block].concat(),
                     data_key,
@@ -149,13 +139,9 @@ impl<'a> SealPlan<'a> {
                     suffix: nonce.to_vec(),
                 }
             }
-            Shape::CallerNonce { salt, aad } => Self {
-                prefix: key_part,
-                data_key,
-                nonce: salt.into(),
-                aad: aad.into(),
-                suffix: Vec::new(),
-            },
+            Shape::CallerNonce { salt, aad } => {
+                Self { prefix: key_part, data_key, nonce: salt.into(), aad: aad.into(), suffix: Vec::new() }
+            }
             Shape::Registration => {
                 let nonce: [u8; registration::NONCE_BYTES] = random(rng)?;
                 let aad: [u8; registration::AAD_BYTES] = random(rng)?;
@@ -226,8 +212,8 @@ impl<'a> SealPlan<'a> {
         packet: &mut Vec<u8>,
     ) -> Result<(), SealError> {
         packet.clear();
-        let packet_len = usize::try_from(self.packet_len(content.len() as u64)?)
-            .map_err(|_| SealError::TooLong)?;
+        let packet_len =
+            usize::try_from(self.packet_len(content.len() as u64)?).map_err(|_| SealError::TooLong)?;
         packet.reserve_exact(packet_len);
         packet.extend_from_slice(&self.prefix);
         packet.extend_from_slice(content);
@@ -248,10 +234,7 @@ impl<'a> SealPlan<'a> {
 impl fmt::Debug for SealPlan<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (before, behind) = (self.prefix.len(), self.suffix.len());
-        write!(
-            f,
-            "SealPlan({before} bytes before, {behind} bytes behind the content)"
-        )
+        write!(f, "SealPlan({before} bytes before, {behind} bytes behind the content)")
     }
 }
 
@@ -281,7 +264,6 @@ fn random<const BYTES: usize, R: TryCryptoRng + ?Sized>(
     rng: &mut R,
 ) -> Result<[u8; BYTES], RandomnessUnavailable> {
     let mut bytes = [0; BYTES];
-    rng.try_fill_bytes(&mut bytes)
-        .map_err(|_| RandomnessUnavailable)?;
+    rng.try_fill_bytes(&mut bytes).map_err(|_| RandomnessUnavailable)?;
     Ok(bytes)
 }

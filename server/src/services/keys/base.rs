@@ -65,8 +65,10 @@ impl BaseKeyMaker {
         let period = Cryptoperiod::starting(provisioner.clock.now(), validity_days, Some(module.period));
         let subject = base_subject(&module.certificate, alias)?;
         let signer = Signer::Other(token_key_of(&module)?, &module.certificate);
-        let issued =
-            provisioner.issuer.certify(AliasRole::Base, subject, &generated.public_key, period, signer).await?;
+        let issued = provisioner
+            .issuer
+            .certify(AliasRole::Base, subject, &generated.public_key, period, signer)
+            .await?;
 
         let context = wrapping_context(alias, &id, &issued.thumbprint, kek.version);
         let blob = provisioner.token.wrap(kek.token_key, &context, generated.pkcs8.clone()).await?;

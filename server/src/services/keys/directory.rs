@@ -42,7 +42,10 @@ impl KeyDirectory {
     }
 
     /// The newest key of the alias, as the database has it.
-    pub(crate) async fn newest_now(&self, alias: &KeyAlias) -> Result<Option<Arc<KeyRecord>>, RepositoryError> {
+    pub(crate) async fn newest_now(
+        &self,
+        alias: &KeyAlias,
+    ) -> Result<Option<Arc<KeyRecord>>, RepositoryError> {
         let Some(record) = self.repository.find_newest(alias).await?.map(Arc::new) else { return Ok(None) };
         self.keep(&record).await;
         Ok(Some(record))
@@ -70,7 +73,11 @@ impl KeyDirectory {
     }
 
     /// All keys of the alias, newest first.
-    pub(crate) async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError> {
+    pub(crate) async fn list(
+        &self,
+        alias: &KeyAlias,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
         self.repository.list(alias, limit).await
     }
 

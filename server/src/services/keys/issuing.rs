@@ -9,8 +9,8 @@ use x509_cert::{
     builder::{Builder, CertificateBuilder, RequestBuilder, profile::BuilderProfile},
     der::{
         Any, Decode, Encode,
-        flagset::FlagSet,
         asn1::{BitString, ObjectIdentifier, PrintableStringRef, UtcTime, Utf8StringRef},
+        flagset::FlagSet,
     },
     ext::{
         Extension, ToExtension,
@@ -136,8 +136,13 @@ impl Issuer {
     }
 
     /// The subject of a module key: the configured members, each replaced by what the caller gave.
-    pub(super) fn module_subject(&self, alias: &KeyAlias, overrides: &SubjectOverrides) -> Result<Name, KeyError> {
-        let default_common_name = format!("{} ({})", self.subject.common_name, alias_text(alias).to_uppercase());
+    pub(super) fn module_subject(
+        &self,
+        alias: &KeyAlias,
+        overrides: &SubjectOverrides,
+    ) -> Result<Name, KeyError> {
+        let default_common_name =
+            format!("{} ({})", self.subject.common_name, alias_text(alias).to_uppercase());
         let pick = |given: &Option<String>, default: &str| {
             given.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or(default).to_owned()
         };

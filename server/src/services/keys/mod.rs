@@ -112,13 +112,21 @@ impl KeyService {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub async fn certificate(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
+    pub async fn certificate(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
         let found = self.current(call, alias).await;
         self.auditor.finish(call, Operation::ReadCertificate, Some(alias), found, |key| Some(&key.id)).await
     }
 
     /// The current key of the alias, for a use case that records its own event.
-    pub(crate) async fn current(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
+    pub(crate) async fn current(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
         match alias.role() {
             AliasRole::Base => self.current_base(call, alias).await,
             AliasRole::AccessToken => Err(KeyError::PolicyMissing),
@@ -177,7 +185,11 @@ impl KeyService {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub async fn certificates(&self, call: &CallContext, alias: &KeyAlias) -> Result<Vec<KeyRecord>, KeyError> {
+    pub async fn certificates(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Vec<KeyRecord>, KeyError> {
         let listed = async {
             self.policies.periods(alias)?;
             Ok(self.directory.list(alias, LISTED_VERSIONS).await?)
@@ -216,7 +228,9 @@ impl KeyService {
             Ok((key, request))
         }
         .await;
-        self.auditor.finish(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id)).await
+        self.auditor
+            .finish(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id))
+            .await
     }
 
     async fn ensure_master(

@@ -7,6 +7,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kunji_shared::ModulusLength;
+
 use super::{
     KeyError, SubjectOverrides,
     directory::KeyDirectory,
@@ -25,11 +27,12 @@ use crate::{
         key_store::KeyStore,
         repository::{Repository, RepositoryError},
     },
+    services::auditor::Auditor,
 };
-use kunji_shared::ModulusLength;
 
 /// Makes keys on the token.
 pub(crate) struct Provisioner {
+    pub(crate) auditor: Arc<Auditor>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -88,6 +91,7 @@ impl Provisioner {
         let record = self.make_successor(alias, subject, newest.as_deref()).await?;
         match self.directory.insert(record).await {
             Ok(record) => {
+                self.auditor.own("key.create", Some(alias.clone()), Some(record.id.clone())).await?;
                 tracing::info!(alias = %alias, generation = record.generation, "made a key on the token");
                 Ok(record)
             }
@@ -148,7 +152,11 @@ impl Provisioner {
     }
 
     /// The pair for this generation of the alias: the one an earlier attempt made, or a new one.
-    async fn signing_pair(&self, alias: &KeyAlias, generation: u32) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
+    async fn signing_pair(
+        &self,
+        alias: &KeyAlias,
+        generation: u32,
+    ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
         let slot = format!("sign/{alias}/{generation}");
         if let Some(intended) = self.repository.find_intent(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
@@ -179,7 +187,11 @@ impl Provisioner {
         made
     }
 
-    async fn ensure_kek_leased(&self, application: &ApplicationId, version: u32) -> Result<KekRecord, KeyError> {
+    async fn ensure_kek_leased(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+    ) -> Result<KekRecord, KeyError> {
         loop {
             let newest = self.repository.find_newest_kek(application).await?;
             if let Some(newest) = &newest
@@ -216,7 +228,11 @@ impl Provisioner {
     }
 
     /// A request for the certificate of a key on the token, with the key's subject or another.
-    pub(crate) async fn request(&self, key: &KeyRecord, subject: &SubjectOverrides) -> Result<Vec<u8>, KeyError> {
+    pub(crate) async fn request(
+        &self,
+        key: &KeyRecord,
+        subject: &SubjectOverrides,
+    ) -> Result<Vec<u8>, KeyError> {
         let name = if *subject == SubjectOverrides::default() {
             subject_of(&key.certificate)?
         } else {

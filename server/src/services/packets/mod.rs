@@ -152,8 +152,10 @@ impl PacketService {
             Ok::<_, PacketError>((key, packet))
         }
         .await;
-        let (_, packet) =
-            self.auditor.finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id)).await?;
+        let (_, packet) = self
+            .auditor
+            .finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
+            .await?;
         Ok(packet)
     }
 

@@ -70,8 +70,10 @@ impl PacketService {
             Ok::<_, PacketError>((key, stored))
         }
         .await;
-        let (_, (file, length)) =
-            self.auditor.finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id)).await?;
+        let (_, (file, length)) = self
+            .auditor
+            .finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
+            .await?;
         Ok(ContentStream { length, pieces: read_pieces(file, length, |_| Ok(())) })
     }
 

@@ -139,7 +139,9 @@ fn unlocked(key: &KeyRecord, frame: Frame, data_key: Option<DataKey>) -> Result<
     let genuine = data_key.is_some();
     let data_key = match data_key {
         Some(data_key) => data_key,
-        None => DataKey::from_slice(&[0; DataKey::BYTES]).map_err(|_| PacketError::Internal("no data key"))?,
+        None => {
+            DataKey::from_slice(&[0; DataKey::BYTES]).map_err(|_| PacketError::Internal("no data key"))?
+        }
     };
     Ok(Unlocked { key: key.id.clone(), frame, data_key, genuine })
 }

@@ -7,7 +7,9 @@ use kunji_shared::{Certificate, encoding::encode_base64url};
 
 use super::{
     auditor::Auditor,
-    keys::{KeyError, KeyService, directory::KeyDirectory, policies::PolicyTable, provisioning::token_key_of},
+    keys::{
+        KeyError, KeyService, directory::KeyDirectory, policies::PolicyTable, provisioning::token_key_of,
+    },
 };
 use crate::{
     domain::{
@@ -108,12 +110,18 @@ impl SignatureService {
             Ok::<_, SignatureError>((key, token))
         }
         .await;
-        let (_, token) =
-            self.auditor.finish(call, Operation::Sign, Some(&alias), signed, |(key, _)| Some(&key.id)).await?;
+        let (_, token) = self
+            .auditor
+            .finish(call, Operation::Sign, Some(&alias), signed, |(key, _)| Some(&key.id))
+            .await?;
         Ok(token)
     }
 
-    async fn signing_key(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, SignatureError> {
+    async fn signing_key(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Arc<KeyRecord>, SignatureError> {
         // ROOT signs certificates and nothing else.
         if !matches!(alias.role(), AliasRole::Module | AliasRole::Sign) {
             return Err(SignatureError::EncryptionKey);
@@ -171,7 +179,11 @@ impl SignatureService {
         self.auditor.finish(call, Operation::Verify, Some(&alias), verified, |_| None).await
     }
 
-    async fn verify(&self, alias: &KeyAlias, request: &VerifyRequest) -> Result<Verification, SignatureError> {
+    async fn verify(
+        &self,
+        alias: &KeyAlias,
+        request: &VerifyRequest,
+    ) -> Result<Verification, SignatureError> {
         let token = CompactJws::parse(&request.token)?;
         let given = match header_certificate::read(&token.header)? {
             Some(certificate) => Some(certificate),
@@ -189,7 +201,9 @@ impl SignatureService {
             None => self.own_public_keys(alias, token.key_id()).await?,
         };
         let valid = token.is_rs256_without_extensions()
-            && candidates.iter().any(|public_key| fits(public_key, signing_input.as_bytes(), &token.signature));
+            && candidates
+                .iter()
+                .any(|public_key| fits(public_key, signing_input.as_bytes(), &token.signature));
         let domain = request.domain.as_deref().map(str::trim).filter(|domain| !domain.is_empty());
         let trust = match (request.validate_trust, domain, &given) {
             (false, ..) | (true, Some(_), None) => Trust::NotVerified,
