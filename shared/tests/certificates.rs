@@ -270,6 +270,13 @@ fn path_length_counts_authorities_that_are_not_self_issued() {
 
 #[test]
 fn issuers_must_be_valid_now() {
+    // The reason is told even if another authority of that name, with another key, is seen first.
+    refused(
+        "base_of_short",
+        &["short_of_same_name", "module_short"],
+        &["root"],
+        RecipientError::IssuerExpired,
+    );
     refused(
         "base_of_short",
         &["module_short"],
@@ -368,6 +375,14 @@ fn the_certificate_says_what_is_in_it() {
             .modulus()
             .len(),
         512
+    );
+}
+
+#[test]
+fn names_fit_on_one_line() {
+    assert_eq!(
+        CERTIFICATES["control_characters"].subject(),
+        "CN=two\\0alines\\00\\7f \u{e9},O=Test\\, Org,C=IN"
     );
 }
 

@@ -113,7 +113,7 @@ impl RecipientError {
                 "pass the certificates between this one and the pinned anchor, and check that the anchor is the right one"
             }
             Self::Signature(_) => {
-                "fetch certificate and chain again; if the error stays, do not use them"
+                "fetch certificate and chain again, and check that the anchor is the right one; if the error stays, do not use them"
             }
             Self::IssuerNotAuthority => {
                 "check the order and the origin of the chain; its issuers need basicConstraints CA:TRUE and keyCertSign"
