@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod certificates;
+mod documents;
 mod fuzz_packet;
 mod properties;
 mod support;

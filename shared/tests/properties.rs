@@ -257,6 +257,27 @@ fn a_salt_overrides_the_header() {
 }
 
 #[test]
+fn a_salt_has_1_to_64_bytes() {
+    let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
+    let packet = Layout::SelfContained.seal(b"content", recipient, &splitter);
+    let frame = Envelope::read(&packet, packet.len() as u64, &splitter)
+        .unwrap()
+        .with_thumbprint(ModulusLength::Rsa2048)
+        .unwrap();
+    let content = |salt| {
+        frame
+            .content(&OpenInputs {
+                salt: Some(salt),
+                aad: None,
+            })
+            .map(|_| ())
+    };
+    assert_eq!(content(&[]), Err(FormatError::SaltLength));
+    assert_eq!(content(&[0; 65]), Err(FormatError::SaltLength));
+    assert_eq!(content(&[0; 64]), Ok(()));
+}
+
+#[test]
 fn the_same_content_never_makes_the_same_packet() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
     let layout = Layout::CallerNonce { salt: b"salt".to_vec(), aad: vec![] };

@@ -27,7 +27,9 @@ pub struct RecipientPolicy {
 /// RSA-2048 or larger.
 impl Default for RecipientPolicy {
     fn default() -> Self {
-        Self { minimum_modulus: ModulusLength::Rsa2048 }
+        Self {
+            minimum_modulus: ModulusLength::Rsa2048,
+        }
     }
 }
 
@@ -97,20 +99,28 @@ impl RecipientError {
             Self::Expired => {
                 "fetch the current certificate from the key manager; if it is current, check this machine's clock"
             }
-            Self::KeyUsage => "use the encryption certificate of the application, not one made for signing",
+            Self::KeyUsage => {
+                "use the encryption certificate of the application, not one made for signing"
+            }
             Self::KeyTooSmall => "have a larger key made, or lower the required size",
-            Self::Key(_) => "have an RSA key of 2048, 3072 or 4096 bits with exponent 65537 certified",
+            Self::Key(_) => {
+                "have an RSA key of 2048, 3072 or 4096 bits with exponent 65537 certified"
+            }
             Self::CriticalExtension => {
                 "have the certificate issued without that extension, or with it not critical"
             }
             Self::Untrusted => {
                 "pass the certificates between this one and the pinned anchor, and check that the anchor is the right one"
             }
-            Self::Signature(_) => "fetch certificate and chain again; if the error stays, do not use them",
+            Self::Signature(_) => {
+                "fetch certificate and chain again, and check that the anchor is the right one; if the error stays, do not use them"
+            }
             Self::IssuerNotAuthority => {
                 "check the order and the origin of the chain; its issuers need basicConstraints CA:TRUE and keyCertSign"
             }
-            Self::PathLength => "have the certificate issued by an authority that the anchor allows",
+            Self::PathLength => {
+                "have the certificate issued by an authority that the anchor allows"
+            }
             Self::IssuerExpired => {
                 "fetch the chain again; renew the authority's certificate if it has expired"
             }
@@ -150,7 +160,10 @@ impl Recipient {
         if now > leaf.not_after() {
             return Err(RecipientError::Expired);
         }
-        if leaf.key_usage().is_some_and(|usage| !usage.key_encipherment) {
+        if leaf
+            .key_usage()
+            .is_some_and(|usage| !usage.key_encipherment)
+        {
             return Err(RecipientError::KeyUsage);
         }
         let public_key = leaf.public_key().map_err(RecipientError::Key)?;
@@ -163,7 +176,10 @@ impl Recipient {
         if !anchors.contains(leaf) {
             PathSearch::new(chain, anchors, now).run(leaf)?;
         }
-        Ok(Self { certificate: leaf.clone(), key: RecipientKey::new(leaf.thumbprint(), public_key) })
+        Ok(Self {
+            certificate: leaf.clone(),
+            key: RecipientKey::new(leaf.thumbprint(), public_key),
+        })
     }
 
     /// The certificate that was checked.
@@ -197,7 +213,13 @@ struct Below {
 
 impl<'a> PathSearch<'a> {
     const fn new(chain: &'a [Certificate], anchors: &'a [Certificate], now: UnixTime) -> Self {
-        Self { chain, anchors, now, signatures_left: MAX_SIGNATURES, failure: None }
+        Self {
+            chain,
+            anchors,
+            now,
+            signatures_left: MAX_SIGNATURES,
+            failure: None,
+        }
     }
 
     fn run(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
@@ -209,7 +231,10 @@ impl<'a> PathSearch<'a> {
 
     fn reaches_anchor(&mut self, certificate: &Certificate, below: Below) -> bool {
         let (anchors, chain) = (self.anchors, self.chain);
-        if anchors.iter().any(|anchor| self.may_issue(anchor, certificate, below)) {
+        if anchors
+            .iter()
+            .any(|anchor| self.may_issue(anchor, certificate, below))
+        {
             return true;
         }
         if below.authorities == MAX_INTERMEDIATES {
@@ -219,7 +244,13 @@ impl<'a> PathSearch<'a> {
             issuer != certificate && self.may_issue(issuer, certificate, below) && {
                 let counted = below.counted + usize::from(!issuer.is_self_issued());
                 let authorities = below.authorities + 1;
-                self.reaches_anchor(issuer, Below { authorities, counted })
+                self.reaches_anchor(
+                    issuer,
+                    Below {
+                        authorities,
+                        counted,
+                    },
+                )
             }
         })
     }
@@ -248,7 +279,9 @@ fn check_issuer(
     below: Below,
     now: UnixTime,
 ) -> Result<(), RecipientError> {
-    certificate.is_signed_by(issuer).map_err(RecipientError::Signature)?;
+    certificate
+        .is_signed_by(issuer)
+        .map_err(RecipientError::Signature)?;
     let constraints = issuer
         .basic_constraints()
         .filter(|constraints| constraints.is_authority)
@@ -256,7 +289,10 @@ fn check_issuer(
     if issuer.key_usage().is_some_and(|usage| !usage.key_cert_sign) {
         return Err(RecipientError::IssuerNotAuthority);
     }
-    if constraints.path_length.is_some_and(|length| below.counted > length.into()) {
+    if constraints
+        .path_length
+        .is_some_and(|length| below.counted > length.into())
+    {
         return Err(RecipientError::PathLength);
     }
     if now < issuer.not_before() || now > issuer.not_after() {

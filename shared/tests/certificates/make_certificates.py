@@ -80,13 +80,15 @@ def main():
     }.items():
         issue(title, name("Base"), leaf_key, *module, extensions)
     issue("base_forged", name("Base"), leaf_key, name("Module"), other, ENCRYPT)
+    issue("control_characters", name("two\nlines\x00\x7f \u00e9"), leaf_key, *module, ENCRYPT)
     issue("base_sha384", name("Base"), leaf_key, *module, ENCRYPT, algorithm=hashes.SHA384())
     issue("base_sha512", name("Base"), leaf_key, *module, ENCRYPT, algorithm=hashes.SHA512())
     issue("base_printable_issuer", name("Base"), leaf_key, name("MODULE", _ASN1Type.PrintableString), module_key, ENCRYPT)
 
     short = issue("module_short", name("Short"), module_key, *root, authority(1), days=30)
     issue("base_of_short", name("Base"), leaf_key, *short, ENCRYPT)
-    plain = issue("not_authority", name("Plain"), module_key, *root, ENCRYPT)
+    issue("short_of_same_name", name("Short"), other, name("Short"), other, authority(1))
+    plain = issue("not_authority", name("Plain"), module_key, *root, ENCRYPT[:1])
     issue("base_of_not_authority", name("Base"), leaf_key, *plain, ENCRYPT)
     signer = issue("no_cert_sign", name("Signer"), module_key, *root, authority(1, "digital_signature"))
     issue("base_of_no_cert_sign", name("Base"), leaf_key, *signer, ENCRYPT)
