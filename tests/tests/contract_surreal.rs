@@ -152,27 +152,28 @@ async fn a_remote_database_that_is_away_is_an_error() -> Result<()> {
     Ok(())
 }
 
+fn waits<T>(outcome: &Result<T, RepositoryError>) -> bool {
+    matches!(outcome, Err(RepositoryError::Unavailable(_)))
+}
+
 #[tokio::test]
 async fn nothing_tagged_is_read_or_written_without_the_integrity_key() -> Result<()> {
     let repository = SurrealRepository::connect(settings("mem://")).await?;
     let record = key(&alias("A")?, 1, 1);
     let application = ApplicationId::parse("REGISTRATION")?;
-    fn waits<T>(outcome: Result<T, RepositoryError>) -> bool {
-        matches!(outcome, Err(RepositoryError::Unavailable(_)))
-    }
-    ensure!(waits(repository.find_newest(&record.alias).await));
-    ensure!(waits(repository.find(&record.id).await));
-    ensure!(waits(repository.find_by_thumbprint(&record.thumbprint).await));
-    ensure!(waits(repository.list(&record.alias, 8).await));
-    ensure!(waits(repository.insert_successor(&record).await));
-    ensure!(waits(repository.find_newest_kek(&application).await));
-    ensure!(waits(repository.find_kek(&application, 1).await));
-    ensure!(waits(repository.insert_kek_successor(&kek(1, 1)?).await));
-    ensure!(waits(repository.find_client(&client("a")?.id).await));
-    ensure!(waits(repository.insert_client(&client("a")?).await));
-    ensure!(waits(repository.has_clients().await));
-    ensure!(waits(repository.list_policies().await));
-    ensure!(waits(repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
+    ensure!(waits(&repository.find_newest(&record.alias).await));
+    ensure!(waits(&repository.find(&record.id).await));
+    ensure!(waits(&repository.find_by_thumbprint(&record.thumbprint).await));
+    ensure!(waits(&repository.list(&record.alias, 8).await));
+    ensure!(waits(&repository.insert_successor(&record).await));
+    ensure!(waits(&repository.find_newest_kek(&application).await));
+    ensure!(waits(&repository.find_kek(&application, 1).await));
+    ensure!(waits(&repository.insert_kek_successor(&kek(1, 1)?).await));
+    ensure!(waits(&repository.find_client(&client("a")?.id).await));
+    ensure!(waits(&repository.insert_client(&client("a")?).await));
+    ensure!(waits(&repository.has_clients().await));
+    ensure!(waits(&repository.list_policies().await));
+    ensure!(waits(&repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
     repository.check_health().await?;
     repository.put_intent("slot", TokenKeyId([1; 16])).await?;
     repository.install_integrity_key(INTEGRITY_KEY.into());

@@ -103,7 +103,7 @@ impl SurrealRepository {
 
 async fn open_embedded(url: String, settings: &DatabaseSettings) -> Result<Surreal<Any>, ConnectError> {
     let config = Config::new().query_timeout(DEADLINE);
-    let client = surrealdb::engine::any::connect((url, config)).await.map_err(unopened)?;
+    let client = surrealdb::engine::any::connect((url, config)).await.map_err(|error| unopened(&error))?;
     choose_database(&client, settings).await?;
     Ok(client)
 }
@@ -116,14 +116,16 @@ async fn open_remote(
     let password = settings.password.as_ref().ok_or(ConnectError::PasswordMissing)?;
     let websocket =
         WebsocketConfig::new().max_message_size(MESSAGE_LIMIT).max_write_buffer_size(WRITE_BUFFER_LIMIT);
-    let mut config = Config::new().websocket(websocket).map_err(unopened)?;
+    let mut config = Config::new().websocket(websocket).map_err(|error| unopened(&error))?;
     if tls {
         config = config.rustls(trust::client_config()?);
     } else {
         tracing::warn!("the connection to the database is not encrypted; use wss:// beyond this machine");
     }
-    let client =
-        surrealdb::engine::any::connect((url, config)).with_capacity(QUEUE_LIMIT).await.map_err(unopened)?;
+    let client = surrealdb::engine::any::connect((url, config))
+        .with_capacity(QUEUE_LIMIT)
+        .await
+        .map_err(|error| unopened(&error))?;
     // The driver keeps the password, because it signs in again after it has lost the connection.
     let credentials = Database {
         namespace: settings.namespace.clone(),
@@ -137,11 +139,16 @@ async fn open_remote(
 }
 
 async fn choose_database(client: &Surreal<Any>, settings: &DatabaseSettings) -> Result<(), ConnectError> {
-    client.use_ns(&settings.namespace).use_db(&settings.database).await.map(drop).map_err(unopened)
+    client
+        .use_ns(&settings.namespace)
+        .use_db(&settings.database)
+        .await
+        .map(drop)
+        .map_err(|error| unopened(&error))
 }
 
 /// No row has been read yet, so the text is safe to pass on.
-fn unopened(error: surrealdb::Error) -> ConnectError {
+fn unopened(error: &surrealdb::Error) -> ConnectError {
     ConnectError::Open(error.message().to_owned())
 }
 

@@ -3,19 +3,28 @@
 //! A change is one `BEGIN; …; COMMIT;` text with its conditions inside. An interactive transaction would commit
 //! although a statement in it failed (SurrealDB 3.3).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    hash::{BuildHasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use surrealdb::{
     Surreal,
     engine::any::Any,
     types::{SurrealValue, Value, Variables},
 };
-use tokio::time::{sleep, timeout};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 
 use super::error::Failure;
 
 /// Longest time that a caller waits for one query.
 pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+/// Queries at once; others wait for their turn.
+const QUERIES: usize = 1024;
 /// Tries of a change that others forestall, and the longest pause before each: 2 ms, doubled up to 256 ms.
 const ATTEMPTS: u32 = 12;
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
@@ -42,11 +51,12 @@ impl Query {
 /// A connection to the database, with namespace and database chosen.
 pub(super) struct Runner {
     client: Arc<Surreal<Any>>,
+    turns: Arc<Semaphore>,
 }
 
 impl Runner {
     pub(super) fn new(client: Surreal<Any>) -> Self {
-        Self { client: Arc::new(client) }
+        Self { client: Arc::new(client), turns: Arc::new(Semaphore::new(QUERIES)) }
     }
 
     /// What the query's first statement returns.
@@ -70,9 +80,16 @@ impl Runner {
 
     /// The query runs in a task of its own, so that a caller who gives up does not tear a transaction apart.
     async fn run(&self, Query { text, values }: Query) -> Result<Value, Failure> {
-        let client = Arc::clone(&self.client);
-        let query = tokio::spawn(async move { client.query(text).bind(values).await });
-        let mut results = match timeout(DEADLINE, query).await {
+        let (client, turns) = (Arc::clone(&self.client), Arc::clone(&self.turns));
+        let answer = async {
+            let turn = turns.acquire_owned().await;
+            tokio::spawn(async move {
+                let _turn = turn;
+                client.query(text).bind(values).await
+            })
+            .await
+        };
+        let mut results = match timeout(DEADLINE, answer).await {
             Err(_elapsed) => return Err(Failure::Unavailable("no answer in time")),
             Ok(Err(_aborted)) => return Err(Failure::Unavailable("the query was aborted")),
             Ok(Ok(Err(error))) => return Err(Failure::of(&error)),
@@ -85,10 +102,8 @@ impl Runner {
     }
 }
 
-/// A random part of `pause`: two that met once shall not meet again.
+/// A part of `pause` that differs from task to task: two that met once shall not meet again. It is no secret.
 fn part_of(pause: Duration) -> Duration {
-    let mut byte = [u8::MAX];
-    // Without randomness the whole pause does.
-    let _ = getrandom::fill(&mut byte);
-    pause.saturating_mul(u32::from(byte[0]) + 1) / 256
+    let [byte, ..] = RandomState::new().hash_one(()).to_be_bytes();
+    pause.saturating_mul(u32::from(byte) + 1) / 256
 }

@@ -19,7 +19,8 @@ const MIGRATIONS: [&str; 1] = [concat!(
 )];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = MIGRATIONS.len() as u32;
+pub(super) const VERSION: u32 = 1;
+const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.
 const ROUNDS: usize = 32;
