@@ -8,6 +8,7 @@
     reason = "a harness stops the test when something is not as it must be"
 )]
 
+pub mod contract;
 pub mod http;
 pub mod peer;
 pub mod site;
