@@ -16,7 +16,9 @@
 #![forbid(unsafe_code)]
 
 pub mod adapters;
+pub mod app;
 pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod services;
+pub mod telemetry;

@@ -9,6 +9,7 @@
 )]
 
 pub mod contract;
+pub mod faults;
 pub mod http;
 pub mod peer;
 pub mod site;

@@ -46,10 +46,10 @@ pub(crate) struct Provisioner {
 }
 
 /// How long a server may take to make one object before another may try.
-const LEASE_SECONDS: i64 = 60;
+const LEASE_SECONDS: i64 = 20;
 /// How often a server that waits for a lease looks again, and how many times: a little longer than a lease.
 const LEASE_POLL: Duration = Duration::from_millis(200);
-const LEASE_POLLS: u32 = 350;
+const LEASE_POLLS: u32 = 150;
 
 impl Provisioner {
     /// The current key of an alias that lives on the token; made, with its certificate, when there is none or
