@@ -1,1 +1,4 @@
 //! Harness.
+
+pub mod contract;
+pub mod softhsm;
