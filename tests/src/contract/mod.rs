@@ -1,3 +1,4 @@
-//! Ports in executable form: what an adapter must pass to be one.
+//! What every adapter of a port must do, as suites that run on each of them.
 
+pub mod key_store;
 pub mod repository;
