@@ -257,6 +257,17 @@ fn a_salt_overrides_the_header() {
 }
 
 #[test]
+fn the_thumbprint_may_be_missing_behind_a_header_too() {
+    let splitter = Splitter::default();
+    for key_pair in KEY_PAIRS.values() {
+        let packet = Layout::SelfContained.seal(b"content", key_pair, &splitter);
+        let without = [&packet[..6], &packet[38..]].concat();
+        let opened = Layout::SelfContained.open(&without, key_pair, &splitter);
+        assert_eq!(opened.as_deref(), Ok(&b"content"[..]));
+    }
+}
+
+#[test]
 fn a_salt_has_1_to_64_bytes() {
     let (recipient, splitter) = (&KEY_PAIRS["rsa2048"], Splitter::default());
     let packet = Layout::SelfContained.seal(b"content", recipient, &splitter);
