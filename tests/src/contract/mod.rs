@@ -1,0 +1,3 @@
+//! Ports in executable form: what an adapter must pass to be one.
+
+pub mod repository;
