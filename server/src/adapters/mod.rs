@@ -4,7 +4,7 @@ pub mod argon2_hasher;
 pub mod audit_log;
 pub mod aws_lc_keys;
 pub mod file_spool;
-pub mod openssl_gcm;
+pub mod native_gcm;
 pub mod pkcs11;
 mod private_directory;
 pub mod surreal;

@@ -11,7 +11,7 @@ use crate::{
         audit_log::AuditLog,
         aws_lc_keys::AwsLcKeys,
         file_spool::FileSpool,
-        openssl_gcm::OpenSslGcm,
+        native_gcm::NativeGcm,
         pkcs11::{Pkcs11KeyStore, Pkcs11Settings},
         surreal::{DatabaseSettings, SurrealRepository},
         system_clock::SystemClock,
@@ -33,7 +33,7 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
     let entropy = Arc::new(SystemEntropy);
     Ok(Ports {
         audit: Arc::new(AuditLog::open(&settings.data_dir).context("the audit trail cannot be opened")?),
-        cipher: Arc::new(OpenSslGcm::new()?),
+        cipher: Arc::new(NativeGcm::new()?),
         clock: Arc::new(SystemClock),
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, settings.secret_hash_concurrency)?),

@@ -33,7 +33,7 @@
 //! # Durability
 //!
 //! One thread writes. It takes all events that wait, numbers them, writes them in one piece, calls `fdatasync`
-//! once, and only then are their callers told. When writing fails, every caller of that piece is told so, and
+//! once, and only then are their callers told; under load it does so once a millisecond. When writing fails, every caller of that piece is told so, and
 //! before anything else is written the segment is cut back to what was durable; while that fails, every event is
 //! refused. So the numbers of durable events have no gaps. After a crash the end of the last segment may hold
 //! events that nobody was told were durable: whole lines in sequence are kept (they happened), the rest is set

@@ -1,10 +1,13 @@
 //! The thread that writes, and what it knows of the disk.
 
-use std::io;
+use std::{
+    io, iter, thread,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{MAX_PIECE_BYTES, disk::Disk, line::UnnumberedLine, recovery::LogEnd};
+use super::{MAX_PIECE_BYTES, QUEUE_EVENTS, disk::Disk, line::UnnumberedLine, recovery::LogEnd};
 
 /// An event on its way to the disk, and who waits for it.
 pub(super) struct Entry {
@@ -22,10 +25,17 @@ impl Entry {
 
 /// Writes until nobody can send any more. Entries that came while a piece was being written make the next piece.
 pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry>) {
-    let mut waiting = Vec::with_capacity(super::QUEUE_EVENTS);
+    let mut pace = Pace::default();
+    let mut waiting = Vec::with_capacity(QUEUE_EVENTS);
     let mut piece = Vec::new();
     let mut callers = Vec::new();
-    while inbox.blocking_recv_many(&mut waiting, super::QUEUE_EVENTS) > 0 {
+    while inbox.blocking_recv_many(&mut waiting, QUEUE_EVENTS) > 0 {
+        let pause = pace.pause(Instant::now(), waiting.len());
+        if !pause.is_zero() {
+            thread::park_timeout(pause);
+            waiting.extend(iter::from_fn(|| inbox.try_recv().ok()).take(QUEUE_EVENTS));
+        }
+        pace.begin(Instant::now(), waiting.len());
         let mut entries = waiting.drain(..).peekable();
         while entries.peek().is_some() {
             let mut sequence = ledger.next_sequence();
@@ -44,6 +54,35 @@ pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry
         }
     }
 }
+
+/// How often the disk is asked.
+///
+/// A sync costs about as much processor time as a dozen events. A lone caller is served at once; when several
+/// come, syncs begin at least [`SYNC_INTERVAL`] apart, so that they share them. A disk that takes longer than
+/// that for a sync is never waited for.
+#[derive(Default)]
+struct Pace {
+    last: Option<(Instant, usize)>,
+}
+
+impl Pace {
+    /// How long to wait for company, when `waiting` events wait at `now`.
+    fn pause(&self, now: Instant, waiting: usize) -> Duration {
+        match self.last {
+            Some((began, events)) if events > 1 || waiting > 1 => {
+                SYNC_INTERVAL.saturating_sub(now.saturating_duration_since(began))
+            }
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// `events` events are being written from `now` on.
+    fn begin(&mut self, now: Instant, events: usize) {
+        self.last = Some((now, events));
+    }
+}
+
+const SYNC_INTERVAL: Duration = Duration::from_millis(1);
 
 /// The end of the log, and whether the disk agrees with it.
 pub(super) struct Ledger<D> {
@@ -92,4 +131,31 @@ fn duplicate(error: &io::Error) -> io::Error {
     error
         .raw_os_error()
         .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lone_caller_never_waits() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.pause(now, 1), Duration::ZERO);
+        pace.begin(now, 1);
+        assert_eq!(pace.pause(now, 1), Duration::ZERO);
+    }
+
+    #[test]
+    fn several_callers_wait_until_the_interval_is_over() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        assert_eq!(pace.pause(now, 5), Duration::ZERO);
+        for (before, waiting) in [(1, 2), (2, 1), (9, 9)] {
+            pace.begin(now, before);
+            assert_eq!(pace.pause(now, waiting), SYNC_INTERVAL);
+            assert_eq!(pace.pause(now + SYNC_INTERVAL / 4, waiting), SYNC_INTERVAL * 3 / 4);
+            assert_eq!(pace.pause(now + SYNC_INTERVAL * 2, waiting), Duration::ZERO);
+        }
+    }
 }

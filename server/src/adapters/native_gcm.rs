@@ -1,5 +1,9 @@
-//! AES-256-GCM by OpenSSL.
+//! AES-256-GCM by the C libraries: AWS-LC where it can do it, else OpenSSL.
 
+use aws_lc_rs::{
+    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
+    error::Unspecified,
+};
 use kunji_shared::{
     cipher::{CipherFailure, ContentCipher, MAX_NONCE_BYTES, TAG_BYTES},
     secret::DataKey,
@@ -9,15 +13,24 @@ use zeroize::Zeroize as _;
 
 use crate::ports::bulk_cipher::{BulkCipher, BulkCipherError, StreamOpener, StreamSealer};
 
-/// [`BulkCipher`] by OpenSSL, for every nonce of 1 to 64 bytes: `J0 = nonce ‖ 0³¹ ‖ 1` for 12 bytes, else by
-/// GHASH (NIST SP 800-38D 7.1). The tag is compared by OpenSSL in constant time (`CRYPTO_memcmp`); contexts, key
-/// schedules with them, are overwritten when freed (`OPENSSL_clear_free`).
-pub struct OpenSslGcm {
+/// [`BulkCipher`] for every nonce of 1 to 64 bytes.
+///
+/// | | 12 bytes of nonce | other lengths |
+/// |---|---|---|
+/// | a slice | AWS-LC | OpenSSL |
+/// | a stream | OpenSSL | OpenSSL |
+///
+/// AWS-LC's `EVP_AEAD` takes whole messages and no other nonces, but is more than twice as fast as the OpenSSL 3.0
+/// of Debian 12, which does not use the wide AES instructions (VAES). The bytes are the same.
+///
+/// Both compare the tag in constant time (`CRYPTO_memcmp`) and overwrite key schedules when they are freed
+/// (AWS-LC `OPENSSL_free`, OpenSSL `OPENSSL_clear_free`).
+pub struct NativeGcm {
     // Fetched once: OpenSSL 3 would look it up by name on every use.
     cipher: Cipher,
 }
 
-impl OpenSslGcm {
+impl NativeGcm {
     /// Looks the cipher up.
     ///
     /// # Errors
@@ -59,7 +72,7 @@ impl OpenSslGcm {
     }
 }
 
-impl ContentCipher for OpenSslGcm {
+impl ContentCipher for NativeGcm {
     fn seal_in_place(
         &self,
         key: &DataKey,
@@ -67,6 +80,16 @@ impl ContentCipher for OpenSslGcm {
         aad: &[u8],
         buffer: &mut [u8],
     ) -> Result<[u8; TAG_BYTES], CipherFailure> {
+        if let Ok(nonce) = <[u8; NONCE_LEN]>::try_from(nonce) {
+            return one_shot(key)
+                .and_then(|key| {
+                    let nonce = Nonce::assume_unique_for_key(nonce);
+                    key.seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
+                })
+                .ok()
+                .and_then(|tag| tag.as_ref().try_into().ok())
+                .ok_or(CipherFailure);
+        }
         let mut stream = self.start(Direction::Seal, key, nonce, aad).map_err(|_| CipherFailure)?;
         stream.run(buffer).and_then(|()| stream.tag()).map_err(|_| CipherFailure)
     }
@@ -79,8 +102,18 @@ impl ContentCipher for OpenSslGcm {
         buffer: &mut [u8],
         tag: &[u8; TAG_BYTES],
     ) -> Result<(), CipherFailure> {
-        let mut stream = self.start(Direction::Open, key, nonce, aad).map_err(|_| CipherFailure)?;
-        if stream.run(buffer).is_ok() && stream.tag_fits(tag) {
+        let authentic = if let Ok(nonce) = <[u8; NONCE_LEN]>::try_from(nonce) {
+            let nonce = Nonce::assume_unique_for_key(nonce);
+            one_shot(key)
+                .and_then(|key| {
+                    key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, buffer).map(|_| ())
+                })
+                .is_ok()
+        } else {
+            let mut stream = self.start(Direction::Open, key, nonce, aad).map_err(|_| CipherFailure)?;
+            stream.run(buffer).is_ok() && stream.tag_fits(tag)
+        };
+        if authentic {
             return Ok(());
         }
         buffer.zeroize();
@@ -88,7 +121,7 @@ impl ContentCipher for OpenSslGcm {
     }
 }
 
-impl BulkCipher for OpenSslGcm {
+impl BulkCipher for NativeGcm {
     fn sealer(
         &self,
         key: &DataKey,
@@ -161,6 +194,11 @@ impl StreamOpener for Stream {
     }
 }
 
+/// `expose`: the key goes into the cipher's schedule.
+fn one_shot(key: &DataKey) -> Result<LessSafeKey, Unspecified> {
+    UnboundKey::new(&AES_256_GCM, key.expose()).map(LessSafeKey::new)
+}
+
 /// OpenSSL counts in `int`. A multiple of the block, so that no call starts inside one.
 const MAX_CALL_BYTES: usize = 1 << 30;
 
@@ -178,8 +216,8 @@ mod tests {
         (0..length).map(|i| u8::try_from(i * 31 % 251).unwrap()).collect()
     }
 
-    fn gcm() -> OpenSslGcm {
-        OpenSslGcm::new().unwrap()
+    fn gcm() -> NativeGcm {
+        NativeGcm::new().unwrap()
     }
 
     /// `C, T` by the portable cipher.
