@@ -341,6 +341,11 @@ const TAMPERINGS: &[Tampering] = &[
         refused: &[("newest_key", Reader::Newest), ("newest_key", Reader::NewestOfB)],
     },
     Tampering { text: "DELETE newest_kek", refused: &[("newest_kek", Reader::NewestKek)] },
+    Tampering {
+        text: "UPDATE key_version SET key = $key2 WHERE key = $key1",
+        refused: &[("key_version", Reader::List)],
+    },
+    Tampering { text: "DELETE key_version WHERE key = $key1", refused: &[("key_version", Reader::List)] },
     Tampering { text: "DELETE kek WHERE version = 2", refused: &[("newest_kek", Reader::NewestKek)] },
 ];
 

@@ -7,7 +7,7 @@ use super::{
     SurrealRepository,
     error::Failure,
     integrity::{Row, inconsistent},
-    key_rows::no_rows,
+    key_rows::unexpected_form,
     runner::Query,
 };
 use crate::{
@@ -101,7 +101,9 @@ impl ClientRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::client_rows::has_clients
             SELECT * FROM client LIMIT 1;";
         self.integrity.require()?;
-        let Value::Array(rows) = self.runner.read(Query::new(TEXT)).await? else { return Err(no_rows()) };
+        let Value::Array(rows) = self.runner.read(Query::new(TEXT)).await? else {
+            return Err(unexpected_form());
+        };
         match rows.into_iter().next() {
             Some(row) => self.integrity.open_any::<ClientRow>(row).map(|_| true),
             None => Ok(false),

@@ -1,20 +1,18 @@
 //! Rows of KEKs and of the newest KEK of each application.
 
-use kunji_shared::encoding::encode_hex;
 use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
     error::Failure,
     integrity::{Row, inconsistent},
-    key_rows::pair,
+    key_rows::parts,
     runner::Query,
 };
 use crate::{
     domain::{
         alias::ApplicationId,
-        digest::sha256,
-        key::{KekRecord, TokenKeyId, length_prefixed},
+        key::{KekRecord, TokenKeyId},
         time::Timestamp,
     },
     ports::repository::RepositoryError,
@@ -66,14 +64,13 @@ impl TryFrom<KekRow> for KekRecord {
     }
 }
 
-/// Record id of a KEK: hexadecimal `SHA-256` over application and version (32-bit big-endian), length-prefixed.
-fn kek_hash(application: &ApplicationId, version: u32) -> String {
-    let parts = length_prefixed(&[application.as_str().as_bytes(), &version.to_be_bytes()]);
-    encode_hex(&sha256(&parts))
+/// Record id of a KEK. An application's name has no colon.
+fn kek_name(application: &ApplicationId, version: u32) -> String {
+    format!("{application}:{version}")
 }
 
 impl SurrealRepository {
-    /// The pointer and the KEK of the highest version, in one snapshot, as with keys.
+    /// The pointer, the KEK that it names, and whether there is a next version, in one snapshot, as with keys.
     pub(super) async fn read_newest_kek(
         &self,
         application: &ApplicationId,
@@ -82,23 +79,27 @@ impl SurrealRepository {
             -- kunji_server::adapters::surreal::kek_rows::read_newest_kek
             {
                 LET $pointer = SELECT * FROM ONLY type::record('newest_kek', $application);
-                LET $keks = SELECT * FROM kek WHERE application = $application ORDER BY version DESC LIMIT 1;
-                RETURN [$pointer, $keks[0]];
+                LET $version = $pointer.version ?? 0;
+                LET $named = string::concat($application, ':', <string> $version);
+                LET $next = string::concat($application, ':', <string> ($version + 1));
+                RETURN [
+                    $pointer,
+                    (SELECT * FROM ONLY type::record('kek', $named)),
+                    (SELECT * FROM ONLY type::record('kek', $next))
+                ];
             };";
         self.integrity.require()?;
         let name = application.as_str();
-        let (pointer, kek) =
-            pair(self.runner.read(Query::new(TEXT).bind("application", name.to_owned())).await?)?;
+        let answer = self.runner.read(Query::new(TEXT).bind("application", name.to_owned())).await?;
+        let [pointer, kek, next] = parts(answer)?;
         let pointer = self.integrity.open::<NewestKekRow>(name, pointer)?;
-        let kek = if kek == Value::None { None } else { Some(self.open_any_kek(kek)?) };
-        match (pointer, kek) {
-            (None, None) => Ok(None),
-            (Some(pointer), Some(kek))
-                if pointer.version == kek.version && kek.application == *application =>
-            {
-                Ok(Some(kek))
-            }
-            _ => Err(inconsistent(NewestKekRow::TABLE, name, "it does not name the newest KEK")),
+        if next != Value::None {
+            return Err(inconsistent(NewestKekRow::TABLE, name, "there is a newer KEK"));
+        }
+        let Some(pointer) = pointer else { return Ok(None) };
+        match self.open_kek(application, pointer.version, kek)? {
+            Some(kek) => Ok(Some(kek)),
+            None => Err(inconsistent(NewestKekRow::TABLE, name, "it does not name the newest KEK")),
         }
     }
 
@@ -111,14 +112,8 @@ impl SurrealRepository {
             -- kunji_server::adapters::surreal::kek_rows::read_kek
             SELECT * FROM ONLY type::record('kek', $id);";
         self.integrity.require()?;
-        let id = kek_hash(application, version);
-        match self.runner.read(Query::new(TEXT).bind("id", id.clone())).await? {
-            Value::None => Ok(None),
-            row => match self.open_any_kek(row)? {
-                kek if kek.application == *application && kek.version == version => Ok(Some(kek)),
-                _ => Err(inconsistent(KekRow::TABLE, &id, "it is another KEK")),
-            },
-        }
+        let row = self.runner.read(Query::new(TEXT).bind("id", kek_name(application, version))).await?;
+        self.open_kek(application, version, row)
     }
 
     pub(super) async fn write_kek_successor(&self, record: &KekRecord) -> Result<(), RepositoryError> {
@@ -131,7 +126,7 @@ impl SurrealRepository {
             UPSERT ONLY type::record('newest_kek', $application) CONTENT $pointer RETURN NONE;
             COMMIT;";
         let name = record.application.as_str();
-        let id = kek_hash(&record.application, record.version);
+        let id = kek_name(&record.application, record.version);
         let query = Query::new(TEXT)
             .bind("predecessor", i64::from(record.version) - 1)
             .bind("kek", self.integrity.seal(&id, KekRow::from(record))?)
@@ -147,9 +142,19 @@ impl SurrealRepository {
         Ok(outcome?)
     }
 
-    fn open_any_kek(&self, row: Value) -> Result<KekRecord, RepositoryError> {
-        let (id, row) = self.integrity.open_any::<KekRow>(row)?;
-        KekRecord::try_from(row).map_err(|reason| inconsistent(KekRow::TABLE, &id, reason))
+    fn open_kek(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+        row: Value,
+    ) -> Result<Option<KekRecord>, RepositoryError> {
+        let id = kek_name(application, version);
+        let Some(row) = self.integrity.open::<KekRow>(&id, row)? else { return Ok(None) };
+        match KekRecord::try_from(row) {
+            Ok(kek) if kek.application == *application && kek.version == version => Ok(Some(kek)),
+            Ok(_) => Err(inconsistent(KekRow::TABLE, &id, "it is another KEK")),
+            Err(reason) => Err(inconsistent(KekRow::TABLE, &id, reason)),
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Rows of keys, of the newest key of each alias, and of thumbprints.
+//! Rows of keys, and of what leads to them: generations, the newest of each alias, thumbprints.
 
 use async_trait::async_trait;
 use kunji_shared::{ModulusLength, Thumbprint, encoding::encode_hex};
@@ -50,6 +50,15 @@ struct NewestKeyRow {
 
 impl Row for NewestKeyRow {
     const TABLE: &'static str = "newest_key";
+}
+
+#[derive(SurrealValue)]
+struct KeyVersionRow {
+    key: String,
+}
+
+impl Row for KeyVersionRow {
+    const TABLE: &'static str = "key_version";
 }
 
 #[derive(SurrealValue)]
@@ -128,6 +137,11 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
     }
 }
 
+/// Record id of the alias's key of this generation.
+fn version_name(alias: &str, generation: u32) -> String {
+    format!("{alias}:{generation}")
+}
+
 /// Record id of the alias: hexadecimal `SHA-256` over both parts, length-prefixed.
 fn alias_hash(alias: &KeyAlias) -> String {
     let parts =
@@ -137,28 +151,30 @@ fn alias_hash(alias: &KeyAlias) -> String {
 
 #[async_trait]
 impl KeyRepository for SurrealRepository {
-    /// The pointer and the key of the highest generation, in one snapshot: a pointer set back, or taken away, is
-    /// found out.
+    /// The pointer, the key that it names, and whether there is a next generation, in one snapshot: a pointer
+    /// that was set back or taken away is found out.
     async fn find_newest(&self, alias: &KeyAlias) -> Result<Option<KeyRecord>, RepositoryError> {
         const TEXT: &str = "
             -- kunji_server::adapters::surreal::key_rows::find_newest
             {
                 LET $pointer = SELECT * FROM ONLY type::record('newest_key', $alias);
-                LET $keys = SELECT * FROM key WHERE alias = $alias ORDER BY generation DESC LIMIT 1;
-                RETURN [$pointer, $keys[0]];
+                LET $key = IF $pointer = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $pointer.key)
+                };
+                LET $next = string::concat($alias, ':', <string> (($pointer.generation ?? 0) + 1));
+                RETURN [$pointer, $key, (SELECT * FROM ONLY type::record('key_version', $next))];
             };";
         self.integrity.require()?;
         let hash = alias_hash(alias);
-        let (pointer, key) = pair(self.runner.read(Query::new(TEXT).bind("alias", hash.clone())).await?)?;
+        let answer = self.runner.read(Query::new(TEXT).bind("alias", hash.clone())).await?;
+        let [pointer, key, next] = parts(answer)?;
         let pointer = self.integrity.open::<NewestKeyRow>(&hash, pointer)?;
-        let key = self.open_newest_candidate(key)?;
-        match (pointer, key) {
-            (None, None) => Ok(None),
-            (Some(pointer), Some(key))
-                if pointer.key == key.id.0 && pointer.generation == key.generation && key.alias == *alias =>
-            {
-                Ok(Some(key))
-            }
+        if next != Value::None {
+            return Err(inconsistent(NewestKeyRow::TABLE, &hash, "there is a newer key"));
+        }
+        let Some(pointer) = pointer else { return Ok(None) };
+        match self.open_key(&KeyId(pointer.key), key)? {
+            Some(key) if key.alias == *alias && key.generation == pointer.generation => Ok(Some(key)),
             _ => Err(inconsistent(NewestKeyRow::TABLE, &hash, "it does not name the newest key")),
         }
     }
@@ -178,7 +194,8 @@ impl KeyRepository for SurrealRepository {
             };";
         self.integrity.require()?;
         let hex = thumbprint.to_string();
-        let (mapping, key) = pair(self.runner.read(Query::new(TEXT).bind("thumbprint", hex.clone())).await?)?;
+        let answer = self.runner.read(Query::new(TEXT).bind("thumbprint", hex.clone())).await?;
+        let [mapping, key] = parts(answer)?;
         let Some(mapping) = self.integrity.open::<ThumbprintRow>(&hex, mapping)? else { return Ok(None) };
         match self.open_key(&KeyId(mapping.key), key)? {
             Some(key) if key.thumbprint == *thumbprint => Ok(Some(key)),
@@ -195,15 +212,40 @@ impl KeyRepository for SurrealRepository {
         self.open_key(id, row)
     }
 
+    /// Generations have no gaps, so the newest one says which there are.
     async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError> {
         const TEXT: &str = "
             -- kunji_server::adapters::surreal::key_rows::list
-            SELECT * FROM key WHERE alias = $alias ORDER BY generation DESC LIMIT $limit;";
-        self.integrity.require()?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let query = Query::new(TEXT).bind("alias", alias_hash(alias)).bind("limit", limit);
-        let Value::Array(rows) = self.runner.read(query).await? else { return Err(no_rows()) };
-        rows.into_iter().map(|row| self.open_any_key(row)).collect()
+            $versions.map(|$version| {
+                LET $mapping = SELECT * FROM ONLY type::record('key_version', $version);
+                LET $key = IF $mapping = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $mapping.key)
+                };
+                RETURN [$mapping, $key];
+            });";
+        let newest = self.find_newest(alias).await?.map_or(0, |key| key.generation);
+        let hash = alias_hash(alias);
+        let generations: Vec<_> = (1..=newest).rev().take(limit).collect();
+        let versions: Vec<_> =
+            generations.iter().map(|generation| version_name(&hash, *generation)).collect();
+        let answer = self.runner.read(Query::new(TEXT).bind("versions", versions.clone())).await?;
+        let Value::Array(rows) = answer else { return Err(unexpected_form()) };
+        if rows.len() != versions.len() {
+            return Err(unexpected_form());
+        }
+        let mut keys = Vec::with_capacity(rows.len());
+        for ((row, version), generation) in rows.into_iter().zip(&versions).zip(generations) {
+            let [mapping, key] = parts(row)?;
+            let key = match self.integrity.open::<KeyVersionRow>(version, mapping)? {
+                Some(mapping) => self.open_key(&KeyId(mapping.key), key)?,
+                None => None,
+            };
+            match key {
+                Some(key) if key.alias == *alias && key.generation == generation => keys.push(key),
+                _ => return Err(inconsistent(KeyVersionRow::TABLE, version, "it does not name the key")),
+            }
+        }
+        Ok(keys)
     }
 
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
@@ -213,21 +255,26 @@ impl KeyRepository for SurrealRepository {
             LET $newest = (SELECT VALUE generation FROM ONLY type::record('newest_key', $alias)) ?? 0;
             IF $newest != $predecessor { THROW 'superseded' };
             CREATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
-            CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $mapping RETURN NONE;
+            CREATE ONLY type::record('key_version', $version) CONTENT $by_version RETURN NONE;
+            CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE;
             UPSERT ONLY type::record('newest_key', $alias) CONTENT $pointer RETURN NONE;
             COMMIT;";
         let id = record.id.0.as_str();
         let alias = alias_hash(&record.alias);
         let thumbprint = record.thumbprint.to_string();
-        let mapping = ThumbprintRow { key: id.to_owned() };
+        let version = version_name(&alias, record.generation);
+        let by_version = KeyVersionRow { key: id.to_owned() };
+        let by_thumbprint = ThumbprintRow { key: id.to_owned() };
         let pointer = NewestKeyRow { key: id.to_owned(), generation: record.generation };
         let query = Query::new(TEXT)
             .bind("predecessor", i64::from(record.generation) - 1)
             .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
-            .bind("mapping", self.integrity.seal(&thumbprint, mapping)?)
+            .bind("by_version", self.integrity.seal(&version, by_version)?)
+            .bind("by_thumbprint", self.integrity.seal(&thumbprint, by_thumbprint)?)
             .bind("pointer", self.integrity.seal(&alias, pointer)?)
             .bind("id", id.to_owned())
             .bind("alias", alias)
+            .bind("version", version)
             .bind("thumbprint", thumbprint);
         let outcome = self.runner.change(query).await;
         if matches!(outcome, Err(Failure::Unavailable(_)))
@@ -260,37 +307,21 @@ impl KeyRepository for SurrealRepository {
 
 impl SurrealRepository {
     fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
-        match self.integrity.open::<KeyRow>(&id.0, row)? {
-            Some(row) => sensible((id.0.clone(), row)).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn open_any_key(&self, row: Value) -> Result<KeyRecord, RepositoryError> {
-        sensible(self.integrity.open_any::<KeyRow>(row)?)
-    }
-
-    fn open_newest_candidate(&self, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
-        if row == Value::None { Ok(None) } else { self.open_any_key(row).map(Some) }
+        let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
+        KeyRecord::try_from((id.0.clone(), row))
+            .map(Some)
+            .map_err(|reason| inconsistent(KeyRow::TABLE, &id.0, reason))
     }
 }
 
-fn sensible((id, row): (String, KeyRow)) -> Result<KeyRecord, RepositoryError> {
-    KeyRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(KeyRow::TABLE, &id, reason))
-}
-
-/// The two values of an answer that has two.
-pub(super) fn pair(answer: Value) -> Result<(Value, Value), RepositoryError> {
-    let Value::Array(values) = answer else { return Err(no_rows()) };
-    let mut values = values.into_iter();
-    match (values.next(), values.next(), values.next()) {
-        (Some(first), Some(second), None) => Ok((first, second)),
-        _ => Err(no_rows()),
-    }
+/// The parts of an answer that has so many.
+pub(super) fn parts<const N: usize>(answer: Value) -> Result<[Value; N], RepositoryError> {
+    let Value::Array(values) = answer else { return Err(unexpected_form()) };
+    values.into_vec().try_into().map_err(|_| unexpected_form())
 }
 
 /// The database answers something else than it was asked.
-pub(super) fn no_rows() -> RepositoryError {
+pub(super) fn unexpected_form() -> RepositoryError {
     RepositoryError::Unavailable("the answer has another form than the query asks for".to_owned())
 }
 

@@ -1,12 +1,13 @@
 //! The records in SurrealDB: embedded (`surrealkv://`, `mem://`) or in a server of its own (`ws://`, `wss://`).
 //!
-//! - Tables are schema-full and made by `migrations/`, whose version start-up checks ([`schema`]).
-//! - What must be unique is a record id. A second, unique index guards that an alias has each generation once.
-//! - A change is one `BEGIN; …; COMMIT;` text that throws when what it relies on no longer holds ([`runner`]).
+//! - Tables are schema-full and made by `migrations/`, whose version start-up checks (`schema`).
+//! - What must be unique is a record id, and rows are read by their ids. Index scans are avoided: backwards, on
+//!   `surrealkv://`, they take time that grows with the table (SurrealDB 3.3).
+//! - A change is one `BEGIN; …; COMMIT;` text that throws when what it relies on no longer holds (`runner`).
 //!   SurrealDB's snapshots do not exclude write skew, so every such change writes the record that it relied on.
 //! - Values are bound, never formatted into a text; a text names the function that sends it.
-//! - Rows that grant rights carry a tag ([`integrity`]); row structs stay in this module.
-//! - Texts of SurrealDB's errors hold values of rows: only their kinds go on ([`error`]).
+//! - Rows that grant rights carry a tag (`integrity`); row structs stay in this module.
+//! - Texts of SurrealDB's errors hold values of rows: only their kinds go on (`error`).
 //! - What came of a change whose answer was lost is found out by reading.
 
 use async_trait::async_trait;

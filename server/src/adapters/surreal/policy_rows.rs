@@ -7,7 +7,7 @@ use super::{
     SurrealRepository,
     error::Failure,
     integrity::{Row, inconsistent},
-    key_rows::no_rows,
+    key_rows::unexpected_form,
     runner::Query,
 };
 use crate::{
@@ -71,7 +71,7 @@ impl PolicyRepository for SurrealRepository {
         self.integrity.require()?;
         let limit = i64::try_from(LIMIT + 1).unwrap_or(i64::MAX);
         let Value::Array(rows) = self.runner.read(Query::new(TEXT).bind("limit", limit)).await? else {
-            return Err(no_rows());
+            return Err(unexpected_form());
         };
         if rows.len() > LIMIT {
             return Err(inconsistent(PolicyRow::TABLE, "?", "there are more policies than can be meant"));
