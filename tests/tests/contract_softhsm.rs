@@ -1,4 +1,5 @@
 //! The PKCS#11 adapter on SoftHSM: the contract of its port by both ways of wrapping, and what only PKCS#11 knows.
+#![cfg(test)]
 
 use std::{
     sync::{Arc, LazyLock, Mutex},
@@ -16,7 +17,7 @@ use kunji_server::{
     domain::key::TokenKeyId,
     ports::key_store::{KekStore as _, KeyStore as _, KeyStoreError, TokenSigner as _},
 };
-use kunji_shared::packet::ModulusLength;
+use kunji_shared::ModulusLength;
 use kunji_tests::{
     contract::key_store::{check_wrapping, fresh_id, sha256, verify},
     softhsm::{PIN, Token},

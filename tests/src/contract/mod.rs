@@ -1,3 +1,4 @@
-//! What every adapter of a port must do, as functions over the port. Each adapter's test runs them all.
+//! Ports in executable form: what an adapter must pass to be one.
 
 pub mod key_store;
+pub mod repository;

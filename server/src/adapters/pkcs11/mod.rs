@@ -18,7 +18,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use kunji_shared::packet::ModulusLength;
+use kunji_shared::ModulusLength;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
