@@ -30,7 +30,10 @@ impl Site {
         let tokens = path.join("tokens");
         fs::write(
             path.join("softhsm2.conf"),
-            format!("directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n", tokens.display()),
+            format!(
+                "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+                tokens.display()
+            ),
         )
         .unwrap();
         fs::write(path.join("pin"), PIN).unwrap();

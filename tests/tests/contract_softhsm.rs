@@ -1,4 +1,5 @@
 //! The PKCS#11 adapter on SoftHSM: the contract of its port by both ways of wrapping, and what only PKCS#11 knows.
+#![cfg(test)]
 
 use std::{
     sync::{Arc, LazyLock, Mutex},

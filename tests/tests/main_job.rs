@@ -128,9 +128,7 @@ async fn signatures_verify_here_and_with_openssl() {
         )
         .await;
     let token = signed.response()["jwtSignedData"].as_str().unwrap().to_owned();
-    let verify = |token: String| {
-        json!({ "jwtSignatureData": token, "applicationId": "ID_REPO", "referenceId": "", "validateTrust": false })
-    };
+    let verify = |token: String| json!({ "jwtSignatureData": token, "applicationId": "ID_REPO", "referenceId": "", "validateTrust": false });
     let answer = client.call("/jwtVerify", verify(token.clone())).await;
     assert_eq!(
         *answer.response(),

@@ -1,4 +1,4 @@
-//! What every adapter of a port must do, as suites that run on each of them.
+//! Ports in executable form: what an adapter must pass to be one.
 
 pub mod key_store;
 pub mod repository;

@@ -3,7 +3,6 @@
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use cryptoki::{error::Error, mechanism::Mechanism, object::ObjectHandle, session::Session};
-use crate::domain::digest::sha256;
 
 use super::{
     OpenError,
@@ -15,6 +14,7 @@ use super::{
     templates::{self, Change, Place},
     token::Token,
 };
+use crate::domain::digest::sha256;
 
 /// The ways chosen for one token.
 #[derive(Clone, Copy, Debug)]

@@ -92,16 +92,15 @@ pub(super) fn kek_mac(place: Place<'_>, change: Change) -> Vec<Attribute> {
 
 /// What finds the keys of one kind and id.
 pub(super) fn search(id: TokenKeyId, class: KeyClass) -> Vec<Attribute> {
+    let (class, kind) = match class {
+        KeyClass::Private => (ObjectClass::PRIVATE_KEY, None),
+        KeyClass::Public => (ObjectClass::PUBLIC_KEY, None),
+        KeyClass::Kek => (ObjectClass::SECRET_KEY, Some(KeyType::AES)),
+        KeyClass::KekMac => (ObjectClass::SECRET_KEY, Some(KeyType::GENERIC_SECRET)),
+    };
     let mut template = search_any(id);
-    match class {
-        KeyClass::Private => template.push(Attribute::Class(ObjectClass::PRIVATE_KEY)),
-        KeyClass::Public => template.push(Attribute::Class(ObjectClass::PUBLIC_KEY)),
-        KeyClass::Kek => {
-            template.extend([Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES)])
-        }
-        KeyClass::KekMac => template
-            .extend([Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::GENERIC_SECRET)]),
-    }
+    template.push(Attribute::Class(class));
+    template.extend(kind.map(Attribute::KeyType));
     template
 }
 
