@@ -15,6 +15,7 @@
 //! - [`config`]: the settings.
 #![forbid(unsafe_code)]
 
+pub mod api;
 pub mod config;
 pub mod domain;
 pub mod ports;
