@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 pub mod adapters;
+pub mod api;
 pub mod app;
 pub mod config;
 pub mod domain;

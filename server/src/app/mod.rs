@@ -43,10 +43,10 @@ use crate::{
 
 mod administrator;
 mod adapters;
-//mod serve;
+mod serve;
 
 pub use adapters::open_ports;
-//pub use serve::serve;
+pub use serve::serve;
 
 /// The adapters, as the services see them.
 #[derive(Clone)]

@@ -25,7 +25,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let address = listener.local_addr()?;
     let ports = open_ports(&settings).await?;
     let running = start(&settings, ports).await?;
-    let endpoint = api::endpoint(running.services.clone(), &settings);
+    let endpoint = api::endpoint(&running.services, &settings);
     announce(&format!("kunji is ready on http://{address}"));
     announce(&format!("  API page:  http://{address}/docs"));
     let stop = async move {
@@ -35,9 +35,10 @@ pub async fn serve(settings: Settings) -> Result<()> {
         }
         tracing::info!("stopping");
     };
-    let limits = api::Limits {
+    let limits = api::ServeLimits {
         max_connections: settings.max_connections,
         header_timeout: Duration::from_secs(settings.header_timeout_seconds),
+        stall_timeout: Duration::from_secs(settings.idle_timeout_seconds),
         shutdown: Duration::from_secs(settings.shutdown_seconds),
     };
     api::serve(listener, endpoint, limits, stop).await?;

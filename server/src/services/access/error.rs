@@ -33,9 +33,6 @@ pub enum AccessError {
     /// Unknown client or wrong secret.
     #[error("unknown client or wrong secret")]
     InvalidClient,
-    /// The signing key failed.
-    #[error(transparent)]
-    Key(#[from] KeyError),
     /// The records failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -55,7 +52,6 @@ impl AccessError {
             Self::ClientExists => "client.exists",
             Self::Internal(_) => "internal",
             Self::InvalidClient => "client.invalid",
-            Self::Key(error) => error.code(),
             Self::Repository(_) => "database.failed",
             Self::SecretHash(_) => "client.secret_not_checked",
             Self::Token(_) => "token.failed",
@@ -66,5 +62,18 @@ impl AccessError {
 impl Audited for AccessError {
     fn code(&self) -> &'static str {
         Self::code(self)
+    }
+}
+
+/// The key that signs tokens is not the caller's business: what went wrong with it is.
+impl From<KeyError> for AccessError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Audit(error) => error.into(),
+            KeyError::Internal(what) => Self::Internal(what),
+            KeyError::Repository(error) => error.into(),
+            KeyError::Token(error) => error.into(),
+            _ => Self::Internal("the key that signs access tokens cannot be made"),
+        }
     }
 }

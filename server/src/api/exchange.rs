@@ -1,0 +1,84 @@
+//! What is known about the request being answered.
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use poem::{Addr, Request};
+use uuid::Uuid;
+
+use super::transport::TransportError;
+use crate::domain::access::Principal;
+
+/// One request on its way through the routes; an extension of it.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    /// Names the request in answers, logs and the audit trail.
+    pub(super) request_id: Arc<str>,
+    /// The peer's address.
+    pub(super) address: Option<IpAddr>,
+    /// The caller, on routes that are not anonymous.
+    pub(super) principal: Option<Arc<Principal>>,
+    /// Largest body, in bytes.
+    pub(super) body_limit: u64,
+    /// Longest pause within a streamed body.
+    pub(super) idle_timeout: Duration,
+    body_complete: AtomicBool,
+}
+
+impl Exchange {
+    pub(super) fn new(
+        request_id: Arc<str>,
+        address: Option<IpAddr>,
+        principal: Option<Arc<Principal>>,
+        body_limit: u64,
+        idle_timeout: Duration,
+    ) -> Self {
+        Self {
+            request_id,
+            address,
+            principal,
+            body_limit,
+            idle_timeout,
+            body_complete: AtomicBool::new(false),
+        }
+    }
+
+    /// The exchange of a request.
+    ///
+    /// # Errors
+    /// [`TransportError::Internal`] when the request did not come through the front.
+    pub(super) fn of(request: &Request) -> Result<&Arc<Self>, TransportError> {
+        request.data::<Arc<Self>>().ok_or(TransportError::Internal)
+    }
+
+    /// Notes that the body was read to its end: what takes long from now on is our doing.
+    pub(super) fn complete_body(&self) {
+        self.body_complete.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the body was read to its end.
+    pub(super) fn is_body_complete(&self) -> bool {
+        self.body_complete.load(Ordering::Relaxed)
+    }
+}
+
+/// A fresh name for a request.
+pub(super) fn new_request_id() -> Arc<str> {
+    let mut buffer = Uuid::encode_buffer();
+    let text: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
+    text.into()
+}
+
+/// The address of the peer of a request.
+pub(super) fn peer_address(request: &Request) -> Option<IpAddr> {
+    match &request.remote_addr().0 {
+        Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
+        _ => None,
+    }
+}

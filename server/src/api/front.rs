@@ -1,0 +1,179 @@
+//! What happens to every request, whatever it asks for, before and after its operation.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use futures_util::FutureExt;
+use poem::{
+    Endpoint, Request, Response, Result,
+    http::{Method, Uri, header},
+};
+
+use super::{
+    access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
+    allowed_methods::AllowedMethods,
+    cors::Cors,
+    exchange::{Exchange, new_request_id, peer_address},
+    headers,
+    mosip::{EnvelopeFailure, transport_envelope},
+    native::{Problem, transport_oauth},
+    routes::Resources,
+    transport::TransportError,
+};
+use crate::{
+    config::Settings,
+    domain::access::Principal,
+    services::{Services, access::TokenRefusal},
+};
+
+/// Largest body of the routes that take a client's secret; they are open to everyone.
+const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
+
+/// Lets a request in or not, bounds it, and gives its answer the form that its caller understands.
+pub(super) struct Front<E> {
+    routes: E,
+    services: Services,
+    cors: Cors,
+    allowed_methods: AllowedMethods,
+    json_limit: u64,
+    packet_limit: u64,
+    request_timeout: Duration,
+    idle_timeout: Duration,
+}
+
+impl<E: Endpoint<Output = Response>> Front<E> {
+    pub(super) fn new(routes: E, services: &Services, settings: &Settings) -> Self {
+        Self {
+            routes,
+            services: services.clone(),
+            cors: Cors::new(settings.cors_origins.clone()),
+            allowed_methods: AllowedMethods::of::<Resources>(),
+            json_limit: settings.json_body_limit_bytes,
+            packet_limit: settings.packet_limit_bytes,
+            request_timeout: Duration::from_secs(settings.request_timeout_seconds),
+            idle_timeout: Duration::from_secs(settings.idle_timeout_seconds),
+        }
+    }
+
+    /// The caller, where one is needed.
+    fn admit(
+        &self,
+        request: &Request,
+        class: PathClass,
+        request_id: &str,
+    ) -> Result<Option<Arc<Principal>>, TransportError> {
+        if class.anonymous {
+            return Ok(None);
+        }
+        let (refusal, reason) = match credential(request.headers(), class.cookies) {
+            Credential::Missing => (TransportError::Unauthenticated, "no token"),
+            Credential::Cookie(_) if is_foreign(request.headers(), self.cors.origins()) => {
+                (TransportError::ForeignOrigin, "cookie sent for a page of another site")
+            }
+            Credential::Header(token) | Credential::Cookie(token) => {
+                match self.services.access.authenticate(token) {
+                    Ok(principal) => return Ok(Some(principal)),
+                    Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
+                    Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
+                }
+            }
+        };
+        let address = peer_address(request);
+        tracing::warn!(request_id, ?address, path = ?request.uri().path(), reason, "refused");
+        Err(refusal)
+    }
+
+    /// Runs the operation: no longer than it may take, and whatever it does.
+    async fn run(
+        &self,
+        mut request: Request,
+        class: PathClass,
+        principal: Option<Arc<Principal>>,
+        request_id: &Arc<str>,
+    ) -> Result<Response> {
+        let limit = match class.body {
+            BodyKind::Json => self.json_limit,
+            BodyKind::Packet => self.packet_limit,
+            BodyKind::Credentials => CREDENTIALS_LIMIT_BYTES.min(self.json_limit),
+        };
+        let address = peer_address(&request);
+        let exchange =
+            Arc::new(Exchange::new(Arc::clone(request_id), address, principal, limit, self.idle_timeout));
+        request.set_data(Arc::clone(&exchange));
+        let answer = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
+        // Packets take as long as they are large; pauses within them are bounded where they are read.
+        let answer = if class.body == BodyKind::Packet {
+            Ok(answer.await)
+        } else {
+            tokio::time::timeout(self.request_timeout, answer).await
+        };
+        match answer {
+            Ok(Ok(result)) => result,
+            Ok(Err(_panic)) => {
+                tracing::error!(%request_id, "an operation panicked");
+                Err(TransportError::Internal.into())
+            }
+            Err(_elapsed) if exchange.is_body_complete() => {
+                tracing::error!(%request_id, "an operation did not end in time");
+                Err(TransportError::Overloaded.into())
+            }
+            Err(_elapsed) => Err(TransportError::Timeout.into()),
+        }
+    }
+
+    /// The answer to a request that failed, in the form that its caller understands.
+    fn failure(&self, error: poem::Error, class: PathClass, uri: &Uri, request_id: &str) -> Response {
+        let error = match error.downcast::<EnvelopeFailure>() {
+            Ok(failure) => return failure.into_answer(self.services.clock.now(), request_id),
+            Err(error) => error,
+        };
+        let error = match error.downcast::<Problem>() {
+            Ok(problem) => return problem.into_answer(request_id),
+            Err(error) => error,
+        };
+        let failure = TransportError::classify(&error, class.content_type());
+        if failure == TransportError::Internal {
+            tracing::error!(request_id, %error, "a request failed inside");
+        }
+        let mut response = match class.failures {
+            FailureForm::Envelope => transport_envelope(failure, self.services.clock.now()),
+            FailureForm::OAuth => transport_oauth(failure),
+            FailureForm::Problem => Problem::from(failure).into_answer(request_id),
+        };
+        if failure == TransportError::MethodNotAllowed
+            && let Some(methods) = self.allowed_methods.for_path(uri.path())
+        {
+            response.headers_mut().insert(header::ALLOW, methods.clone());
+        }
+        response
+    }
+}
+
+impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
+    type Output = Response;
+
+    async fn call(&self, request: Request) -> Result<Response> {
+        let request_id = new_request_id();
+        let uri = request.uri().clone();
+        let class = PathClass::of(request.method(), uri.path());
+        let page = if class.public_certificate { Some(self.cors.admitted(request.headers())) } else { None };
+
+        let result = match self.admit(&request, class, &request_id) {
+            Ok(_) if class.public_certificate && *request.method() == Method::OPTIONS => {
+                Ok(Cors::preflight())
+            }
+            Ok(principal) => self.run(request, class, principal, &request_id).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let mut response = match result {
+            Ok(response) => response,
+            Err(error) => self.failure(error, class, &uri, &request_id),
+        };
+
+        if let Some(admitted) = page {
+            Cors::decorate(admitted, &mut response);
+        }
+        headers::complete(&mut response, &request_id);
+        tracing::debug!(%request_id, path = ?uri.path(), status = response.status().as_u16(), "answered");
+        Ok(response)
+    }
+}

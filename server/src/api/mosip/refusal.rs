@@ -1,0 +1,162 @@
+//! Which failure of a service is which fault. Exhaustive, without a catch-all arm.
+
+use std::borrow::Cow;
+
+use super::faults::Fault;
+use crate::{
+    api::{native::with_sources, transport::TransportError},
+    domain::alias::AliasError,
+    ports::secret_hasher::SecretHashError,
+    services::{access::AccessError, keys::KeyError, packets::PacketError, signatures::SignatureError},
+};
+
+/// Why a request was not done, on its way into an envelope.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// The HTTP status; 200 for what the caller can mend.
+    pub(crate) status: u16,
+    /// At least one.
+    pub(crate) entries: Vec<Entry>,
+    /// What the log says and the caller does not learn.
+    pub(crate) cause: Option<String>,
+}
+
+/// One element of `errors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// The code.
+    pub(crate) code: &'static str,
+    /// The text.
+    pub(crate) message: Cow<'static, str>,
+}
+
+impl Refusal {
+    /// A fault with a text of its own.
+    pub(crate) fn with_message(fault: Fault, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::of_entries(vec![Entry { code: fault.code(), message: message.into() }])
+    }
+
+    /// Several faults at once.
+    pub(crate) const fn of_entries(entries: Vec<Entry>) -> Self {
+        Self { status: 200, entries, cause: None }
+    }
+
+    fn internal(cause: &dyn std::error::Error) -> Self {
+        Self { status: 500, cause: Some(with_sources(cause)), ..Fault::Internal.into() }
+    }
+
+    fn unavailable(cause: &dyn std::error::Error) -> Self {
+        Self { status: 503, cause: Some(with_sources(cause)), ..Fault::Unavailable.into() }
+    }
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self::with_message(fault, fault.text())
+    }
+}
+
+impl From<AliasError> for Refusal {
+    fn from(error: AliasError) -> Self {
+        Self::with_message(Fault::Invalid, error.to_string())
+    }
+}
+
+impl From<TransportError> for Refusal {
+    fn from(error: TransportError) -> Self {
+        let (status, code, message) = transport_entry(error);
+        Self { status, entries: vec![Entry { code, message }], cause: None }
+    }
+}
+
+/// Status, code and text of a failure that has nothing to do with the operation.
+pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<'static, str>) {
+    let (code, message) = match error {
+        TransportError::Body => ("KER-KMS-400", error.to_string().into()),
+        TransportError::Forbidden => (Fault::Forbidden.code(), Fault::Forbidden.text().into()),
+        TransportError::ForeignOrigin => (Fault::Forbidden.code(), error.to_string().into()),
+        TransportError::Internal => (Fault::Internal.code(), Fault::Internal.text().into()),
+        TransportError::MediaType { .. } => ("KER-KMS-415", error.to_string().into()),
+        TransportError::MethodNotAllowed => ("KER-KMS-405", error.to_string().into()),
+        TransportError::NotFound => ("KER-KMS-404", error.to_string().into()),
+        TransportError::Overloaded => (Fault::Unavailable.code(), error.to_string().into()),
+        TransportError::Parameter { .. } => (Fault::Invalid.code(), error.to_string().into()),
+        TransportError::Timeout => ("KER-KMS-408", error.to_string().into()),
+        TransportError::TooLarge { .. } => ("KER-KMS-413", error.to_string().into()),
+        TransportError::Unauthenticated => {
+            (Fault::AuthenticationFailed.code(), Fault::AuthenticationFailed.text().into())
+        }
+    };
+    // What the caller can mend in the request itself is HTTP 200 here.
+    let status =
+        if matches!(error, TransportError::Parameter { .. }) { 200 } else { error.status_code().as_u16() };
+    (status, code, message)
+}
+
+impl From<KeyError> for Refusal {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
+            KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
+            KeyError::Internal(_) => Self::internal(&error),
+            KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
+            KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),
+            KeyError::QuotaExceeded => Fault::QuotaExceeded.into(),
+            KeyError::ReferenceNotAllowed => Fault::ReferenceNotAllowed.into(),
+            KeyError::ReferenceNotSupported => Fault::ReferenceNotSupported.into(),
+            KeyError::RootKeyMissing => Fault::RootKeyMissing.into(),
+            KeyError::SubjectNotAllowed => Fault::SubjectNotAllowed.into(),
+        }
+    }
+}
+
+impl From<PacketError> for Refusal {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::AccessListed => Fault::AccessListed.into(),
+            PacketError::Audit(_) => Self::unavailable(&error),
+            PacketError::Body(_) => TransportError::Body.into(),
+            PacketError::DecryptionFailed => Fault::DecryptionFailed.into(),
+            PacketError::Empty => Fault::NoContent.into(),
+            PacketError::ForeignKey => Fault::ForeignKey.into(),
+            PacketError::Internal(_) => Self::internal(&error),
+            PacketError::Key(error) => error.into(),
+            PacketError::Malformed(error) => Self::with_message(
+                Fault::MalformedPacket,
+                format!("data sent to decrypt is without key splitter or invalid: {error}"),
+            ),
+            PacketError::SigningKey => Fault::SigningKey.into(),
+            PacketError::TooLarge { limit } => TransportError::TooLarge { limit }.into(),
+            PacketError::UnknownKey => Fault::UnknownKey.into(),
+        }
+    }
+}
+
+impl From<SignatureError> for Refusal {
+    fn from(error: SignatureError) -> Self {
+        match error {
+            SignatureError::AccessListed => Fault::SigningNotAllowed.into(),
+            SignatureError::Audit(_) => Self::unavailable(&error),
+            SignatureError::Certificate => Fault::CertificateNotValid.into(),
+            SignatureError::Empty => Fault::NothingToSign.into(),
+            SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
+            SignatureError::Key(error) => error.into(),
+            SignatureError::Token => Fault::SignatureMalformed.into(),
+        }
+    }
+}
+
+impl From<AccessError> for Refusal {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Audit(_)
+            | AccessError::Repository(_)
+            | AccessError::SecretHash(SecretHashError::Busy)
+            | AccessError::Token(_) => Self::unavailable(&error),
+            AccessError::ClientExists
+            | AccessError::Internal(_)
+            | AccessError::SecretHash(SecretHashError::Failed) => Self::internal(&error),
+            AccessError::InvalidClient => TransportError::Unauthenticated.into(),
+        }
+    }
+}

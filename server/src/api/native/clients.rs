@@ -1,0 +1,151 @@
+//! `POST /v1/clients`: clients of the built-in token issuer.
+
+use poem::Result;
+use poem::{IntoResponse, Response, http::StatusCode};
+use poem_openapi::{
+    ApiResponse, Object, OpenApi,
+    payload::Payload,
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
+    types::Type,
+};
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::problem::{Problem, ProblemKind};
+use crate::{
+    api::{
+        access::{Authorized, CreateClient},
+        openapi::Tag,
+        wire::Json,
+    },
+    domain::{access::Role, client::ClientId},
+    services::Services,
+};
+
+/// Clients.
+pub(crate) struct ClientsApi {
+    services: Services,
+}
+
+impl ClientsApi {
+    pub(crate) fn new(services: &Services) -> Self {
+        Self { services: services.clone() }
+    }
+}
+
+#[OpenApi]
+impl ClientsApi {
+    /// Make a client
+    ///
+    /// The secret is shown this once.
+    #[oai(path = "/v1/clients", method = "post", operation_id = "createClient", tag = "Tag::Access")]
+    async fn create(
+        &self,
+        caller: Authorized<CreateClient>,
+        client: Json<ClientRequest>,
+    ) -> Result<Created, Problem> {
+        let Json(ClientRequest { client_id, roles }) = client;
+        let id = ClientId::parse(&client_id).ok_or_else(|| {
+            Problem::new(
+                ProblemKind::ClientInvalid,
+                "clientId must have 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'",
+            )
+        })?;
+        let roles = parse_roles(&roles)?;
+        let secret = self.services.access.create_client(&caller.call, id, roles).await?;
+        Ok(Created(ClientAnswer { client_id, client_secret: secret.expose_secret().to_owned() }))
+    }
+}
+
+fn parse_roles(names: &[String]) -> Result<Vec<Role>, Problem> {
+    let mut roles =
+        names.iter().map(|name| Role::parse(name)).collect::<Option<Vec<Role>>>().unwrap_or_default();
+    roles.sort_unstable();
+    roles.dedup();
+    if roles.is_empty() {
+        let allowed = Role::ALL.map(Role::name).join(", ");
+        return Err(Problem::new(
+            ProblemKind::ClientInvalid,
+            format!("roles must name at least one role, and only roles of these: {allowed}"),
+        ));
+    }
+    Ok(roles)
+}
+
+/// A client to be made.
+#[derive(Debug, Deserialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase")]
+struct ClientRequest {
+    /// Its name: 1 to 64 characters of `A–Z a–z 0–9 _ - .`.
+    #[oai(validator(min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_.-]+$"))]
+    client_id: String,
+    /// What it is trusted with.
+    #[oai(validator(min_items = 1))]
+    roles: Vec<String>,
+}
+
+/// A client that was made.
+#[derive(Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase")]
+struct ClientAnswer {
+    /// Its name.
+    client_id: String,
+    /// Its secret, shown this once.
+    client_secret: String,
+}
+
+struct Created(ClientAnswer);
+
+impl IntoResponse for Created {
+    fn into_response(self) -> Response {
+        let mut response = Json(self.0).into_response();
+        response.set_status(StatusCode::CREATED);
+        response
+    }
+}
+
+impl ApiResponse for Created {
+    fn meta() -> MetaResponses {
+        MetaResponses {
+            responses: vec![MetaResponse {
+                description: "The client was made.",
+                status: Some(201),
+                status_range: None,
+                content: vec![MetaMediaType {
+                    content_type: Json::<ClientAnswer>::CONTENT_TYPE,
+                    schema: ClientAnswer::schema_ref(),
+                }],
+                headers: vec![],
+            }],
+        }
+    }
+
+    fn register(registry: &mut Registry) {
+        ClientAnswer::register(registry);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roles(names: &[&str]) -> Result<Vec<Role>, Problem> {
+        parse_roles(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn roles_are_read_once_each() {
+        let read = roles(&["signer", "decryptor", "signer"]).unwrap();
+        assert_eq!(read, [Role::Decryptor, Role::Signer]);
+    }
+
+    #[test]
+    fn unknown_roles_are_refused_with_the_list() {
+        for names in [&["signer", "root"][..], &[], &["Signer"]] {
+            let problem = roles(names).unwrap_err().to_string();
+            assert!(problem.contains("key-administrator") && !problem.contains("root,"), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Our own routes: packets as bytes, public certificates, clients, tokens, health.
+
+mod certificates;
+mod clients;
+mod health;
+mod keys_for_tokens;
+mod oauth;
+mod packets;
+mod problem;
+mod rate_limit;
+
+use crate::{config::Settings, services::Services};
+
+pub(super) use self::{
+    oauth::{OAuthErrorCode, transport_oauth},
+    problem::{Problem, ProblemKind, RETRY_SECONDS, with_sources},
+};
+
+/// The resources of this module.
+pub(super) type NativeApi = (
+    packets::PacketsApi,
+    certificates::CertificatesApi,
+    clients::ClientsApi,
+    oauth::OAuthApi,
+    keys_for_tokens::TokenKeysApi,
+    health::HealthApi,
+);
+
+/// Makes them.
+pub(super) fn resources(services: &Services, settings: &Settings) -> NativeApi {
+    (
+        packets::PacketsApi::new(services),
+        certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
+        clients::ClientsApi::new(services),
+        oauth::OAuthApi::new(services),
+        keys_for_tokens::TokenKeysApi::new(services),
+        health::HealthApi::new(services),
+    )
+}

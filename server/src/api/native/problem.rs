@@ -1,0 +1,395 @@
+//! Problem documents (RFC 9457) and the one table of their codes.
+
+use std::borrow::Cow;
+
+use poem::{
+    Response,
+    error::ResponseError,
+    http::{HeaderValue, StatusCode, header},
+};
+use poem_openapi::{
+    ApiResponse, Object,
+    registry::{MetaResponses, Registry},
+};
+use serde::Serialize;
+
+use crate::{
+    api::{transport::TransportError, wire::JsonFault},
+    domain::alias::AliasError,
+    ports::secret_hasher::SecretHashError,
+    services::{access::AccessError, keys::KeyError, packets::PacketError},
+};
+
+/// The content type of problem documents.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Seconds after which a caller may try again what was not available.
+pub(crate) const RETRY_SECONDS: u32 = 5;
+
+macro_rules! problem_kinds {
+    ($($name:ident, $code:literal, $status:literal, $title:literal;)+) => {
+        /// What went wrong. The code is stable.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(crate) enum ProblemKind {
+            $(#[doc = $title] $name,)+
+        }
+
+        impl ProblemKind {
+            /// Every kind.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+];
+
+            /// The stable code.
+            pub(crate) const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)+ }
+            }
+
+            /// The HTTP status.
+            pub(crate) const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)+ }
+            }
+
+            /// The same text for every occurrence.
+            pub(crate) const fn title(self) -> &'static str {
+                match self { $(Self::$name => $title,)+ }
+            }
+        }
+    };
+}
+
+problem_kinds! {
+    AliasInvalid, "alias.invalid", 400, "Application or reference is no name of a key";
+    ApplicationUnknown, "application.unknown", 404, "No policy allows keys for the application";
+    BaseKeyNotAllowed, "alias.base_key_not_allowed", 409, "The application has no encryption keys";
+    CertificateNotFound, "certificate.not_found", 404, "There is no such public certificate";
+    ClientExists, "client.exists", 409, "The client id is taken";
+    ClientInvalid, "client.invalid", 422, "The client cannot be made as described";
+    ContentEmpty, "packet.content_empty", 400, "There is no content to encrypt";
+    DecryptionFailed, "packet.decryption_failed", 422, "The packet does not open";
+    Forbidden, "access.forbidden", 403, "The caller may not do this";
+    ForeignKey, "packet.foreign_key", 409, "The packet is for another application or reference";
+    Internal, "service.internal", 500, "The server failed";
+    MediaType, "request.media_type", 415, "The content type is not read here";
+    MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
+    ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
+    NotFound, "request.not_found", 404, "There is nothing under the path";
+    PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
+    PolicyForbids, "access.policy", 403, "The application's policy does not admit the caller";
+    QuotaExceeded, "key.quota_exceeded", 429, "The caller made too many keys within the hour";
+    RateExceeded, "request.rate_exceeded", 429, "Too many requests from one address";
+    ReferenceNotAllowed, "alias.reference_not_allowed", 422, "The reference does not fit the application's pattern";
+    RequestIncomplete, "request.incomplete", 400, "The body ended early or could not be read";
+    RequestInvalid, "request.invalid", 400, "The request is not as documented";
+    RequestTimeout, "request.timeout", 408, "The request did not arrive in time";
+    RootKeyMissing, "key.root_missing", 409, "The root key was not generated";
+    SigningKey, "alias.signing_key", 409, "The key of the alias signs and does not encrypt";
+    TooLarge, "request.too_large", 413, "The body is larger than the limit";
+    Unauthenticated, "access.unauthenticated", 401, "A valid access token is needed";
+    Unavailable, "service.unavailable", 503, "The server cannot do this now";
+    UnknownKey, "packet.unknown_key", 404, "No key of this server has the packet's thumbprint";
+}
+
+impl ProblemKind {
+    /// The URI of this kind: `urn:kunji:problem:<code>`.
+    pub(crate) fn uri(self) -> String {
+        format!("urn:kunji:problem:{}", self.code())
+    }
+}
+
+/// A failure of an operation of ours, on its way to becoming a document.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {detail}", kind.code())]
+pub(crate) struct Problem {
+    kind: ProblemKind,
+    detail: Cow<'static, str>,
+    retry_after: Option<u32>,
+    /// What the log says and the caller does not learn.
+    cause: Option<String>,
+}
+
+impl Problem {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, detail: detail.into(), retry_after: None, cause: None }
+    }
+
+    pub(crate) const fn with_retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// What went wrong.
+    pub(crate) const fn kind(&self) -> ProblemKind {
+        self.kind
+    }
+
+    /// What is wrong this time.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// A JSON body that was not read.
+    pub(crate) fn invalid_body(fault: JsonFault) -> Self {
+        Self::new(ProblemKind::RequestInvalid, format!("the request body was not read: {fault}"))
+    }
+
+    fn internal(cause: &dyn std::error::Error) -> Self {
+        let detail = "the server failed; its log has more under the request id";
+        Self { cause: Some(with_sources(cause)), ..Self::new(ProblemKind::Internal, detail) }
+    }
+
+    fn unavailable(cause: &dyn std::error::Error) -> Self {
+        let detail = "the server cannot do this now; nothing was done; try again later";
+        Self {
+            cause: Some(with_sources(cause)),
+            ..Self::new(ProblemKind::Unavailable, detail).with_retry_after(RETRY_SECONDS)
+        }
+    }
+
+    /// The document.
+    pub(crate) fn into_answer(self, request_id: &str) -> Response {
+        match &self.cause {
+            Some(cause) => tracing::error!(request_id, code = self.kind.code(), cause, "a request failed"),
+            None => tracing::info!(request_id, code = self.kind.code(), "a request failed"),
+        }
+        let document = ProblemAnswer {
+            kind: self.kind.uri(),
+            title: self.kind.title().into(),
+            status: self.kind.status(),
+            detail: self.detail.into_owned(),
+            instance: format!("urn:uuid:{request_id}"),
+            code: self.kind.code().into(),
+        };
+        let mut response = Response::builder()
+            .status(status_of(self.kind))
+            .content_type(PROBLEM_JSON)
+            .body(serde_json::to_vec(&document).unwrap_or_default());
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+        }
+        if self.kind == ProblemKind::Unauthenticated {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+/// A problem document.
+#[derive(Debug, Serialize, Object)]
+pub(crate) struct ProblemAnswer {
+    /// Names the kind of problem: `urn:kunji:problem:` and the code.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    kind: String,
+    /// What the kind means.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong this time, and how to mend it.
+    detail: String,
+    /// Names the request: `urn:uuid:` and the request id, as in the header `X-Request-Id`.
+    instance: String,
+    /// The stable code.
+    code: String,
+}
+
+impl ResponseError for Problem {
+    fn status(&self) -> StatusCode {
+        status_of(self.kind)
+    }
+}
+
+/// The description of the API lists problems for every operation alike.
+impl ApiResponse for Problem {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![] }
+    }
+
+    fn register(registry: &mut Registry) {
+        <ProblemAnswer as poem_openapi::types::Type>::register(registry);
+    }
+}
+
+fn status_of(kind: ProblemKind) -> StatusCode {
+    StatusCode::from_u16(kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// An error and what it came from, on one line.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl From<TransportError> for Problem {
+    fn from(error: TransportError) -> Self {
+        let kind = match error {
+            TransportError::Body => ProblemKind::RequestIncomplete,
+            TransportError::Forbidden | TransportError::ForeignOrigin => ProblemKind::Forbidden,
+            TransportError::Internal => ProblemKind::Internal,
+            TransportError::MediaType { .. } => ProblemKind::MediaType,
+            TransportError::MethodNotAllowed => ProblemKind::MethodNotAllowed,
+            TransportError::NotFound => ProblemKind::NotFound,
+            TransportError::Overloaded => ProblemKind::Unavailable,
+            TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
+            TransportError::Timeout => ProblemKind::RequestTimeout,
+            TransportError::TooLarge { .. } => ProblemKind::TooLarge,
+            TransportError::Unauthenticated => ProblemKind::Unauthenticated,
+        };
+        let problem = Self::new(kind, error.to_string());
+        if kind == ProblemKind::Unavailable { problem.with_retry_after(RETRY_SECONDS) } else { problem }
+    }
+}
+
+impl From<AliasError> for Problem {
+    fn from(error: AliasError) -> Self {
+        Self::new(ProblemKind::AliasInvalid, error.to_string())
+    }
+}
+
+impl From<KeyError> for Problem {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
+            KeyError::BaseKeyNotAllowed => {
+                Self::new(ProblemKind::BaseKeyNotAllowed, "ROOT, KERNEL and PARTNER have no encryption keys")
+            }
+            KeyError::Internal(_) => Self::internal(&error),
+            KeyError::ModuleKeyMissing => Self::new(
+                ProblemKind::ModuleKeyMissing,
+                "generate the application's master key first: POST /v1/keymanager/generateMasterKey/CERTIFICATE \
+                 with a blank referenceId",
+            ),
+            KeyError::PolicyMissing => Self::new(
+                ProblemKind::ApplicationUnknown,
+                "use an application that the server has an active policy for, or have one added",
+            ),
+            KeyError::QuotaExceeded => {
+                Self::new(ProblemKind::QuotaExceeded, "use references that have keys, or try again later")
+                    .with_retry_after(3600)
+            }
+            KeyError::ReferenceNotAllowed => Self::new(
+                ProblemKind::ReferenceNotAllowed,
+                "use a reference of the form that the server's settings allow for the application",
+            ),
+            KeyError::ReferenceNotSupported => {
+                Self::new(ProblemKind::ReferenceNotAllowed, "this call is for master keys, not for base keys")
+            }
+            KeyError::RootKeyMissing => Self::new(
+                ProblemKind::RootKeyMissing,
+                "generate the key of the application ROOT first, with a blank referenceId",
+            ),
+            KeyError::SubjectNotAllowed => Self::new(
+                ProblemKind::RequestInvalid,
+                "the subject has a member that cannot stand in a certificate",
+            ),
+        }
+    }
+}
+
+impl From<PacketError> for Problem {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::AccessListed => {
+                Self::new(ProblemKind::PolicyForbids, "have the client added to the policy's access list")
+            }
+            PacketError::Audit(_) => Self::unavailable(&error),
+            PacketError::Body(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
+                TransportError::Timeout.into()
+            }
+            PacketError::Body(_) => TransportError::Body.into(),
+            PacketError::DecryptionFailed => Self::new(
+                ProblemKind::DecryptionFailed,
+                "packet, key, salt and aad do not belong together, or the packet was altered",
+            ),
+            PacketError::Empty => Self::new(ProblemKind::ContentEmpty, "send at least one byte of content"),
+            PacketError::ForeignKey => Self::new(
+                ProblemKind::ForeignKey,
+                "send the application and reference whose certificate the packet was made with",
+            ),
+            PacketError::Internal(_) => Self::internal(&error),
+            PacketError::Key(error) => error.into(),
+            PacketError::Malformed(error) => Self::new(ProblemKind::PacketMalformed, error.to_string()),
+            PacketError::SigningKey => Self::new(
+                ProblemKind::SigningKey,
+                "use a reference that is not blank and not KERNEL/SIGN: master keys sign and do not encrypt",
+            ),
+            PacketError::TooLarge { limit } => TransportError::TooLarge { limit }.into(),
+            PacketError::UnknownKey => Self::new(
+                ProblemKind::UnknownKey,
+                "the packet was made with a certificate of another server, or is damaged at its beginning",
+            ),
+        }
+    }
+}
+
+impl From<AccessError> for Problem {
+    fn from(error: AccessError) -> Self {
+        match error {
+            AccessError::Audit(_)
+            | AccessError::Repository(_)
+            | AccessError::SecretHash(SecretHashError::Busy)
+            | AccessError::Token(_) => Self::unavailable(&error),
+            AccessError::ClientExists => Self::new(ProblemKind::ClientExists, "choose another client id"),
+            AccessError::Internal(_) | AccessError::SecretHash(SecretHashError::Failed) => {
+                Self::internal(&error)
+            }
+            AccessError::InvalidClient => TransportError::Unauthenticated.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+    use crate::ports::audit_sink::AuditError;
+
+    async fn document(problem: Problem) -> (Response, Value) {
+        let mut response = problem.into_answer("00000000-0000-4000-8000-000000000000");
+        let body = response.take_body().into_bytes().await.unwrap();
+        (response, serde_json::from_slice(&body).unwrap())
+    }
+
+    #[test]
+    fn codes_are_unique() {
+        let codes: BTreeSet<_> = ProblemKind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), ProblemKind::ALL.len());
+    }
+
+    #[tokio::test]
+    async fn a_document_has_the_members_of_the_standard() {
+        let (response, document) = document(PacketError::UnknownKey.into()).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+        assert_eq!(response.content_type(), Some("application/problem+json"));
+        assert_eq!(document["type"], "urn:kunji:problem:packet.unknown_key");
+        assert_eq!(document["status"], 404);
+        assert_eq!(document["code"], "packet.unknown_key");
+        assert_eq!(document["instance"], "urn:uuid:00000000-0000-4000-8000-000000000000");
+        assert_eq!(document.as_object().unwrap().len(), 6);
+    }
+
+    #[tokio::test]
+    async fn causes_stay_inside() {
+        let cause = || AuditError(std::io::Error::other("disk /var/secret is full"));
+        let (response, document) = document(PacketError::Audit(cause()).into()).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.header(header::RETRY_AFTER), Some("5"));
+        assert!(!document.to_string().contains("secret"));
+        let problem = Problem::from(PacketError::Audit(cause()));
+        assert!(problem.cause.unwrap().contains("disk /var/secret is full"));
+    }
+
+    #[tokio::test]
+    async fn a_missing_token_is_asked_for() {
+        let (response, _) = document(TransportError::Unauthenticated.into()).await;
+        assert_eq!(response.header(header::WWW_AUTHENTICATE), Some("Bearer"));
+    }
+}

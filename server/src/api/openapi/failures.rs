@@ -1,0 +1,146 @@
+//! Which operation can fail how: the examples of the description.
+
+use serde_json::{Map, Value, json};
+
+use crate::api::{
+    mosip::Fault,
+    native::{OAuthErrorCode, ProblemKind},
+    transport::TransportError,
+};
+
+const TIME: &str = "2026-01-05T10:11:12.123Z";
+const REQUEST_ID: &str = "5f0c7c6e-7d3b-4f5e-9f43-0a4f1c1f7a11";
+
+/// The faults that an operation under the envelope answers with HTTP 200.
+pub(super) fn faults(operation: &str) -> Vec<Fault> {
+    use Fault as F;
+    let keys = [F::ApplicationUnknown, F::ModuleKeyMissing, F::RootKeyMissing];
+    let new_keys = [F::BaseKeyNotAllowed, F::QuotaExceeded, F::ReferenceNotAllowed];
+    let read = [F::Invalid, F::MalformedTime];
+    let own: &[&[Fault]] = match operation {
+        "generateMasterKey" => {
+            &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
+        }
+        "getCertificate" => &[&[F::Invalid], &keys, &new_keys],
+        "getAllCertificates" => &[&[F::Invalid], &keys],
+        "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],
+        "decrypt" => &[
+            &read,
+            &[F::MalformedBase64, F::MalformedPacket, F::UnknownKey, F::ForeignKey, F::DecryptionFailed],
+            &[F::AccessListed, F::ApplicationUnknown, F::SigningKey],
+        ],
+        "jwtSign" => {
+            &[&read, &[F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed], &keys]
+        }
+        "jwtVerify" => &[
+            &read,
+            &[F::MalformedBase64, F::SignatureMalformed, F::CertificateNotValid, F::EncryptionKey],
+            &keys,
+        ],
+        "authenticateClient" => &[&read],
+        _ => &[],
+    };
+    own.concat()
+}
+
+/// The problems of an operation beside those that every operation can have.
+pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
+    use ProblemKind as P;
+    match operation {
+        "encryptPacket" => &[
+            P::AliasInvalid,
+            P::ApplicationUnknown,
+            P::BaseKeyNotAllowed,
+            P::ContentEmpty,
+            P::ModuleKeyMissing,
+            P::QuotaExceeded,
+            P::ReferenceNotAllowed,
+            P::RequestIncomplete,
+            P::RequestInvalid,
+            P::RequestTimeout,
+            P::RootKeyMissing,
+            P::SigningKey,
+        ],
+        "decryptPacket" => &[
+            P::AliasInvalid,
+            P::ApplicationUnknown,
+            P::DecryptionFailed,
+            P::ForeignKey,
+            P::PacketMalformed,
+            P::PolicyForbids,
+            P::RequestIncomplete,
+            P::RequestInvalid,
+            P::RequestTimeout,
+            P::SigningKey,
+            P::UnknownKey,
+        ],
+        "readPublicCertificate" => &[P::CertificateNotFound, P::RateExceeded, P::Unavailable],
+        "createClient" => {
+            &[P::ClientExists, P::ClientInvalid, P::RequestIncomplete, P::RequestInvalid, P::RequestTimeout]
+        }
+        _ => &[],
+    }
+}
+
+/// The transport failures of an operation.
+pub(super) fn transport(anonymous: bool, has_body: bool, media_type: &'static str) -> Vec<TransportError> {
+    TransportError::ALL
+        .into_iter()
+        .map(|error| match error {
+            TransportError::MediaType { .. } => TransportError::MediaType { expected: media_type },
+            other => other,
+        })
+        .filter(|error| match error {
+            TransportError::Unauthenticated | TransportError::Forbidden => !anonymous,
+            TransportError::MediaType { .. } | TransportError::TooLarge { .. } | TransportError::Timeout => {
+                has_body
+            }
+            TransportError::Internal => true,
+            TransportError::Overloaded => !anonymous || has_body,
+            TransportError::Body
+            | TransportError::ForeignOrigin
+            | TransportError::MethodNotAllowed
+            | TransportError::NotFound
+            | TransportError::Parameter { .. } => false,
+        })
+        .collect()
+}
+
+/// An envelope with one error.
+pub(super) fn envelope(code: &str, message: &str) -> Value {
+    json!({
+        "id": null, "version": null, "responsetime": TIME, "metadata": null, "response": null,
+        "errors": [{ "errorCode": code, "message": message }],
+    })
+}
+
+/// A problem document.
+pub(super) fn problem(kind: ProblemKind, detail: &str) -> Value {
+    json!({
+        "type": kind.uri(),
+        "title": kind.title(),
+        "status": kind.status(),
+        "detail": detail,
+        "instance": format!("urn:uuid:{REQUEST_ID}"),
+        "code": kind.code(),
+    })
+}
+
+/// An OAuth error.
+pub(super) fn oauth(code: OAuthErrorCode) -> Value {
+    json!({ "error": code.name(), "error_description": code.description() })
+}
+
+/// Adds an example under its code; a code that is there already gets a number.
+pub(super) fn add_example(examples: &mut Map<String, Value>, code: &str, summary: &str, value: Value) {
+    let mut name = code.to_owned();
+    let mut number = 2;
+    while let Some(existing) = examples.get(&name) {
+        if existing["value"] == value {
+            return;
+        }
+        name = format!("{code}-{number}");
+        number += 1;
+    }
+    examples.insert(name, json!({ "summary": summary, "value": value }));
+}

@@ -1,0 +1,157 @@
+//! Failures that have nothing to do with what an operation does: routing, access, limits, transport.
+//!
+//! poem's and poem-openapi's own errors are told apart by their types here, and nowhere else; their texts,
+//! which may hold values of the request, are never used.
+
+use poem::{
+    error::{MethodNotAllowedError, NotFoundError, ReadBodyError, ResponseError},
+    http::StatusCode,
+};
+use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
+
+/// A request that did not reach its operation, or did not come back from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TransportError {
+    /// The body ended early or could not be read.
+    #[error("the request body ended early or could not be read; send it again in full")]
+    Body,
+    /// The principal's roles do not allow the operation.
+    #[error("no role of the caller allows this operation")]
+    Forbidden,
+    /// A browser sent a cookie for a page of another site.
+    #[error("cookies are not accepted from pages of other sites; send the token in the Authorization header")]
+    ForeignOrigin,
+    /// Something failed inside; the log has more.
+    #[error("internal server error; the server's log has more under the request id")]
+    Internal,
+    /// The content type is another.
+    #[error("the content type of the request must be {expected}")]
+    MediaType {
+        /// The type that is read here.
+        expected: &'static str,
+    },
+    /// The path does not take the method.
+    #[error("the path does not take this method; the Allow header names those that it takes")]
+    MethodNotAllowed,
+    /// There is nothing under the path.
+    #[error("there is nothing under this path")]
+    NotFound,
+    /// The operation took too long.
+    #[error("the server could not answer in time; try again later")]
+    Overloaded,
+    /// A parameter is missing or no such value.
+    #[error("{name} should not be null or empty, and must be of the documented form")]
+    Parameter {
+        /// The parameter.
+        name: &'static str,
+    },
+    /// The request took too long to arrive.
+    #[error("the request did not arrive in time; send it again")]
+    Timeout,
+    /// The body is larger than the limit.
+    #[error("the request body is larger than {limit} bytes; send less, or have the limit raised")]
+    TooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// There is no token, or it is not accepted.
+    #[error("a valid access token is needed; take one at /oauth2/token")]
+    Unauthenticated,
+}
+
+impl TransportError {
+    /// Every kind, with a sample of its fields.
+    pub(super) const ALL: [Self; 12] = [
+        Self::Body,
+        Self::Forbidden,
+        Self::ForeignOrigin,
+        Self::Internal,
+        Self::MediaType { expected: "application/json" },
+        Self::MethodNotAllowed,
+        Self::NotFound,
+        Self::Overloaded,
+        Self::Parameter { name: "applicationId" },
+        Self::Timeout,
+        Self::TooLarge { limit: 67_108_864 },
+        Self::Unauthenticated,
+    ];
+
+    /// The status outside of the envelope's "200 for whatever a caller did wrong".
+    pub(super) const fn status_code(self) -> StatusCode {
+        match self {
+            Self::Body | Self::Parameter { .. } => StatusCode::BAD_REQUEST,
+            Self::Forbidden | Self::ForeignOrigin => StatusCode::FORBIDDEN,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// What `error` is, by its type. `expected` is the content type that the route reads.
+    pub(super) fn classify(error: &poem::Error, expected: &'static str) -> Self {
+        if let Some(known) = error.downcast_ref::<Self>() {
+            return *known;
+        }
+        if error.is::<NotFoundError>() || error.is::<poem::error::ParsePathError>() {
+            return Self::NotFound;
+        }
+        if error.is::<MethodNotAllowedError>() {
+            return Self::MethodNotAllowed;
+        }
+        if error.is::<ContentTypeError>() {
+            return Self::MediaType { expected };
+        }
+        if let Some(parameter) = error.downcast_ref::<ParseParamError>() {
+            return Self::Parameter { name: parameter.name };
+        }
+        if error.is::<ParsePathError>() {
+            return Self::Parameter { name: "path" };
+        }
+        if error.is::<ParseRequestPayloadError>() {
+            return Self::Body;
+        }
+        match error.downcast_ref::<ReadBodyError>() {
+            Some(ReadBodyError::Io(_) | ReadBodyError::Utf8(_)) => Self::Body,
+            _ => Self::Internal,
+        }
+    }
+}
+
+impl ResponseError for TransportError {
+    fn status(&self) -> StatusCode {
+        self.status_code()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frameworks_errors_are_known_by_their_types() {
+        let classify = |error: poem::Error| TransportError::classify(&error, "application/json");
+        assert_eq!(classify(NotFoundError.into()), TransportError::NotFound);
+        assert_eq!(classify(MethodNotAllowedError.into()), TransportError::MethodNotAllowed);
+        let type_error = ContentTypeError::NotSupported { content_type: "secret/value".to_owned() };
+        let shown = classify(type_error.into()).to_string();
+        assert!(shown.contains("application/json") && !shown.contains("secret"), "{shown}");
+        let parameter = ParseParamError { name: "applicationId", reason: "secret".to_owned() };
+        assert_eq!(classify(parameter.into()), TransportError::Parameter { name: "applicationId" });
+        assert_eq!(classify(std::io::Error::other("?").into_poem()), TransportError::Internal);
+    }
+
+    trait IntoPoem {
+        fn into_poem(self) -> poem::Error;
+    }
+
+    impl IntoPoem for std::io::Error {
+        fn into_poem(self) -> poem::Error {
+            poem::Error::new(self, StatusCode::BAD_GATEWAY)
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What arrives: bounded bodies, strict JSON, and the forms that base64 and times come in.
+
+mod base64_member;
+mod body;
+mod form;
+mod json;
+mod percent;
+mod time;
+
+pub(super) use self::{
+    base64_member::Base64Member,
+    body::{read_bounded, stream_bounded},
+    form::{Form, FormError},
+    json::{JSON, Json, JsonFault, Members, is_json, parse},
+    percent::{Plus, percent_decode},
+    time::WireTime,
+};
