@@ -502,7 +502,7 @@ fn full_file_system_refuses_and_recovers() {
         fs::write(data.path().join("ballast"), vec![0; 100_000]).unwrap();
         let log = AuditLog::open(data.path()).unwrap();
         let mut acknowledged = Vec::new();
-        let refused = (0..).map(|n: u32| n.to_string()).find(|name| {
+        let refused = (0..100_000).map(|n: u32| n.to_string()).find(|name| {
             let result = runtime.block_on(log.record(event(name)));
             acknowledged.extend(result.is_ok().then(|| name.clone()));
             result.is_err()
