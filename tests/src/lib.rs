@@ -1,2 +1,3 @@
 //! Harness.
 pub mod contract;
+pub mod surreal_server;
