@@ -14,3 +14,4 @@ pub mod http;
 pub mod peer;
 pub mod site;
 pub mod softhsm;
+pub mod surreal_server;

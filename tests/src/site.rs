@@ -4,7 +4,7 @@ use std::{
     fs,
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, Weak},
     time::{Duration, Instant},
 };
@@ -91,14 +91,16 @@ impl Site {
         let mut child =
             command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
         let Some(address) = line.trim_end().strip_prefix("kunji is ready on http://") else {
             let _ = child.kill();
             let status = child.wait();
             panic!("kunji did not start ({status:?}): {line}{}", self.log());
         };
         let base = format!("http://{address}");
-        Server { secret: self.administrator_secret(), base, child, ready_after: began.elapsed() }
+        let ready_after = began.elapsed();
+        Server { secret: self.administrator_secret(), base, child, ready_after, _output: output }
     }
 
     /// What the servers here have logged.
@@ -129,6 +131,7 @@ pub struct Server {
     /// How long it took from its start until it was ready.
     pub ready_after: Duration,
     child: Child,
+    _output: BufReader<ChildStdout>,
 }
 
 impl Server {

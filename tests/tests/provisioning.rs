@@ -6,7 +6,7 @@ use std::{collections::HashSet, sync::Arc};
 use kunji_server::{
     adapters::{
         argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        openssl_gcm::OpenSslGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
     app::{self, Ports},
@@ -44,6 +44,7 @@ fn settings(data_dir: &TempDir) -> Settings {
 impl World {
     async fn new(token: Token) -> Self {
         let client = surrealdb::engine::any::connect("mem://").await.unwrap();
+        client.use_ns("kunji").use_db("kunji").await.unwrap();
         Self {
             clock: Arc::new(ManualClock::at(1_767_607_872_000)),
             repository: Arc::new(SurrealRepository::from_client(client).await.unwrap()),
@@ -57,7 +58,7 @@ impl World {
         let entropy = Arc::new(SystemEntropy);
         Ports {
             audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
-            cipher: Arc::new(OpenSslGcm::new().unwrap()),
+            cipher: Arc::new(NativeGcm::new().unwrap()),
             clock: Arc::<ManualClock>::clone(&self.clock),
             entropy: Arc::<SystemEntropy>::clone(&entropy),
             hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),

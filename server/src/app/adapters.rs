@@ -48,7 +48,9 @@ fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
     let pin = match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
         (Some(file), _) => read_secret(file).context("pkcs11_pin_file")?,
         (None, Some(pin)) => pin.clone(),
-        (None, None) => anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it"),
+        (None, None) => {
+            anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
+        }
     };
     Pkcs11KeyStore::open(Pkcs11Settings {
         module: settings.pkcs11_module.clone(),

@@ -25,7 +25,8 @@ const SECRET_FILE: &str = "administrator-secret";
 /// new one, which is written once into the data directory.
 pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Result<()> {
     let id = settings.bootstrap_client_id.as_deref().unwrap_or(DEFAULT_ID);
-    let id = ClientId::parse(id).context("bootstrap_client_id must have 1 to 64 characters of A-Z, a-z, 0-9, _, -, .")?;
+    let id = ClientId::parse(id)
+        .context("bootstrap_client_id must have 1 to 64 characters of A-Z, a-z, 0-9, _, -, .")?;
     let given = settings.bootstrap_client_secret_file.as_deref();
     let own = settings.data_dir.join(SECRET_FILE);
     let mut written: Option<PathBuf> = None;

@@ -1,10 +1,6 @@
 //! The composition root: the only place that names adapters.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
@@ -41,8 +37,8 @@ use crate::{
     },
 };
 
-mod administrator;
 mod adapters;
+mod administrator;
 mod serve;
 
 pub use adapters::open_ports;
@@ -113,7 +109,9 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         settings.key_cache_entries,
     ));
     let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
-    administrator::ensure(settings, &services.access).await.context("the first administrator could not be made")?;
+    administrator::ensure(settings, &services.access)
+        .await
+        .context("the first administrator could not be made")?;
     let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
     Ok(Running { services, maintenance })
 }

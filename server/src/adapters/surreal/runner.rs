@@ -22,7 +22,7 @@ use tokio::{
 use super::error::Failure;
 
 /// Longest time that a caller waits for one query.
-pub(super) const DEADLINE: Duration = Duration::from_secs(10);
+pub(super) const DEADLINE: Duration = Duration::from_secs(5);
 /// Queries at once; others wait for their turn.
 const QUERIES: usize = 1024;
 /// Tries of a change that others forestall, and the longest pause before each: 2 ms, doubled up to 256 ms.
