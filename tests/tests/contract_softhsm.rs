@@ -1,5 +1,9 @@
 //! The PKCS#11 adapter on SoftHSM: the contract of its port by both ways of wrapping, and what only PKCS#11 knows.
 #![cfg(test)]
+#![expect(
+    clippy::await_holding_invalid_type,
+    reason = "a test is one task, and meddles with the token by a session of its own while the store works"
+)]
 
 use std::{
     sync::{Arc, LazyLock, Mutex},

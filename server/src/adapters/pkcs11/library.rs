@@ -54,11 +54,36 @@ fn slot_of(library: &Pkcs11, label: &str) -> Result<Slot, OpenError> {
         .filter(|(_, info)| info.token_initialized())
         .map(|(slot, info)| (slot, info.label().to_owned()))
         .collect();
-    let present = tokens.len();
+    choose(&tokens, label)
+}
+
+fn choose(tokens: &[(Slot, String)], label: &str) -> Result<Slot, OpenError> {
     let matching: Vec<Slot> =
-        tokens.into_iter().filter(|(_, found)| found == label).map(|(slot, _)| slot).collect();
+        tokens.iter().filter(|(_, found)| found == label).map(|(slot, _)| *slot).collect();
     match matching.as_slice() {
         [slot] => Ok(*slot),
-        other => Err(OpenError::TokenNotUnique { label: label.to_owned(), matching: other.len(), present }),
+        several_or_none => Err(OpenError::TokenNotUnique {
+            label: label.to_owned(),
+            matching: several_or_none.len(),
+            present: tokens.len(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_must_name_one_token() {
+        let token = |slot: u64, label: &str| (Slot::try_from(slot).unwrap(), label.to_owned());
+        let tokens = [token(7, "kunji"), token(8, "other"), token(9, "twice"), token(10, "twice")];
+        assert_eq!(choose(&tokens, "kunji").unwrap().id(), 7);
+        for (label, expected) in [("none", 0), ("twice", 2), ("kunj", 0)] {
+            let Err(OpenError::TokenNotUnique { matching, present: 4, .. }) = choose(&tokens, label) else {
+                panic!("{label}");
+            };
+            assert_eq!(matching, expected);
+        }
     }
 }

@@ -105,6 +105,8 @@ pub enum OpenError {
 }
 
 /// Keys on one PKCS#11 token.
+///
+/// Dropping it blocks until the calls under way have ended, but not longer than a few seconds.
 pub struct Pkcs11KeyStore {
     // Dropped in this order: no more work, then the sessions, then the login.
     workers: Workers,
