@@ -8,7 +8,7 @@ mod links;
 #[path = "../architecture/repository.rs"]
 mod repository;
 
-use std::fs;
+use std::{fs, path::Path};
 
 fn read(path: &str) -> String {
     fs::read_to_string(repository::root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
@@ -17,7 +17,7 @@ fn read(path: &str) -> String {
 /// The committed Markdown files: path and text.
 fn documents() -> Vec<(String, String)> {
     let files = repository::files().unwrap();
-    let documents = files.into_iter().filter(|path| path.ends_with(".md"));
+    let documents = files.into_iter().filter(|path| Path::new(path).extension().is_some_and(|it| it == "md"));
     documents.map(|path| (path.clone(), read(&path))).collect()
 }
 
