@@ -23,7 +23,9 @@ const SECRET_FILE: &str = "administrator-secret";
 
 /// Makes the first administrator where there is no client yet, with the secret of the settings' file or with a
 /// new one, which is written once into the data directory.
-pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Result<()> {
+///
+/// Returns the path of the file that it wrote.
+pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Result<Option<PathBuf>> {
     let id = settings.bootstrap_client_id.as_deref().unwrap_or(DEFAULT_ID);
     let id = ClientId::parse(id)
         .context("bootstrap_client_id must have 1 to 64 characters of A-Z, a-z, 0-9, _, -, .")?;
@@ -52,13 +54,11 @@ pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Resul
         return Err(failure);
     }
     let made = made?;
-    match written {
+    if !made && let Some(path) = written.take() {
         // Another server's administrator was first; this secret opens nothing.
-        Some(path) if !made => std::fs::remove_file(path)?,
-        Some(path) => tracing::info!(path = %path.display(), "wrote the administrator's secret, once"),
-        None => {}
+        std::fs::remove_file(path)?;
     }
-    Ok(())
+    Ok(written)
 }
 
 /// A secret from a file, without the line end.
@@ -76,5 +76,7 @@ fn write(path: &Path, secret: &SecretString) -> Result<()> {
     file.write_all(b"\n")?;
     file.sync_all()?;
     std::fs::rename(&temporary, path)?;
+    let directory = path.parent().context("the data directory")?;
+    std::fs::File::open(directory)?.sync_all()?;
     Ok(())
 }

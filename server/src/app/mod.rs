@@ -1,6 +1,10 @@
 //! The composition root: the only place that names adapters.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
@@ -63,6 +67,8 @@ pub struct Ports {
 pub struct Running {
     /// The use cases.
     pub services: Services,
+    /// Where this start wrote the first administrator's secret, if it did.
+    pub new_secret: Option<PathBuf>,
     maintenance: tokio::task::JoinHandle<()>,
 }
 
@@ -109,11 +115,11 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         settings.key_cache_entries,
     ));
     let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
-    administrator::ensure(settings, &services.access)
+    let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
     let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
-    Ok(Running { services, maintenance })
+    Ok(Running { services, new_secret, maintenance })
 }
 
 fn services(
@@ -212,6 +218,7 @@ fn provisioner(
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),
         holder: kunji_shared::encoding::encode_hex(&holder),
+        held: std::sync::Mutex::default(),
     })
 }
 

@@ -28,6 +28,9 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let endpoint = api::endpoint(&running.services, &settings);
     announce(&format!("kunji is ready on http://{address}"));
     announce(&format!("  API page:  http://{address}/docs"));
+    if let Some(path) = &running.new_secret {
+        announce(&format!("  secret of the client 'administrator', written this once:  {}", path.display()));
+    }
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}

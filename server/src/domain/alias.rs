@@ -113,10 +113,15 @@ impl KeyAlias {
     /// # Errors
     /// [`AliasError`] names the part that does not fit.
     pub fn parse(application: &str, reference: &str) -> Result<Self, AliasError> {
-        Ok(Self {
-            application: ApplicationId::parse(application)?,
-            reference: ReferenceId::parse(reference)?,
-        })
+        let application = ApplicationId::parse(application)?;
+        let mut reference = ReferenceId::parse(reference)?;
+        // The one reference whose letter case never counted.
+        if application.as_str() == ApplicationId::KERNEL
+            && reference.as_str().eq_ignore_ascii_case(ReferenceId::SIGN)
+        {
+            reference = ReferenceId(ReferenceId::SIGN.to_owned());
+        }
+        Ok(Self { application, reference })
     }
 
     /// The application's own (module) key.
@@ -134,7 +139,7 @@ impl KeyAlias {
             AliasRole::Root
         } else if self.reference.is_master() {
             AliasRole::Module
-        } else if application == ApplicationId::KERNEL && reference.eq_ignore_ascii_case(ReferenceId::SIGN) {
+        } else if application == ApplicationId::KERNEL && reference == ReferenceId::SIGN {
             AliasRole::Sign
         } else {
             AliasRole::Base
@@ -186,6 +191,7 @@ mod tests {
         assert_eq!(role("ROOT", ""), AliasRole::Root);
         assert_eq!(role("REGISTRATION", " "), AliasRole::Module);
         assert_eq!(role("KERNEL", "sign"), AliasRole::Sign);
+        assert_eq!(KeyAlias::parse("KERNEL", "sign"), KeyAlias::parse("KERNEL", "SIGN"));
         assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
         assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
     }

@@ -116,6 +116,10 @@ impl AccessTokens {
 
     pub(super) async fn issue(&self, principal: &Principal) -> Result<IssuedToken, AccessError> {
         let key = self.signing_key().await?;
+        if !self.verifies(&key) {
+            // It was renewed just now: what it signs must be accepted at once.
+            self.refresh().await?;
+        }
         let now = self.clock.now().seconds();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
@@ -142,6 +146,12 @@ impl AccessTokens {
             token: SecretString::from(format!("{input}.{}", encode_base64url(&signature))),
             expires_in: self.settings.lifetime_seconds,
         })
+    }
+
+    fn verifies(&self, key: &KeyRecord) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let kid = key.kid();
+        keys.iter().any(|known| known.kid == kid)
     }
 
     pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
