@@ -9,14 +9,17 @@
 //! - [`domain`]: names, records, policies, decisions; pure.
 //! - [`ports`]: what the services need from the world, as traits with promises.
 //! - [`services`]: the use cases, over the ports.
-//! - `adapters`: the token (PKCS#11), the database (SurrealDB), the operating system, the libraries.
+//! - [`adapters`]: the token (PKCS#11), the database (SurrealDB), the operating system, the libraries.
 //! - `api`: HTTP; translates, calls, translates.
 //! - `app`: the one place that names adapters and joins everything.
 //! - [`config`]: the settings.
 #![forbid(unsafe_code)]
 
+pub mod adapters;
 pub mod api;
+pub mod app;
 pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod services;
+pub mod telemetry;

@@ -1,2 +1,70 @@
-//! `kunji`, the program.
-fn main() {}
+//! `kunji`, the program: reads arguments and settings, and starts.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use kunji_server::{api, app, config, telemetry};
+
+/// Key manager for national-ID and social-benefit platforms.
+#[derive(Parser)]
+#[command(name = "kunji", version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Print the OpenAPI document of the HTTP API.
+    Openapi,
+    /// Serve the HTTP API until SIGTERM or SIGINT.
+    ///
+    /// Every setting has a default, can stand in the file, and in the environment as KUNJI_ and its name in
+    /// capitals; docs/configuration.md explains each.
+    Serve {
+        /// TOML file with settings.
+        #[arg(long, env = "KUNJI_CONFIG")]
+        config: Option<PathBuf>,
+    },
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Openapi => {
+            print_document(&api::openapi_document());
+            Ok(())
+        }
+        Command::Serve { config } => {
+            let settings = config::load(config.as_deref(), environment())?;
+            telemetry::begin(&settings)?;
+            tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(app::serve(settings))
+        }
+    }
+}
+
+/// The environment, but for variables that are no text: none of ours is among them.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
+#[expect(clippy::print_stderr, reason = "the one message of a program that cannot start")]
+fn report(error: &anyhow::Error) {
+    eprintln!("kunji: {error:#}");
+}
+
+#[expect(clippy::print_stdout, reason = "the output of the command")]
+fn print_document(document: &str) {
+    print!("{document}");
+}

@@ -140,10 +140,7 @@ impl Certificate {
         let extensions = extensions::read(parsed.tbs_certificate())?;
         Ok(Self {
             signed_part: signed_part(der)?,
-            spki: parsed
-                .tbs_certificate()
-                .subject_public_key_info()
-                .to_der()?,
+            spki: parsed.tbs_certificate().subject_public_key_info().to_der()?,
             thumbprint: Thumbprint::of_certificate_der(der),
             key_usage: extensions.key_usage,
             basic_constraints: extensions.basic_constraints,
@@ -170,10 +167,7 @@ impl Certificate {
     /// # Errors
     /// As for [`from_pem`](Self::from_pem).
     pub fn chain_from_pem(text: &str) -> Result<Vec<Self>, CertificateError> {
-        pem::decode_all(text, PEM_LABEL)?
-            .iter()
-            .map(|der| Self::from_der(der))
-            .collect()
+        pem::decode_all(text, PEM_LABEL)?.iter().map(|der| Self::from_der(der)).collect()
     }
 
     /// PEM with LF and lines of 64 columns.
@@ -255,15 +249,8 @@ impl Certificate {
             return Err(SignatureError::Broken);
         }
         let key = public_key::read_rsa(&issuer.spki).map_err(SignatureError::IssuerKey)?;
-        let message = self
-            .der
-            .get(self.signed_part.clone())
-            .ok_or(SignatureError::Broken)?;
-        let signature = self
-            .parsed
-            .signature()
-            .as_bytes()
-            .ok_or(SignatureError::Broken)?;
+        let message = self.der.get(self.signed_part.clone()).ok_or(SignatureError::Broken)?;
+        let signature = self.parsed.signature().as_bytes().ok_or(SignatureError::Broken)?;
         match algorithm.oid {
             SHA256_WITH_RSA => key.pkcs1v15_verify::<Sha256>(message, signature),
             SHA384_WITH_RSA => key.pkcs1v15_verify::<Sha384>(message, signature),
@@ -275,10 +262,7 @@ impl Certificate {
 
     /// Whether `issuer` has the name that this certificate gives its issuer.
     fn names_as_issuer(&self, issuer: &Self) -> bool {
-        name::matches(
-            self.parsed.tbs_certificate().issuer(),
-            issuer.parsed.tbs_certificate().subject(),
-        )
+        name::matches(self.parsed.tbs_certificate().issuer(), issuer.parsed.tbs_certificate().subject())
     }
 
     /// Whether subject and issuer are the same name: such a certificate does not count for the

@@ -79,9 +79,7 @@ impl ContentCipher for RustCipher {
         }
         let gcm = AnyNonceGcm::new(key);
         let (counter, mask) = gcm.start(nonce, buffer)?;
-        counter
-            .try_apply_keystream_partial(buffer.into())
-            .map_err(|_| CipherFailure)?;
+        counter.try_apply_keystream_partial(buffer.into()).map_err(|_| CipherFailure)?;
         Ok(gcm.tag(&mask, aad, buffer))
     }
 
@@ -103,9 +101,7 @@ impl ContentCipher for RustCipher {
         if !bool::from(gcm.tag(&mask, aad, buffer).ct_eq(tag)) {
             return Err(CipherFailure);
         }
-        counter
-            .try_apply_keystream_partial(buffer.into())
-            .map_err(|_| CipherFailure)
+        counter.try_apply_keystream_partial(buffer.into()).map_err(|_| CipherFailure)
     }
 }
 
@@ -137,8 +133,7 @@ impl AnyNonceGcm {
         nonce: &[u8],
         buffer: &[u8],
     ) -> Result<(CtrCore<&Aes256, Ctr32BE>, ghash::Block), CipherFailure> {
-        let content_fits =
-            u64::try_from(buffer.len()).is_ok_and(|length| length <= MAX_CONTENT_BYTES);
+        let content_fits = u64::try_from(buffer.len()).is_ok_and(|length| length <= MAX_CONTENT_BYTES);
         if nonce.is_empty() || nonce.len() > MAX_NONCE_BYTES || !content_fits {
             return Err(CipherFailure);
         }
@@ -158,9 +153,7 @@ impl AnyNonceGcm {
         ghash.update_padded(ciphertext);
         ghash.update(&[lengths_block(aad.len(), ciphertext.len())]);
         let mut tag: [u8; TAG_BYTES] = ghash.finalize().into();
-        tag.iter_mut()
-            .zip(mask)
-            .for_each(|(byte, mask)| *byte ^= mask);
+        tag.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
         tag
     }
 }
@@ -179,11 +172,11 @@ mod tests {
     use super::*;
 
     fn key() -> DataKey {
-        DataKey::from_slice(&core::array::from_fn::<u8, 32, _>(|i| i as u8 * 7)).unwrap()
+        DataKey::from_slice(&core::array::from_fn::<u8, 32, _>(|i| pattern(32)[i])).unwrap()
     }
 
     fn pattern(length: usize) -> Vec<u8> {
-        (0..length).map(|i| (i * 31 % 251) as u8).collect()
+        (0..=250).map(|i: u8| i.wrapping_mul(31)).cycle().take(length).collect()
     }
 
     /// `aes-gcm`'s own answer for a nonce of `N` bytes.
@@ -191,24 +184,16 @@ mod tests {
         let nonce = pattern(N::USIZE);
         let mut buffer = content.to_vec();
         let tag = AesGcm::<Aes256, N>::new(key().expose().into())
-            .encrypt_inout_detached(
-                nonce.as_slice().try_into().unwrap(),
-                aad,
-                buffer.as_mut_slice().into(),
-            )
+            .encrypt_inout_detached(nonce.as_slice().try_into().unwrap(), aad, buffer.as_mut_slice().into())
             .unwrap();
         (buffer, tag.into())
     }
 
     fn ours(nonce: &[u8], aad: &[u8], content: &[u8]) -> (Vec<u8>, [u8; 16]) {
         let mut buffer = content.to_vec();
-        let tag = RustCipher
-            .seal_in_place(&key(), nonce, aad, &mut buffer)
-            .unwrap();
+        let tag = RustCipher.seal_in_place(&key(), nonce, aad, &mut buffer).unwrap();
         let mut opened = buffer.clone();
-        RustCipher
-            .open_in_place(&key(), nonce, aad, &mut opened, &tag)
-            .unwrap();
+        RustCipher.open_in_place(&key(), nonce, aad, &mut opened, &tag).unwrap();
         assert_eq!(opened, content);
         (buffer, tag)
     }
@@ -218,7 +203,7 @@ mod tests {
         for (aad, content) in [(0, 0), (0, 1), (5, 16), (16, 15), (20, 100), (33, 4097)] {
             let (aad, content) = (pattern(aad), pattern(content));
             let check = |length, expected| {
-                assert_eq!(ours(&pattern(length), &aad, &content), expected, "{length}")
+                assert_eq!(ours(&pattern(length), &aad, &content), expected, "{length}");
             };
             check(1, reference::<n::U1>(&aad, &content));
             check(8, reference::<n::U8>(&aad, &content));
@@ -241,16 +226,8 @@ mod tests {
         for length in [0, MAX_NONCE_BYTES + 1] {
             let mut buffer = [0; 4];
             let nonce = vec![0; length];
-            assert!(
-                RustCipher
-                    .seal_in_place(&key(), &nonce, b"", &mut buffer)
-                    .is_err()
-            );
-            assert!(
-                RustCipher
-                    .open_in_place(&key(), &nonce, b"", &mut buffer, &[0; 16])
-                    .is_err()
-            );
+            assert!(RustCipher.seal_in_place(&key(), &nonce, b"", &mut buffer).is_err());
+            assert!(RustCipher.open_in_place(&key(), &nonce, b"", &mut buffer, &[0; 16]).is_err());
         }
     }
 
@@ -258,9 +235,7 @@ mod tests {
     fn a_wrong_tag_opens_nothing_and_leaves_no_plaintext() {
         for nonce in [pattern(12), pattern(16)] {
             let mut sealed = b"attack at dawn".to_vec();
-            let mut tag = RustCipher
-                .seal_in_place(&key(), &nonce, b"aad", &mut sealed)
-                .unwrap();
+            let mut tag = RustCipher.seal_in_place(&key(), &nonce, b"aad", &mut sealed).unwrap();
             tag[15] ^= 1;
             let mut buffer = sealed.clone();
             assert_eq!(

@@ -52,19 +52,14 @@ impl EncodingError {
 /// than `max_bytes`, which is found out before anything is allocated.
 pub fn decode_base64(text: impl AsRef<[u8]>, max_bytes: usize) -> Result<Vec<u8>, EncodingError> {
     let text = text.as_ref();
-    let unpadded = text
-        .strip_suffix(b"==")
-        .or(text.strip_suffix(b"="))
-        .unwrap_or(text);
+    let unpadded = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(text);
     // 4 digits hold 3 bytes; a rest of 2 or 3 digits holds 1 or 2.
     if unpadded.len() / 4 * 3 + (unpadded.len() % 4).saturating_sub(1) > max_bytes {
         return Err(EncodingError::Length);
     }
-    let engine = if text.iter().any(|&byte| byte == b'+' || byte == b'/') {
-        &STANDARD
-    } else {
-        &URL_SAFE
-    };
+    // Without an early end, so that the compiler looks at many bytes at once.
+    let standard_digits = text.iter().fold(0, |found, byte| found | u8::from(matches!(byte, b'+' | b'/')));
+    let engine = if standard_digits == 0 { &URL_SAFE } else { &STANDARD };
     engine.decode(text).map_err(|_| EncodingError::Base64)
 }
 
@@ -154,11 +149,7 @@ mod tests {
             "Zm9vYg=a",
             "\u{e9}abc",
         ] {
-            assert_eq!(
-                decode_base64(text, 99),
-                Err(EncodingError::Base64),
-                "{text:?}"
-            );
+            assert_eq!(decode_base64(text, 99), Err(EncodingError::Base64), "{text:?}");
         }
     }
 
@@ -171,10 +162,7 @@ mod tests {
 
     #[test]
     fn hexadecimal() {
-        assert_eq!(
-            decode_hex("00fFAa", 3).as_deref(),
-            Ok(&[0x00, 0xFF, 0xAA][..])
-        );
+        assert_eq!(decode_hex("00fFAa", 3).as_deref(), Ok(&[0x00, 0xFF, 0xAA][..]));
         assert_eq!(encode_hex(&[0x00, 0xFF, 0xAA]), "00ffaa");
         for text in ["0", "0g", "0x", "\u{e9}", " 0"] {
             assert_eq!(decode_hex(text, 9), Err(EncodingError::Hex), "{text:?}");

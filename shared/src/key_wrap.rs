@@ -24,8 +24,5 @@ pub fn wrap_data_key<R: TryCryptoRng + ?Sized>(
     recipient: &RsaPublicKey,
     rng: &mut R,
 ) -> Result<Vec<u8>, RandomnessUnavailable> {
-    recipient
-        .inner()
-        .encrypt(rng, Oaep::<Sha256>::new(), key.expose())
-        .map_err(|_| RandomnessUnavailable)
+    recipient.inner().encrypt(rng, Oaep::<Sha256>::new(), key.expose()).map_err(|_| RandomnessUnavailable)
 }

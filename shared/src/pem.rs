@@ -26,9 +26,7 @@ pub enum PemError {
     #[error("a PEM block is damaged; copy it again from its BEGIN line to its END line")]
     Damaged,
     /// More text, more blocks or a larger block than is accepted.
-    #[error(
-        "too much PEM; pass at most {MAX_BLOCKS} blocks of at most {MAX_BLOCK_BYTES} bytes each"
-    )]
+    #[error("too much PEM; pass at most {MAX_BLOCKS} blocks of at most {MAX_BLOCK_BYTES} bytes each")]
     TooLarge,
 }
 
@@ -46,16 +44,15 @@ impl PemError {
 /// One block: BEGIN line, base64 in lines of 64 columns, END line, each ended by LF.
 pub fn encode(label: &str, content: &[u8]) -> String {
     let base64 = BASE64_STANDARD.encode(content);
-    let mut text = format!("-----BEGIN {label}-----\n");
+    let mut lines = String::with_capacity(base64.len() + base64.len() / LINE_COLUMNS + 1);
     let mut rest = base64.as_str();
     while !rest.is_empty() {
         let (line, tail) = rest.split_at_checked(LINE_COLUMNS).unwrap_or((rest, ""));
-        text.push_str(line);
-        text.push('\n');
+        lines.push_str(line);
+        lines.push('\n');
         rest = tail;
     }
-    text.push_str(&format!("-----END {label}-----\n"));
-    text
+    format!("-----BEGIN {label}-----\n{lines}-----END {label}-----\n")
 }
 
 /// The contents of all blocks labelled `label`, in their order.
@@ -79,15 +76,11 @@ pub fn decode_all(text: &str, label: &str) -> Result<Vec<Vec<u8>>, PemError> {
             return Err(PemError::TooLarge);
         }
         let (body, after_end) = after_begin.split_once(&end).ok_or(PemError::Damaged)?;
-        let base64: Vec<u8> = body
-            .bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
-        let content =
-            encoding::decode_base64(&base64, MAX_BLOCK_BYTES).map_err(|error| match error {
-                EncodingError::Length => PemError::TooLarge,
-                _ => PemError::Damaged,
-            })?;
+        let base64: Vec<u8> = body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let content = encoding::decode_base64(&base64, MAX_BLOCK_BYTES).map_err(|error| match error {
+            EncodingError::Length => PemError::TooLarge,
+            _ => PemError::Damaged,
+        })?;
         if content.is_empty() {
             return Err(PemError::Damaged);
         }
@@ -120,18 +113,12 @@ mod tests {
     #[test]
     fn reads_what_the_field_has() {
         let (a, b) = (vec![1; 100], vec![2; 200]);
-        let text = format!(
-            "issuer=x\n{}\nnoise\n{}tail",
-            encode("CERTIFICATE", &a),
-            encode("CERTIFICATE", &b)
-        );
+        let text =
+            format!("issuer=x\n{}\nnoise\n{}tail", encode("CERTIFICATE", &a), encode("CERTIFICATE", &b));
         let both = Ok(vec![a.clone(), b.clone()]);
         assert_eq!(decode_all(&text, "CERTIFICATE"), both);
         assert_eq!(decode_all(&text.replace('\n', "\r\n"), "CERTIFICATE"), both);
-        assert_eq!(
-            decode_all(&text.replace('\n', "\n   "), "CERTIFICATE"),
-            both
-        );
+        assert_eq!(decode_all(&text.replace('\n', "\n   "), "CERTIFICATE"), both);
         let one_line = text.replace('\n', "");
         assert_eq!(decode_all(&one_line, "CERTIFICATE"), both);
     }
@@ -144,10 +131,7 @@ mod tests {
             (good[..good.len() - 20].into(), PemError::Damaged),
             (good.replace("AQEB", "!!!!"), PemError::Damaged),
             (encode("CERTIFICATE", &[]), PemError::Damaged),
-            (
-                encode("CERTIFICATE", &vec![1; MAX_BLOCK_BYTES + 1]),
-                PemError::TooLarge,
-            ),
+            (encode("CERTIFICATE", &vec![1; MAX_BLOCK_BYTES + 1]), PemError::TooLarge),
             (good.repeat(MAX_BLOCKS + 1), PemError::TooLarge),
             (" ".repeat(MAX_TEXT_BYTES + 1), PemError::TooLarge),
         ];

@@ -7,8 +7,7 @@ use rsa::{BoxedUint, pkcs1::der::Decode as _, traits::PublicKeyParts as _};
 use x509_cert::spki::{ObjectIdentifier, SubjectPublicKeyInfoRef};
 
 /// rsaEncryption (RFC 8017 appendix C).
-pub(crate) const RSA_ENCRYPTION: ObjectIdentifier =
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(crate) const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 /// Smallest public exponent (NIST SP 800-56B r2 section 6.2; the upper bound is the `rsa` crate's).
 const MIN_EXPONENT: u64 = 0x1_0001;
 
@@ -95,10 +94,7 @@ impl RsaPublicKey {
             .ok()
             .and_then(ModulusLength::from_bits)
             .ok_or(PublicKeyError::UnsupportedSize)?;
-        Ok(Self {
-            key,
-            modulus_length,
-        })
+        Ok(Self { key, modulus_length })
     }
 
     /// Size of the key.
@@ -128,15 +124,11 @@ pub(crate) fn read_rsa(spki: &[u8]) -> Result<rsa::PublicKey, PublicKeyError> {
     if spki.algorithm.oid != RSA_ENCRYPTION {
         return Err(PublicKeyError::NotRsa);
     }
-    let der = spki
-        .subject_public_key
-        .as_bytes()
-        .ok_or(PublicKeyError::Malformed)?;
-    let parts =
-        rsa::pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| PublicKeyError::Malformed)?;
+    let der = spki.subject_public_key.as_bytes().ok_or(PublicKeyError::Malformed)?;
+    let parts = rsa::pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| PublicKeyError::Malformed)?;
     let modulus = unsigned(parts.modulus.as_bytes())?;
-    let exponent = unsigned(parts.public_exponent.as_bytes())
-        .map_err(|_| PublicKeyError::UnsupportedExponent)?;
+    let exponent =
+        unsigned(parts.public_exponent.as_bytes()).map_err(|_| PublicKeyError::UnsupportedExponent)?;
     if exponent < BoxedUint::from(MIN_EXPONENT) {
         return Err(PublicKeyError::UnsupportedExponent);
     }
@@ -146,9 +138,7 @@ pub(crate) fn read_rsa(spki: &[u8]) -> Result<rsa::PublicKey, PublicKeyError> {
         ModulusLength::Rsa2048.bits()..=rsa::PublicKey::MAX_SIZE,
     )
     .map_err(|error| match error {
-        rsa::Error::ModulusTooSmall | rsa::Error::ModulusTooLarge => {
-            PublicKeyError::UnsupportedSize
-        }
+        rsa::Error::ModulusTooSmall | rsa::Error::ModulusTooLarge => PublicKeyError::UnsupportedSize,
         rsa::Error::PublicExponentTooSmall
         | rsa::Error::PublicExponentTooLarge
         | rsa::Error::InvalidExponent => PublicKeyError::UnsupportedExponent,

@@ -31,10 +31,7 @@ impl Thumbprint {
     /// # Errors
     /// [`EncodingError`] if `text` is not exactly 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Result<Self, EncodingError> {
-        encoding::decode_hex(text, Self::BYTES)?
-            .try_into()
-            .map(Self)
-            .map_err(|_| EncodingError::Length)
+        encoding::decode_hex(text, Self::BYTES)?.try_into().map(Self).map_err(|_| EncodingError::Length)
     }
 
     /// The 32 bytes.
@@ -78,22 +75,13 @@ mod tests {
         assert_eq!(thumbprint.to_string(), ABC);
         assert_eq!(thumbprint.to_hex_upper(), ABC.to_uppercase());
         assert_eq!(Thumbprint::from_hex(ABC), Ok(thumbprint));
-        assert_eq!(
-            Thumbprint::from_hex(&thumbprint.to_hex_upper()),
-            Ok(thumbprint)
-        );
+        assert_eq!(Thumbprint::from_hex(&thumbprint.to_hex_upper()), Ok(thumbprint));
         assert_eq!(Thumbprint::from_bytes(*thumbprint.as_bytes()), thumbprint);
     }
 
     #[test]
     fn other_lengths_and_digits_are_refused() {
-        for text in [
-            "",
-            "ab",
-            &ABC[2..],
-            &[ABC, "00"].concat(),
-            &ABC.replace('a', "g"),
-        ] {
+        for text in ["", "ab", &ABC[2..], &[ABC, "00"].concat(), &ABC.replace('a', "g")] {
             assert!(Thumbprint::from_hex(text).is_err(), "{text}");
         }
     }

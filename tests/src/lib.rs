@@ -1,1 +1,17 @@
-//! Harness.
+//! Harness of the cross-crate tests.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a harness stops the test when something is not as it must be"
+)]
+
+pub mod contract;
+pub mod faults;
+pub mod http;
+pub mod peer;
+pub mod site;
+pub mod softhsm;
+pub mod surreal_server;

@@ -7,6 +7,8 @@ use std::{
 
 use config::{Config, Environment, File, FileFormat};
 
+use secrecy::SecretString;
+
 use super::Settings;
 
 /// Environment variables with our prefix that are for commands, not settings.
@@ -30,10 +32,12 @@ pub fn load<I>(file: Option<&Path>, environment: I) -> Result<Settings, ConfigEr
 where
     I: IntoIterator<Item = (String, String)>,
 {
-    let environment: BTreeMap<String, String> = environment
+    let mut environment: BTreeMap<String, String> = environment
         .into_iter()
         .filter(|(name, _)| name.starts_with("KUNJI_") && !NOT_SETTINGS.contains(&name.as_str()))
         .collect();
+    // Never among the values that the configuration library keeps and may print.
+    let pin = environment.remove("KUNJI_PKCS11_PIN").map(SecretString::from);
     let mut sources = Config::builder().add_source(File::from_str(super::DEFAULTS, FileFormat::Toml));
     if let Some(path) = file {
         if !path.is_file() {
@@ -43,13 +47,9 @@ where
     }
     let environment = Environment::with_prefix("KUNJI")
         .prefix_separator("_")
-        .source(Some(environment.into_iter().collect()))
-        .try_parsing(true)
-        .list_separator(",")
-        .with_list_parse_key("public_certificates")
-        .with_list_parse_key("cors_origins")
-        .with_list_parse_key("keys");
-    let settings: Settings = sources.add_source(environment).build()?.try_deserialize()?;
+        .source(Some(environment.into_iter().collect()));
+    let mut settings: Settings = sources.add_source(environment).build()?.try_deserialize()?;
+    settings.pkcs11_pin = pin;
     settings.check()?;
     Ok(settings)
 }

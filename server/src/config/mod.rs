@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+mod list;
 mod load;
 mod validate;
 
@@ -41,7 +42,8 @@ pub struct Settings {
     pub pkcs11_token_label: String,
     /// File with the token's user PIN.
     pub pkcs11_pin_file: Option<PathBuf>,
-    /// The PIN itself, where a file cannot be had.
+    /// The PIN itself, where a file cannot be had; only by `KUNJI_PKCS11_PIN`.
+    #[serde(skip)]
     pub pkcs11_pin: Option<SecretString>,
     /// Threads that each own a session.
     pub pkcs11_workers: usize,
@@ -82,10 +84,12 @@ pub struct Settings {
     /// Longest time that running requests get after SIGTERM.
     pub shutdown_seconds: u64,
     /// Patterns `APPLICATION/REFERENCE` (with `*`) of the certificates that anyone may read.
+    #[serde(deserialize_with = "list::deserialize")]
     pub public_certificates: Vec<String>,
     /// Reads of public certificates a minute for one address.
     pub public_certificates_per_minute: u32,
     /// Origins that browsers may read public certificates from.
+    #[serde(deserialize_with = "list::deserialize")]
     pub cors_origins: Vec<String>,
     /// Keys that one principal may make by reading, an hour.
     pub key_creation_quota_per_hour: u32,
@@ -100,6 +104,7 @@ pub struct Settings {
     /// Members of every certificate's subject.
     pub subject: Subject,
     /// Keys made at first start: `APPLICATION` or `APPLICATION/REFERENCE`.
+    #[serde(deserialize_with = "list::deserialize")]
     pub keys: Vec<String>,
     /// Policies written at first start, by application; `BASE` is that of base keys.
     pub policies: BTreeMap<String, Policy>,

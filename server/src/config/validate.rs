@@ -1,6 +1,6 @@
 //! What single types cannot say about settings.
 
-use kunji_shared::packet::{ModulusLength, Splitter};
+use kunji_shared::{ModulusLength, packet::Splitter};
 
 use super::{Settings, load::ConfigError};
 use crate::domain::alias::{ApplicationId, KeyAlias};
@@ -58,7 +58,7 @@ impl Settings {
 
     /// The RSA modulus of new keys.
     pub fn modulus(&self) -> Option<ModulusLength> {
-        ModulusLength::from_bits(self.rsa_bits)
+        ModulusLength::from_bits(usize::try_from(self.rsa_bits).ok()?)
     }
 
     /// The keys of first start.

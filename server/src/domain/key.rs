@@ -1,6 +1,6 @@
 //! Records of keys and of the KEKs that wrap them.
 
-use kunji_shared::{Thumbprint, packet::ModulusLength};
+use kunji_shared::{ModulusLength, Thumbprint};
 
 use super::{
     alias::{ApplicationId, KeyAlias},
@@ -24,7 +24,7 @@ impl TokenKeyId {
 
     /// Reads what [`TokenKeyId::to_hex`] wrote; `None` for anything else.
     pub fn from_hex(text: &str) -> Option<Self> {
-        kunji_shared::encoding::decode_hex(text).ok()?.try_into().ok().map(Self)
+        kunji_shared::encoding::decode_hex(text, 16).ok()?.try_into().ok().map(Self)
     }
 }
 
@@ -72,12 +72,12 @@ impl KeyRecord {
     pub fn unique_identifier(&self) -> [u8; 20] {
         let text =
             format!("{}_{}_{}", self.alias.application.as_str(), self.alias.reference.as_str(), self.id.0);
-        kunji_shared::digest::sha1(text.as_bytes())
+        crate::domain::digest::sha1(text.as_bytes())
     }
 
     /// `kid = BASE64URL(SHA-256(unique identifier))`: the name of this key version in JOSE headers.
     pub fn kid(&self) -> String {
-        kunji_shared::encoding::encode_base64url(&kunji_shared::digest::sha256(&self.unique_identifier()))
+        kunji_shared::encoding::encode_base64url(&crate::domain::digest::sha256(&self.unique_identifier()))
     }
 }
 

@@ -1,7 +1,7 @@
 //! AES-256-GCM over content that may be larger than memory.
 
 use kunji_shared::{
-    packet::{ContentCipher, Tag},
+    cipher::{ContentCipher, TAG_BYTES},
     secret::DataKey,
 };
 
@@ -43,7 +43,7 @@ pub trait StreamSealer: Send {
     ///
     /// # Errors
     /// [`BulkCipherError`] when the library fails.
-    fn finish(self: Box<Self>) -> Result<Tag, BulkCipherError>;
+    fn finish(self: Box<Self>) -> Result<[u8; TAG_BYTES], BulkCipherError>;
 }
 
 /// Opens content piece by piece. Nothing it yields may leave the server before a whole pass over the same
@@ -56,7 +56,7 @@ pub trait StreamOpener: Send {
     fn update(&mut self, piece: &mut [u8]) -> Result<(), BulkCipherError>;
 
     /// Whether the tag fits all that was opened.
-    fn finish(self: Box<Self>, tag: &Tag) -> bool;
+    fn finish(self: Box<Self>, tag: &[u8; TAG_BYTES]) -> bool;
 }
 
 /// The cipher could not work; it says nothing about the content.

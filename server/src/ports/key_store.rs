@@ -4,7 +4,7 @@
 //! call has a deadline, and a full queue is refused at once. Dropping the future does not cancel the token call.
 
 use async_trait::async_trait;
-use kunji_shared::packet::ModulusLength;
+use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
 
 use crate::domain::key::TokenKeyId;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kunji_shared::{packet::ModulusLength, secret::DataKey};
+use kunji_shared::{ModulusLength, secret::DataKey};
 use zeroize::Zeroizing;
 
 /// Makes and loads RSA private keys. Every operation takes time that does not depend on secrets; all block

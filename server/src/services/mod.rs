@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 pub mod access;
+pub(crate) mod auditor;
+pub(crate) mod bootstrap;
 pub mod keys;
 pub mod packets;
 pub mod readiness;

@@ -7,6 +7,7 @@ use x509_cert::{
 /// What a key may be used for (RFC 5280 section 4.2.1.3): the uses that matter here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "independent bits, named as the standard names them")]
 pub struct KeyUsage {
     /// Signatures other than on certificates and CRLs.
     pub digital_signature: bool,
@@ -35,9 +36,7 @@ pub(super) struct Extensions {
     pub(super) unknown_critical: bool,
 }
 
-pub(super) fn read<P: Profile>(
-    certificate: &TbsCertificateInner<P>,
-) -> x509_cert::der::Result<Extensions> {
+pub(super) fn read<P: Profile>(certificate: &TbsCertificateInner<P>) -> x509_cert::der::Result<Extensions> {
     let key_usage = certificate.get_extension::<pkix::KeyUsage>()?;
     let basic_constraints = certificate.get_extension::<pkix::BasicConstraints>()?;
     let understood = [pkix::KeyUsage::OID, pkix::BasicConstraints::OID];

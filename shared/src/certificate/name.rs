@@ -23,12 +23,10 @@ pub(super) fn matches(left: &Name, right: &Name) -> bool {
     left.len() == right.len()
         && left.iter_rdn().zip(right.iter_rdn()).all(|(left, right)| {
             left.as_ref().len() == right.as_ref().len()
-                && left.as_ref().iter().all(|attribute| {
-                    right
-                        .as_ref()
-                        .iter()
-                        .any(|other| attributes_match(attribute, other))
-                })
+                && left
+                    .as_ref()
+                    .iter()
+                    .all(|attribute| right.as_ref().iter().any(|other| attributes_match(attribute, other)))
         })
 }
 
@@ -76,9 +74,6 @@ mod tests {
 
     #[test]
     fn text_has_the_most_specific_part_first() {
-        assert_eq!(
-            to_text(&Name::from_str("CN=A\\, B,O=Org,C=IN").unwrap()),
-            "CN=A\\, B,O=Org,C=IN"
-        );
+        assert_eq!(to_text(&Name::from_str("CN=A\\, B,O=Org,C=IN").unwrap()), "CN=A\\, B,O=Org,C=IN");
     }
 }

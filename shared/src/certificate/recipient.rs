@@ -113,7 +113,7 @@ impl RecipientError {
                 "pass the certificates between this one and the pinned anchor, and check that the anchor is the right one"
             }
             Self::Signature(_) => {
-                "fetch certificate and chain again; if the error stays, do not use them"
+                "fetch certificate and chain again, and check that the anchor is the right one; if the error stays, do not use them"
             }
             Self::IssuerNotAuthority => {
                 "check the order and the origin of the chain; its issuers need basicConstraints CA:TRUE and keyCertSign"
@@ -174,7 +174,7 @@ impl Recipient {
             return Err(RecipientError::CriticalExtension);
         }
         if !anchors.contains(leaf) {
-            PathSearch::new(chain, anchors, now).from_leaf(leaf)?;
+            PathSearch::new(chain, anchors, now).run(leaf)?;
         }
         Ok(Self {
             certificate: leaf.clone(),
@@ -222,7 +222,7 @@ impl<'a> PathSearch<'a> {
         }
     }
 
-    fn from_leaf(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
+    fn run(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
         if self.reaches_anchor(leaf, Below::default()) {
             return Ok(());
         }

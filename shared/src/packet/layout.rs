@@ -60,17 +60,14 @@ impl Envelope {
         if to_u64(head.len()) < total_len.min(to_u64(HEAD_BYTES)) {
             return Err(FormatError::HeadIncomplete);
         }
-        let within_packet =
-            usize::try_from(total_len).map_or(head.len(), |total| total.min(head.len()));
+        let within_packet = usize::try_from(total_len).map_or(head.len(), |total| total.min(head.len()));
         let head = head.get(..within_packet).unwrap_or_default();
         let header = head.starts_with(HEADER);
         let key_start = if header { HEADER.len() } else { 0 };
         let key_part = head.get(key_start..).unwrap_or_default();
         let thumbprint = key_part.first_chunk().copied().map(Thumbprint::from_bytes);
-        let with_thumbprint = splitter_places(
-            key_part.get(Thumbprint::BYTES..).unwrap_or_default(),
-            splitter,
-        );
+        let with_thumbprint =
+            splitter_places(key_part.get(Thumbprint::BYTES..).unwrap_or_default(), splitter);
         let without_thumbprint = splitter_places(key_part, splitter);
         let splitter_len = to_u64(splitter.as_bytes().len());
         let envelope = Self {
@@ -107,7 +104,7 @@ impl Envelope {
         if self.claimed_thumbprint.is_none() {
             return Err(FormatError::ThumbprintMissing);
         }
-        self.frame(&self.with_thumbprint, Thumbprint::BYTES, modulus)
+        self.frame(self.with_thumbprint, Thumbprint::BYTES, modulus)
     }
 
     /// The parts of a packet without a thumbprint, given the size of the key that is tried.
@@ -116,19 +113,17 @@ impl Envelope {
     /// [`FormatError::SplitterMisplaced`] if the splitter does not stand behind a wrapped key of
     /// this size.
     pub fn without_thumbprint(&self, modulus: ModulusLength) -> Result<Frame, FormatError> {
-        self.frame(&self.without_thumbprint, 0, modulus)
+        self.frame(self.without_thumbprint, 0, modulus)
     }
 
     fn frame(
         &self,
-        places: &Places,
+        places: Places,
         thumbprint_bytes: usize,
         modulus: ModulusLength,
     ) -> Result<Frame, FormatError> {
-        let stands = ModulusLength::ALL
-            .iter()
-            .zip(places)
-            .any(|(&length, &stands)| stands && length == modulus);
+        let stands =
+            ModulusLength::ALL.iter().zip(places).any(|(&length, stands)| stands && length == modulus);
         if !stands {
             return Err(FormatError::SplitterMisplaced);
         }
@@ -137,19 +132,13 @@ impl Envelope {
         let key_end = key_start + to_u64(modulus.bytes());
         // Within the packet, since the splitter was seen there.
         let body_start = key_end + self.splitter_len;
-        Ok(Frame {
-            header: self.header,
-            wrapped_key: key_start..key_end,
-            body: body_start..self.total_len,
-        })
+        Ok(Frame { header: self.header, wrapped_key: key_start..key_end, body: body_start..self.total_len })
     }
 }
 
 fn splitter_places(from_wrapped_key: &[u8], splitter: &Splitter) -> Places {
     ModulusLength::ALL.map(|length| {
-        from_wrapped_key
-            .get(length.bytes()..)
-            .is_some_and(|rest| rest.starts_with(splitter.as_bytes()))
+        from_wrapped_key.get(length.bytes()..).is_some_and(|rest| rest.starts_with(splitter.as_bytes()))
     })
 }
 
@@ -232,6 +221,11 @@ pub struct ContentFrame<'a> {
 }
 
 impl Frame {
+    /// The wrapped key, given the packet or a beginning that holds it; `None` if it does not.
+    pub fn wrapped_key_in<'a>(&self, packet: &'a [u8]) -> Option<&'a [u8]> {
+        packet.get(to_usize(&self.wrapped_key)?)
+    }
+
     /// Where nonce, associated data, ciphertext and tag are. The first row that fits is taken:
     ///
     /// | Given | Body | Nonce | Associated data |
@@ -256,43 +250,27 @@ impl Frame {
             let nonce = start..advance(start, AAD_BLOCK_NONCE_BYTES)?;
             let block = start..advance(start, AAD_BLOCK_BYTES)?;
             let ciphertext_start = block.end;
-            (
-                Part::InPacket(nonce),
-                Part::InPacket(block),
-                ciphertext_start,
-                end,
-            )
+            (Part::InPacket(nonce), Part::InPacket(block), ciphertext_start, end)
         } else {
             let nonce = retreat(end, APPENDED_NONCE_BYTES)?..end;
             let tag_end = nonce.start;
             (Part::InPacket(nonce), caller_aad, start, tag_end)
         };
         let tag_start = retreat(tag_end, TAG_BYTES)?;
-        let length = tag_start
-            .checked_sub(ciphertext_start)
-            .ok_or(FormatError::Truncated)?;
+        let length = tag_start.checked_sub(ciphertext_start).ok_or(FormatError::Truncated)?;
         if length > MAX_CONTENT_BYTES {
             return Err(FormatError::TooLong);
         }
-        Ok(ContentFrame {
-            nonce,
-            aad,
-            ciphertext: ciphertext_start..tag_start,
-            tag: tag_start..tag_end,
-        })
+        Ok(ContentFrame { nonce, aad, ciphertext: ciphertext_start..tag_start, tag: tag_start..tag_end })
     }
 }
 
 fn advance(offset: u64, bytes: usize) -> Result<u64, FormatError> {
-    offset
-        .checked_add(to_u64(bytes))
-        .ok_or(FormatError::Truncated)
+    offset.checked_add(to_u64(bytes)).ok_or(FormatError::Truncated)
 }
 
 fn retreat(offset: u64, bytes: usize) -> Result<u64, FormatError> {
-    offset
-        .checked_sub(to_u64(bytes))
-        .ok_or(FormatError::Truncated)
+    offset.checked_sub(to_u64(bytes)).ok_or(FormatError::Truncated)
 }
 
 /// Offsets are 64 bits wide everywhere; no platform has a wider `usize`.

@@ -28,10 +28,7 @@ pub struct RegistrationParts<'a> {
 impl<'a> RegistrationParts<'a> {
     /// What opening `packet` needs beside it.
     pub const fn inputs(&self) -> OpenInputs<'a> {
-        OpenInputs {
-            salt: Some(self.nonce),
-            aad: Some(self.aad),
-        }
+        OpenInputs { salt: Some(self.nonce), aad: Some(self.aad) }
     }
 }
 
@@ -40,9 +37,7 @@ impl<'a> RegistrationParts<'a> {
 /// # Errors
 /// [`FormatError::Truncated`] if it is shorter than nonce and associated data.
 pub fn split(registration_packet: &[u8]) -> Result<RegistrationParts<'_>, FormatError> {
-    let (nonce, rest) = registration_packet
-        .split_first_chunk()
-        .ok_or(FormatError::Truncated)?;
+    let (nonce, rest) = registration_packet.split_first_chunk().ok_or(FormatError::Truncated)?;
     let (aad, packet) = rest.split_first_chunk().ok_or(FormatError::Truncated)?;
     Ok(RegistrationParts { nonce, aad, packet })
 }
@@ -53,7 +48,7 @@ mod tests {
 
     #[test]
     fn splits_at_12_and_44() {
-        let bytes: [u8; 45] = core::array::from_fn(|i| i as u8);
+        let bytes: [u8; 45] = core::array::from_fn(|i| u8::try_from(i).unwrap());
         let parts = split(&bytes).unwrap();
         assert_eq!((parts.nonce[0], parts.nonce[11]), (0, 11));
         assert_eq!((parts.aad[0], parts.aad[31]), (12, 43));

@@ -1,7 +1,8 @@
 use alloc::{borrow::Cow, vec::Vec};
+use core::fmt;
 
 use rand_core::TryCryptoRng;
-use zeroize::Zeroizing;
+use zeroize::Zeroize as _;
 
 use super::{
     SealError, Splitter,
@@ -29,10 +30,7 @@ pub struct RecipientKey {
 impl RecipientKey {
     /// The pair. The caller answers for it: nothing is checked here.
     pub const fn new(thumbprint: Thumbprint, public_key: RsaPublicKey) -> Self {
-        Self {
-            thumbprint,
-            public_key,
-        }
+        Self { thumbprint, public_key }
     }
 
     /// Names the certificate.
@@ -68,8 +66,9 @@ pub enum Shape<'a> {
     Registration,
 }
 
-impl core::fmt::Debug for Shape<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+/// The name only.
+impl fmt::Debug for Shape<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::SelfContained => "SelfContained",
             Self::AppendedNonce { .. } => "AppendedNonce",
@@ -84,7 +83,6 @@ impl core::fmt::Debug for Shape<'_> {
 ///
 /// For hosts that encrypt the content themselves (WebCrypto, a stream). A plan is for one content
 /// only; sealing two under the same plan would reveal both.
-#[derive(Debug)]
 pub struct SealPlan<'a> {
     prefix: Vec<u8>,
     data_key: DataKey,
@@ -117,19 +115,12 @@ impl<'a> SealPlan<'a> {
         }
         let data_key = DataKey::generate(rng)?;
         let wrapped_key = wrap_data_key(&data_key, &recipient.public_key, rng)?;
-        let key_part = [
-            recipient.thumbprint.as_bytes().as_slice(),
-            &wrapped_key,
-            splitter.as_bytes(),
-        ]
-        .concat();
+        let key_part =
+            [recipient.thumbprint.as_bytes().as_slice(), &wrapped_key, splitter.as_bytes()].concat();
         Ok(match shape {
             Shape::SelfContained => {
                 let block: [u8; AAD_BLOCK_BYTES] = random(rng)?;
-                let nonce = block
-                    .first_chunk::<AAD_BLOCK_NONCE_BYTES>()
-                    .copied()
-                    .unwrap_or_default();
+                let nonce = block.first_chunk::<AAD_BLOCK_NONCE_BYTES>().copied().unwrap_or_default();
                 Self {
                     prefix: [HEADER.as_slice(), &key_part, &block].concat(),
                     data_key,
@@ -148,13 +139,9 @@ impl<'a> SealPlan<'a> {
                     suffix: nonce.to_vec(),
                 }
             }
-            Shape::CallerNonce { salt, aad } => Self {
-                prefix: key_part,
-                data_key,
-                nonce: salt.into(),
-                aad: aad.into(),
-                suffix: Vec::new(),
-            },
+            Shape::CallerNonce { salt, aad } => {
+                Self { prefix: key_part, data_key, nonce: salt.into(), aad: aad.into(), suffix: Vec::new() }
+            }
             Shape::Registration => {
                 let nonce: [u8; registration::NONCE_BYTES] = random(rng)?;
                 let aad: [u8; registration::AAD_BYTES] = random(rng)?;
@@ -209,15 +196,54 @@ impl<'a> SealPlan<'a> {
             _ => Err(SealError::TooLong),
         }
     }
+
+    /// Writes the packet around `content` over what `packet` held, and uses the plan up.
+    ///
+    /// The buffer is reused as it is; if its capacity does not suffice, it is enlarged once, to
+    /// the exact length.
+    ///
+    /// # Errors
+    /// [`SealError::EmptyContent`] and [`SealError::TooLong`] for content of such lengths,
+    /// [`SealError::Cipher`] if `cipher` fails. `packet` is then empty.
+    pub fn seal_into<C: ContentCipher + ?Sized>(
+        self,
+        content: &[u8],
+        cipher: &C,
+        packet: &mut Vec<u8>,
+    ) -> Result<(), SealError> {
+        packet.clear();
+        let packet_len =
+            usize::try_from(self.packet_len(content.len() as u64)?).map_err(|_| SealError::TooLong)?;
+        packet.reserve_exact(packet_len);
+        packet.extend_from_slice(&self.prefix);
+        packet.extend_from_slice(content);
+        let text = packet.get_mut(self.prefix.len()..).unwrap_or_default();
+        let Ok(tag) = cipher.seal_in_place(&self.data_key, &self.nonce, &self.aad, text) else {
+            // Some of the content may still stand there in clear.
+            text.zeroize();
+            packet.clear();
+            return Err(SealError::Cipher);
+        };
+        packet.extend_from_slice(&tag);
+        packet.extend_from_slice(&self.suffix);
+        Ok(())
+    }
 }
 
-/// Seals `content` for `recipient`: [`SealPlan::prepare`] and AES-256-GCM in one.
+/// Lengths only.
+impl fmt::Debug for SealPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, behind) = (self.prefix.len(), self.suffix.len());
+        write!(f, "SealPlan({before} bytes before, {behind} bytes behind the content)")
+    }
+}
+
+/// Seals `content` for `recipient`: [`SealPlan::prepare`] and [`SealPlan::seal_into`] a new buffer.
 ///
 /// Allocates the packet once, in its exact length, and encrypts inside it.
 ///
 /// # Errors
-/// [`SealError::EmptyContent`] and [`SealError::TooLong`] for content of such lengths,
-/// [`SealError::Cipher`] if `cipher` fails, and as for [`SealPlan::prepare`].
+/// As for the two.
 pub fn seal<R: TryCryptoRng + ?Sized, C: ContentCipher + ?Sized>(
     content: &[u8],
     recipient: &RecipientKey,
@@ -229,27 +255,15 @@ pub fn seal<R: TryCryptoRng + ?Sized, C: ContentCipher + ?Sized>(
     if content.is_empty() {
         return Err(SealError::EmptyContent);
     }
-    let plan = SealPlan::prepare(recipient, shape, splitter, rng)?;
-    let packet_len =
-        usize::try_from(plan.packet_len(content.len() as u64)?).map_err(|_| SealError::TooLong)?;
-    // Wiped if the cipher fails and leaves content in it.
-    let mut packet = Zeroizing::new(Vec::with_capacity(packet_len));
-    packet.extend_from_slice(&plan.prefix);
-    packet.extend_from_slice(content);
-    let text = packet.get_mut(plan.prefix.len()..).unwrap_or_default();
-    let tag = cipher
-        .seal_in_place(&plan.data_key, &plan.nonce, &plan.aad, text)
-        .map_err(|_| SealError::Cipher)?;
-    packet.extend_from_slice(&tag);
-    packet.extend_from_slice(&plan.suffix);
-    Ok(core::mem::take(&mut *packet))
+    let mut packet = Vec::new();
+    SealPlan::prepare(recipient, shape, splitter, rng)?.seal_into(content, cipher, &mut packet)?;
+    Ok(packet)
 }
 
 fn random<const BYTES: usize, R: TryCryptoRng + ?Sized>(
     rng: &mut R,
 ) -> Result<[u8; BYTES], RandomnessUnavailable> {
     let mut bytes = [0; BYTES];
-    rng.try_fill_bytes(&mut bytes)
-        .map_err(|_| RandomnessUnavailable)?;
+    rng.try_fill_bytes(&mut bytes).map_err(|_| RandomnessUnavailable)?;
     Ok(bytes)
 }

@@ -1,0 +1,49 @@
+# Sourced by every script here: strict mode, the checkout as working directory, and the few shared words.
+# shellcheck shell=bash
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+# A freshly installed Rust is often not on the PATH of a non-login shell.
+if ! command -v cargo >/dev/null && [ -x "${HOME:-}/.cargo/bin/cargo" ]; then
+    PATH="$HOME/.cargo/bin:$PATH"
+fi
+
+target_dir="${CARGO_TARGET_DIR:-target}"
+
+say() { printf 'kunji: %s\n' "$*" >&2; }
+
+die() {
+    say "$*"
+    exit 1
+}
+
+# Prints the path of the SoftHSM module, or fails.
+find_softhsm() {
+    local candidate
+    for candidate in \
+        /usr/lib/softhsm/libsofthsm2.so \
+        /usr/lib/*/softhsm/libsofthsm2.so \
+        /usr/lib64/pkcs11/libsofthsm2.so \
+        /usr/lib64/softhsm/libsofthsm2.so \
+        /usr/local/lib/softhsm/libsofthsm2.so; do
+        if [ -r "$candidate" ]; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    return 1
+}
+
+# Compiling SurrealDB is most of a first build; nobody should take it for a hang.
+announce_first_build() {
+    if ! compgen -G "$target_dir/release/deps/libsurrealdb_core-*.rlib" >/dev/null; then
+        say "the first build takes about 15 to 25 minutes on 2 cores:" \
+            "SurrealDB, the embedded database, is compiled once (into $target_dir)"
+    fi
+}
+
+# What the tests ask of their surroundings: they make tokens of their own, and need only the module.
+export_test_environment() {
+    KUNJI_TEST_PKCS11_MODULE="${KUNJI_TEST_PKCS11_MODULE:-$(find_softhsm)}"
+    export KUNJI_TEST_PKCS11_MODULE
+}

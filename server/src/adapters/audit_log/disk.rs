@@ -1,0 +1,176 @@
+//! The files.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    OpenError,
+    recovery::{self, Damage, LogEnd},
+};
+use crate::adapters::private_directory;
+
+/// What the writer does to the last segment. A trait so that tests can make each of it fail.
+pub(super) trait Disk: Send + 'static {
+    /// Appends.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes what was written durable.
+    fn sync(&mut self) -> io::Result<()>;
+
+    /// Cuts the segment back to `length`, durably.
+    fn cut(&mut self, length: u64) -> io::Result<()>;
+
+    /// Ends the segment and begins the one whose first event is `first`. May be called again after it failed.
+    fn begin_segment(&mut self, first: u64) -> io::Result<()>;
+}
+
+/// The directory of the log, locked, with the last segment open.
+pub(super) struct SegmentDirectory {
+    directory: PathBuf,
+    segment: File,
+    /// Locked as long as it is open.
+    _lock: File,
+}
+
+impl SegmentDirectory {
+    /// Makes the directory if it is not there, locks it, repairs the end of the log and says where that is.
+    pub(super) fn open(directory: &Path) -> Result<(Self, LogEnd), OpenError> {
+        private_directory::ensure(directory).map_err(at(directory))?;
+        let lock = lock(directory)?;
+        let first = last_segment(directory).map_err(at(directory))?.unwrap_or(1);
+        let path = directory.join(segment_name(first));
+        let segment = open_segment(&path).map_err(at(&path))?;
+        let end = repair(&path, &segment, first)?;
+        // The entry of a segment that is new, or that a crash kept from being synced.
+        private_directory::sync(directory).map_err(at(directory))?;
+        Ok((Self { directory: directory.to_owned(), segment, _lock: lock }, end))
+    }
+}
+
+impl Disk for SegmentDirectory {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.segment.write_all(bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.segment.sync_data()
+    }
+
+    fn cut(&mut self, length: u64) -> io::Result<()> {
+        cut(&self.segment, length)
+    }
+
+    fn begin_segment(&mut self, first: u64) -> io::Result<()> {
+        let segment = open_segment(&self.directory.join(segment_name(first)))?;
+        if segment.metadata()?.len() > 0 {
+            return Err(io::Error::new(
+                io::ErrorKind::AlreadyExists,
+                "a later audit segment is there already",
+            ));
+        }
+        private_directory::sync(&self.directory)?;
+        self.segment = segment;
+        Ok(())
+    }
+}
+
+/// Name of the segment whose first event is `first`. Names sort as the segments do.
+pub(super) fn segment_name(first: u64) -> String {
+    format!("{PREFIX}{first:020}{SUFFIX}")
+}
+
+/// Undoes [`segment_name`]; `None` for other files.
+pub(super) fn segment_first(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?;
+    let first = digits.parse().ok()?;
+    (segment_name(first) == name).then_some(first)
+}
+
+const PREFIX: &str = "events-";
+const SUFFIX: &str = ".ndjson";
+const OWNER_ONLY: u32 = 0o600;
+
+fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Io { path: path.to_owned(), source }
+}
+
+/// The lock of the directory. The system takes it back when the process ends, however that happens.
+fn lock(directory: &Path) -> Result<File, OpenError> {
+    let path = directory.join("lock");
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .mode(OWNER_ONLY)
+        .open(&path)
+        .map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(directory.to_owned())),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+    }
+}
+
+fn last_segment(directory: &Path) -> io::Result<Option<u64>> {
+    let mut last = None;
+    for entry in fs::read_dir(directory)? {
+        last = last.max(entry?.file_name().to_str().and_then(segment_first));
+    }
+    Ok(last)
+}
+
+fn open_segment(path: &Path) -> io::Result<File> {
+    OpenOptions::new().create(true).read(true).append(true).mode(OWNER_ONLY).open(path)
+}
+
+/// Finds the end of the log in its last segment, sets aside what a crash left behind it, and makes the rest
+/// durable: a crash of the process alone leaves whole lines that were never synced.
+fn repair(path: &Path, segment: &File, first: u64) -> Result<LogEnd, OpenError> {
+    let (tail, offset) = read_tail(segment).map_err(at(path))?;
+    let end = recovery::find_end(&tail, offset, first)
+        .map_err(|Damage { offset }| OpenError::Damaged { segment: path.to_owned(), offset })?;
+    let kept = usize::try_from(end.segment_length - offset).unwrap_or(usize::MAX);
+    match tail.get(kept..) {
+        Some(unfinished) if !unfinished.is_empty() => {
+            set_aside(path, end.segment_length, unfinished).map_err(at(path))?;
+            cut(segment, end.segment_length)
+        }
+        _ => segment.sync_all(),
+    }
+    .map_err(at(path))?;
+    Ok(end)
+}
+
+/// The last bytes of the segment, and where they begin.
+fn read_tail(mut segment: &File) -> io::Result<(Vec<u8>, u64)> {
+    let offset = segment.metadata()?.len().saturating_sub(recovery::WINDOW_BYTES);
+    segment.seek(SeekFrom::Start(offset))?;
+    let mut tail = Vec::new();
+    segment.take(recovery::WINDOW_BYTES).read_to_end(&mut tail)?;
+    Ok((tail, offset))
+}
+
+/// Keeps, durably and under a name not taken, what is about to be cut off.
+fn set_aside(segment: &Path, offset: u64, unfinished: &[u8]) -> io::Result<()> {
+    let mut attempt = 0_u32;
+    let mut file = loop {
+        let mut name = segment.as_os_str().to_owned();
+        name.push(format!(".{offset}-{attempt}.torn"));
+        match OpenOptions::new().create_new(true).write(true).mode(OWNER_ONLY).open(PathBuf::from(name)) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
+            opened => break opened?,
+        }
+    };
+    file.write_all(unfinished)?;
+    file.sync_all()?;
+    segment.parent().map_or(Ok(()), private_directory::sync)
+}
+
+fn cut(segment: &File, length: u64) -> io::Result<()> {
+    segment.set_len(length)?;
+    segment.sync_all()
+}

@@ -1,0 +1,12 @@
+//! The ports over real things: the token, the database, the operating system, the libraries, the disk.
+
+pub mod argon2_hasher;
+pub mod audit_log;
+pub mod aws_lc_keys;
+pub mod file_spool;
+pub mod native_gcm;
+pub mod pkcs11;
+mod private_directory;
+pub mod surreal;
+pub mod system_clock;
+pub mod system_entropy;

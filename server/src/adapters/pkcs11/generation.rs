@@ -1,0 +1,50 @@
+//! The end of every generation: the key is what was asked for, or it is gone again.
+
+use cryptoki::object::ObjectHandle;
+
+use super::{
+    recovery::{Call, Failure, unavailable},
+    return_values::describe,
+    templates,
+};
+use crate::ports::key_store::KeyStoreError;
+
+/// Checks that `key` cannot leave the token and ends its making with `conclude`; when either fails, destroys all
+/// of `made`. The token has done its work by now, so no failure from here on asks for a second attempt.
+pub(super) fn finish<T>(
+    call: &Call<'_>,
+    key: ObjectHandle,
+    made: &[ObjectHandle],
+    conclude: impl FnOnce() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    check_locked_in(call, key).and_then(|()| conclude()).map_err(|failure| {
+        destroy(call, made);
+        Failure::Answer(match failure {
+            Failure::Answer(error) => error,
+            Failure::Token(error) => unavailable(&error),
+            Failure::LoggedOut => KeyStoreError::Unavailable("logged out".to_owned()),
+        })
+    })
+}
+
+/// Removes what an unfinished generation has made, over sessions of its own: the call's may be why it failed.
+pub(super) fn destroy(call: &Call<'_>, objects: &[ObjectHandle]) {
+    for object in objects {
+        if let Err(error) = call.token.open_session().and_then(|session| session.destroy_object(*object)) {
+            tracing::warn!(
+                token = call.token.label(),
+                error = describe(&error),
+                "part of an unfinished key stays on the token"
+            );
+        }
+    }
+}
+
+fn check_locked_in(call: &Call<'_>, key: ObjectHandle) -> Result<(), Failure> {
+    if templates::is_locked_in(&call.session.get_attributes(key, &templates::LOCK)?) {
+        Ok(())
+    } else {
+        let lacking = "keys that are sensitive and not extractable".to_owned();
+        Err(Failure::Answer(KeyStoreError::Unsupported(lacking)))
+    }
+}

@@ -1,0 +1,89 @@
+//! PKCS#11 libraries, each loaded and initialised once a process.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    error::{Error, RvError},
+    slot::Slot,
+};
+
+use super::{OpenError, return_values::describe};
+
+/// By path. Held during whatever changes the library's list of slots, which not every library locks itself.
+static LIBRARIES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
+
+/// The library at `module`, and the slot of the one token with this label.
+///
+/// # Errors
+/// [`OpenError::Library`], [`OpenError::TokenNotUnique`], [`OpenError::Unavailable`].
+pub(super) fn find_token(module: &Path, label: &str) -> Result<(Pkcs11, Slot), OpenError> {
+    let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
+    // A bare file name is searched for by the dynamic loader and does not resolve here.
+    let path = fs::canonicalize(module).unwrap_or_else(|_| module.to_owned());
+    let library = if let Some(library) = libraries.get(&path) {
+        library.clone()
+    } else {
+        let library = load(&path)?;
+        libraries.insert(path, library.clone());
+        library
+    };
+    let slot = slot_of(&library, label)?;
+    Ok((library, slot))
+}
+
+fn load(path: &Path) -> Result<Pkcs11, OpenError> {
+    let unusable = |error: Error| OpenError::Library { module: path.to_owned(), reason: describe(&error) };
+    let library = Pkcs11::new(path).map_err(unusable)?;
+    match library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(library),
+        Err(error) => Err(unusable(error)),
+    }
+}
+
+fn slot_of(library: &Pkcs11, label: &str) -> Result<Slot, OpenError> {
+    let slots = library.get_slots_with_token().map_err(|error| OpenError::Unavailable(describe(&error)))?;
+    let tokens: Vec<(Slot, String)> = slots
+        .into_iter()
+        .filter_map(|slot| Some((slot, library.get_token_info(slot).ok()?)))
+        .filter(|(_, info)| info.token_initialized())
+        .map(|(slot, info)| (slot, info.label().to_owned()))
+        .collect();
+    choose(&tokens, label)
+}
+
+fn choose(tokens: &[(Slot, String)], label: &str) -> Result<Slot, OpenError> {
+    let matching: Vec<Slot> =
+        tokens.iter().filter(|(_, found)| found == label).map(|(slot, _)| *slot).collect();
+    match matching.as_slice() {
+        [slot] => Ok(*slot),
+        several_or_none => Err(OpenError::TokenNotUnique {
+            label: label.to_owned(),
+            matching: several_or_none.len(),
+            present: tokens.len(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_must_name_one_token() {
+        let token = |slot: u64, label: &str| (Slot::try_from(slot).unwrap(), label.to_owned());
+        let tokens = [token(7, "kunji"), token(8, "other"), token(9, "twice"), token(10, "twice")];
+        assert_eq!(choose(&tokens, "kunji").unwrap().id(), 7);
+        for (label, expected) in [("none", 0), ("twice", 2), ("kunj", 0)] {
+            let Err(OpenError::TokenNotUnique { matching, present: 4, .. }) = choose(&tokens, label) else {
+                panic!("{label}");
+            };
+            assert_eq!(matching, expected);
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! One token: its sessions and its login.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use cryptoki::{
+    context::Pkcs11,
+    error::{Error, RvError},
+    session::{Session, SessionState, UserType},
+    slot::Slot,
+};
+use secrecy::SecretString;
+
+use super::{
+    OpenError,
+    handles::HandleCache,
+    library,
+    return_values::{describe, refuses_pin},
+};
+
+/// A token that this process is logged in to.
+pub(super) struct Token {
+    library: Pkcs11,
+    slot: Slot,
+    label: String,
+    pin: SecretString,
+    login: Mutex<Login>,
+    /// Counts logins. Handles belong to one; an answer during which it changed is not trusted.
+    epoch: AtomicU64,
+    handles: HandleCache,
+    creation: Mutex<()>,
+}
+
+struct Login {
+    /// Keeps the process logged in when no other session is open.
+    anchor: Option<Session>,
+    /// What the token said to the PIN. It is not asked again.
+    refusal: Option<String>,
+}
+
+/// Why there is no login.
+pub(super) enum LoginError {
+    /// The PIN is wrong, locked or expired.
+    PinRefused(String),
+    /// Anything else.
+    Failed(Error),
+}
+
+impl Token {
+    /// Finds the token and logs in.
+    pub(super) fn open(module: &Path, label: String, pin: SecretString) -> Result<Self, OpenError> {
+        let (library, slot) = library::find_token(module, &label)?;
+        let token = Self {
+            library,
+            slot,
+            label,
+            pin,
+            login: Mutex::new(Login { anchor: None, refusal: None }),
+            epoch: AtomicU64::new(0),
+            handles: HandleCache::default(),
+            creation: Mutex::new(()),
+        };
+        match token.restore_login(0) {
+            Ok(()) => Ok(token),
+            Err(LoginError::PinRefused(answer)) => Err(OpenError::PinRefused(answer)),
+            Err(LoginError::Failed(error)) => Err(OpenError::Unavailable(describe(&error))),
+        }
+    }
+
+    pub(super) fn label(&self) -> &str {
+        &self.label
+    }
+
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn handles(&self) -> &HandleCache {
+        &self.handles
+    }
+
+    /// Held from the check that an id is free until the object is there.
+    pub(super) fn creation(&self) -> MutexGuard<'_, ()> {
+        lock(&self.creation)
+    }
+
+    pub(super) fn open_session(&self) -> Result<Session, Error> {
+        self.library.open_rw_session(self.slot)
+    }
+
+    /// Logs in again, unless somebody has since the caller read `seen` from [`Token::epoch`].
+    pub(super) fn restore_login(&self, seen: u64) -> Result<(), LoginError> {
+        let mut login = lock(&self.login);
+        if self.epoch() != seen {
+            return Ok(());
+        }
+        if let Some(answer) = &login.refusal {
+            return Err(LoginError::PinRefused(answer.clone()));
+        }
+        // Before the login, not after: whoever uses an old handle in the new login then sees the change.
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        // Before the new session, not after: its number may be given out again.
+        login.anchor = None;
+        let session = self.open_session().map_err(LoginError::Failed)?;
+        match session.login(UserType::User, Some(&self.pin)) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
+                login.anchor = Some(session);
+                tracing::info!(token = self.label, "logged in to the token");
+                Ok(())
+            }
+            Err(error) if refuses_pin(&error) => {
+                let answer = describe(&error);
+                tracing::error!(
+                    token = self.label,
+                    answer,
+                    "the token refused the PIN; it will not be tried again"
+                );
+                login.refusal = Some(answer.clone());
+                Err(LoginError::PinRefused(answer))
+            }
+            Err(error) => Err(LoginError::Failed(error)),
+        }
+    }
+
+    /// Whether the anchor session is open and logged in.
+    pub(super) fn is_logged_in(&self) -> bool {
+        lock(&self.login).anchor.as_ref().is_some_and(|anchor| is_user(anchor).unwrap_or(false))
+    }
+
+    /// Whether the token answers at all: its description, and one random byte over a fresh session.
+    pub(super) fn probe(&self) -> Result<(), Error> {
+        self.library.get_token_info(self.slot)?;
+        self.open_session()?.generate_random_slice(&mut [0; 1])
+    }
+}
+
+/// Whether this session is logged in as the token's user.
+pub(super) fn is_user(session: &Session) -> Result<bool, Error> {
+    let state = session.get_session_info()?.session_state();
+    Ok(matches!(state, SessionState::RwUser | SessionState::RoUser))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,379 @@
+//! Rows of keys, and of what leads to them: generations, the newest of each alias, thumbprints.
+
+use async_trait::async_trait;
+use kunji_shared::{ModulusLength, Thumbprint, encoding::encode_hex};
+use surrealdb::types::{Bytes, SurrealValue, Value};
+
+use super::{
+    SurrealRepository,
+    error::Failure,
+    integrity::{Row, inconsistent},
+    runner::Query,
+};
+use crate::{
+    domain::{
+        alias::{ApplicationId, KeyAlias, ReferenceId},
+        digest::sha256,
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, length_prefixed},
+        policy::Cryptoperiod,
+        time::Timestamp,
+    },
+    ports::repository::{KeyRepository, RepositoryError},
+};
+
+#[derive(SurrealValue)]
+struct KeyRow {
+    application: String,
+    reference: String,
+    alias: String,
+    generation: u32,
+    token_key: Option<String>,
+    kek_version: Option<u32>,
+    blob: Option<Bytes>,
+    modulus_bits: u32,
+    thumbprint: String,
+    certificate: Bytes,
+    issuer: String,
+    not_before: i64,
+    not_after: i64,
+}
+
+impl Row for KeyRow {
+    const TABLE: &'static str = "key";
+}
+
+#[derive(SurrealValue)]
+struct NewestKeyRow {
+    key: String,
+    generation: u32,
+}
+
+impl Row for NewestKeyRow {
+    const TABLE: &'static str = "newest_key";
+}
+
+#[derive(SurrealValue)]
+struct KeyVersionRow {
+    key: String,
+}
+
+impl Row for KeyVersionRow {
+    const TABLE: &'static str = "key_version";
+}
+
+#[derive(SurrealValue)]
+struct ThumbprintRow {
+    key: String,
+}
+
+impl Row for ThumbprintRow {
+    const TABLE: &'static str = "thumbprint";
+}
+
+impl From<&KeyRecord> for KeyRow {
+    fn from(record: &KeyRecord) -> Self {
+        let (token_key, kek_version, blob) = match &record.material {
+            KeyMaterial::Token(id) => (Some(id.to_hex()), None, None),
+            KeyMaterial::Wrapped { kek_version, blob } => {
+                (None, Some(*kek_version), Some(Bytes::from(blob.clone())))
+            }
+        };
+        Self {
+            application: record.alias.application.as_str().to_owned(),
+            reference: record.alias.reference.as_str().to_owned(),
+            alias: alias_hash(&record.alias),
+            generation: record.generation,
+            token_key,
+            kek_version,
+            blob,
+            modulus_bits: u32::try_from(record.modulus.bits()).unwrap_or(u32::MAX),
+            thumbprint: record.thumbprint.to_string(),
+            certificate: Bytes::from(record.certificate.clone()),
+            issuer: record.issuer.0.clone(),
+            not_before: record.period.not_before.millis(),
+            not_after: record.period.not_after.millis(),
+        }
+    }
+}
+
+impl TryFrom<(String, KeyRow)> for KeyRecord {
+    type Error = &'static str;
+
+    fn try_from((id, row): (String, KeyRow)) -> Result<Self, &'static str> {
+        let alias = KeyAlias {
+            application: ApplicationId::parse_any(&row.application)
+                .map_err(|_| "the application is malformed")?,
+            reference: ReferenceId::parse(&row.reference).map_err(|_| "the reference is malformed")?,
+        };
+        if row.alias != alias_hash(&alias) {
+            return Err("the alias is not that of application and reference");
+        }
+        let material = match (row.token_key, row.kek_version, row.blob) {
+            (Some(id), None, None) => {
+                KeyMaterial::Token(TokenKeyId::from_hex(&id).ok_or("the token id is malformed")?)
+            }
+            (None, Some(kek_version), Some(blob)) => {
+                KeyMaterial::Wrapped { kek_version, blob: blob.to_vec() }
+            }
+            _ => return Err("the private part is in no place or in two"),
+        };
+        Ok(Self {
+            id: KeyId(id),
+            alias,
+            generation: row.generation,
+            material,
+            modulus: usize::try_from(row.modulus_bits)
+                .ok()
+                .and_then(ModulusLength::from_bits)
+                .ok_or("the modulus length is unknown")?,
+            thumbprint: Thumbprint::from_hex(&row.thumbprint).map_err(|_| "the thumbprint is malformed")?,
+            certificate: row.certificate.to_vec(),
+            issuer: KeyId(row.issuer),
+            period: Cryptoperiod {
+                not_before: Timestamp::from_millis(row.not_before),
+                not_after: Timestamp::from_millis(row.not_after),
+            },
+        })
+    }
+}
+
+/// Record id of the alias's key of this generation.
+fn version_name(alias: &str, generation: u32) -> String {
+    format!("{alias}:{generation}")
+}
+
+/// Record id of the alias: hexadecimal `SHA-256` over both parts, length-prefixed.
+fn alias_hash(alias: &KeyAlias) -> String {
+    let parts =
+        length_prefixed(&[alias.application.as_str().as_bytes(), alias.reference.as_str().as_bytes()]);
+    encode_hex(&sha256(&parts))
+}
+
+#[async_trait]
+impl KeyRepository for SurrealRepository {
+    /// The pointer, the key that it names, and whether there is a next generation, in one snapshot: a pointer
+    /// that was set back or taken away is found out.
+    async fn find_newest(&self, alias: &KeyAlias) -> Result<Option<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::find_newest
+            {
+                LET $pointer = SELECT * FROM ONLY type::record('newest_key', $alias);
+                LET $key = IF $pointer = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $pointer.key)
+                };
+                LET $next = string::concat($alias, ':', <string> (($pointer.generation ?? 0) + 1));
+                RETURN [$pointer, $key, (SELECT * FROM ONLY type::record('key_version', $next))];
+            };";
+        self.integrity.require()?;
+        let hash = alias_hash(alias);
+        let answer = self.runner.read(Query::new(TEXT).bind("alias", hash.clone())).await?;
+        let [pointer, key, next] = parts(answer)?;
+        let pointer = self.integrity.open::<NewestKeyRow>(&hash, pointer)?;
+        if next != Value::None {
+            return Err(inconsistent(NewestKeyRow::TABLE, &hash, "there is a newer key"));
+        }
+        let Some(pointer) = pointer else { return Ok(None) };
+        match self.open_key(&KeyId(pointer.key), key)? {
+            Some(key) if key.alias == *alias && key.generation == pointer.generation => Ok(Some(key)),
+            _ => Err(inconsistent(NewestKeyRow::TABLE, &hash, "it does not name the newest key")),
+        }
+    }
+
+    async fn find_by_thumbprint(
+        &self,
+        thumbprint: &Thumbprint,
+    ) -> Result<Option<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::find_by_thumbprint
+            {
+                LET $mapping = SELECT * FROM ONLY type::record('thumbprint', $thumbprint);
+                LET $key = IF $mapping = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $mapping.key)
+                };
+                RETURN [$mapping, $key];
+            };";
+        self.integrity.require()?;
+        let hex = thumbprint.to_string();
+        let answer = self.runner.read(Query::new(TEXT).bind("thumbprint", hex.clone())).await?;
+        let [mapping, key] = parts(answer)?;
+        let Some(mapping) = self.integrity.open::<ThumbprintRow>(&hex, mapping)? else { return Ok(None) };
+        match self.open_key(&KeyId(mapping.key), key)? {
+            Some(key) if key.thumbprint == *thumbprint => Ok(Some(key)),
+            _ => Err(inconsistent(ThumbprintRow::TABLE, &hex, "it does not name the key of the certificate")),
+        }
+    }
+
+    async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::find
+            SELECT * FROM ONLY type::record('key', $id);";
+        self.integrity.require()?;
+        let row = self.runner.read(Query::new(TEXT).bind("id", id.0.clone())).await?;
+        self.open_key(id, row)
+    }
+
+    /// Generations have no gaps, so the newest one says which there are.
+    async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::list
+            $versions.map(|$version| {
+                LET $mapping = SELECT * FROM ONLY type::record('key_version', $version);
+                LET $key = IF $mapping = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $mapping.key)
+                };
+                RETURN [$mapping, $key];
+            });";
+        let newest = self.find_newest(alias).await?.map_or(0, |key| key.generation);
+        let hash = alias_hash(alias);
+        let generations: Vec<_> = (1..=newest).rev().take(limit).collect();
+        let versions: Vec<_> =
+            generations.iter().map(|generation| version_name(&hash, *generation)).collect();
+        let answer = self.runner.read(Query::new(TEXT).bind("versions", versions.clone())).await?;
+        let Value::Array(rows) = answer else { return Err(unexpected_form()) };
+        if rows.len() != versions.len() {
+            return Err(unexpected_form());
+        }
+        let mut keys = Vec::with_capacity(rows.len());
+        for ((row, version), generation) in rows.into_iter().zip(&versions).zip(generations) {
+            let [mapping, key] = parts(row)?;
+            let key = match self.integrity.open::<KeyVersionRow>(version, mapping)? {
+                Some(mapping) => self.open_key(&KeyId(mapping.key), key)?,
+                None => None,
+            };
+            match key {
+                Some(key) if key.alias == *alias && key.generation == generation => keys.push(key),
+                _ => return Err(inconsistent(KeyVersionRow::TABLE, version, "it does not name the key")),
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::insert_successor
+            BEGIN;
+            LET $newest = (SELECT VALUE generation FROM ONLY type::record('newest_key', $alias)) ?? 0;
+            IF $newest != $predecessor { THROW 'superseded' };
+            CREATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
+            CREATE ONLY type::record('key_version', $version) CONTENT $by_version RETURN NONE;
+            CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE;
+            UPSERT ONLY type::record('newest_key', $alias) CONTENT $pointer RETURN NONE;
+            COMMIT;";
+        let id = record.id.0.as_str();
+        let alias = alias_hash(&record.alias);
+        let thumbprint = record.thumbprint.to_string();
+        let version = version_name(&alias, record.generation);
+        let by_version = KeyVersionRow { key: id.to_owned() };
+        let by_thumbprint = ThumbprintRow { key: id.to_owned() };
+        let pointer = NewestKeyRow { key: id.to_owned(), generation: record.generation };
+        let query = Query::new(TEXT)
+            .bind("predecessor", i64::from(record.generation) - 1)
+            .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
+            .bind("by_version", self.integrity.seal(&version, by_version)?)
+            .bind("by_thumbprint", self.integrity.seal(&thumbprint, by_thumbprint)?)
+            .bind("pointer", self.integrity.seal(&alias, pointer)?)
+            .bind("id", id.to_owned())
+            .bind("alias", alias)
+            .bind("version", version)
+            .bind("thumbprint", thumbprint);
+        let outcome = self.runner.change(query).await;
+        if matches!(outcome, Err(Failure::Unavailable(_)))
+            && self.find(&record.id).await?.as_ref() == Some(record)
+        {
+            return Ok(());
+        }
+        Ok(outcome?)
+    }
+
+    async fn find_newest_kek(
+        &self,
+        application: &ApplicationId,
+    ) -> Result<Option<KekRecord>, RepositoryError> {
+        self.read_newest_kek(application).await
+    }
+
+    async fn find_kek(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+    ) -> Result<Option<KekRecord>, RepositoryError> {
+        self.read_kek(application, version).await
+    }
+
+    async fn insert_kek_successor(&self, record: &KekRecord) -> Result<(), RepositoryError> {
+        self.write_kek_successor(record).await
+    }
+}
+
+impl SurrealRepository {
+    fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
+        let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
+        KeyRecord::try_from((id.0.clone(), row))
+            .map(Some)
+            .map_err(|reason| inconsistent(KeyRow::TABLE, &id.0, reason))
+    }
+}
+
+/// The parts of an answer that has so many.
+pub(super) fn parts<const N: usize>(answer: Value) -> Result<[Value; N], RepositoryError> {
+    let Value::Array(values) = answer else { return Err(unexpected_form()) };
+    values.into_vec().try_into().map_err(|_| unexpected_form())
+}
+
+/// The database answers something else than it was asked.
+pub(super) fn unexpected_form() -> RepositoryError {
+    RepositoryError::Unavailable("the answer has another form than the query asks for".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record() -> KeyRecord {
+        KeyRecord {
+            id: KeyId("id".to_owned()),
+            alias: KeyAlias::parse("REGISTRATION", "10001_110011").unwrap(),
+            generation: 2,
+            material: KeyMaterial::Wrapped { kek_version: 3, blob: vec![1, 2, 3] },
+            modulus: ModulusLength::Rsa3072,
+            thumbprint: Thumbprint::from_bytes([9; 32]),
+            certificate: vec![4, 5],
+            issuer: KeyId("issuer".to_owned()),
+            period: Cryptoperiod {
+                not_before: Timestamp::from_millis(1000),
+                not_after: Timestamp::from_millis(2000),
+            },
+        }
+    }
+
+    #[test]
+    fn records_survive_rows() {
+        let token = KeyRecord { material: KeyMaterial::Token(TokenKeyId([7; 16])), ..record() };
+        for record in [record(), token] {
+            assert_eq!(KeyRecord::try_from((record.id.0.clone(), KeyRow::from(&record))), Ok(record));
+        }
+    }
+
+    #[test]
+    fn nonsense_rows_are_no_records() {
+        let fails = |change: fn(&mut KeyRow)| {
+            let mut row = KeyRow::from(&record());
+            change(&mut row);
+            KeyRecord::try_from(("id".to_owned(), row)).is_err()
+        };
+        assert!(fails(|row| row.application = "A/B".to_owned()));
+        assert!(fails(|row| row.reference = "a\nb".to_owned()));
+        assert!(fails(|row| row.reference = "OTHER".to_owned()));
+        assert!(fails(|row| row.token_key = Some("00".repeat(16))));
+        assert!(fails(|row| row.blob = None));
+        assert!(fails(|row| row.modulus_bits = 1024));
+        assert!(fails(|row| row.thumbprint = "00".to_owned()));
+    }
+
+    #[test]
+    fn the_parts_of_an_alias_do_not_run_into_each_other() {
+        let hash = |a: &str, r: &str| alias_hash(&KeyAlias::parse(a, r).unwrap());
+        assert_ne!(hash("AB", "C"), hash("A", "BC"));
+        assert_eq!(hash("AB", "C").len(), 64);
+    }
+}

@@ -1,0 +1,82 @@
+//! The adapters that the settings choose.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+
+use super::{Ports, administrator::read as read_secret, private_directory};
+use crate::{
+    adapters::{
+        argon2_hasher::Argon2Hasher,
+        audit_log::AuditLog,
+        aws_lc_keys::AwsLcKeys,
+        file_spool::FileSpool,
+        native_gcm::NativeGcm,
+        pkcs11::{Pkcs11KeyStore, Pkcs11Settings},
+        surreal::{DatabaseSettings, SurrealRepository},
+        system_clock::SystemClock,
+        system_entropy::SystemEntropy,
+    },
+    config::Settings,
+};
+
+/// Opens token, database, audit trail and the rest.
+///
+/// # Errors
+/// When one of them cannot be opened; the message says which and what to do.
+pub async fn open_ports(settings: &Settings) -> Result<Ports> {
+    private_directory(&settings.data_dir)?;
+    let token = open_token(settings)?;
+    let repository = SurrealRepository::connect(database_settings(settings)?)
+        .await
+        .context("the database cannot be opened")?;
+    let entropy = Arc::new(SystemEntropy);
+    Ok(Ports {
+        audit: Arc::new(AuditLog::open(&settings.data_dir).context("the audit trail cannot be opened")?),
+        cipher: Arc::new(NativeGcm::new()?),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::<SystemEntropy>::clone(&entropy),
+        hasher: Arc::new(Argon2Hasher::new(entropy, settings.secret_hash_concurrency)?),
+        repository: Arc::new(repository),
+        software: Arc::new(AwsLcKeys),
+        spool: Arc::new(FileSpool::new(&settings.data_dir).context("the spool directory cannot be made")?),
+        token: Arc::new(token),
+    })
+}
+
+fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
+    let pin = match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
+        (Some(file), _) => read_secret(file).context("pkcs11_pin_file")?,
+        (None, Some(pin)) => pin.clone(),
+        (None, None) => {
+            anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
+        }
+    };
+    Pkcs11KeyStore::open(Pkcs11Settings {
+        module: settings.pkcs11_module.clone(),
+        token_label: settings.pkcs11_token_label.clone(),
+        pin,
+        workers: settings.pkcs11_workers,
+        queue: settings.pkcs11_queue,
+        deadline: Duration::from_secs(settings.pkcs11_deadline_seconds),
+        wrapping: None,
+    })
+    .context("the token cannot be opened")
+}
+
+fn database_settings(settings: &Settings) -> Result<DatabaseSettings> {
+    let url = if settings.database_url.is_empty() {
+        let path = std::path::absolute(settings.data_dir.join("database"))?;
+        format!("surrealkv://{}", path.display())
+    } else {
+        settings.database_url.clone()
+    };
+    let password = settings.database_password_file.as_deref().map(read_secret).transpose()?;
+    Ok(DatabaseSettings {
+        url,
+        namespace: settings.database_namespace.clone(),
+        database: settings.database_name.clone(),
+        user: settings.database_user.clone(),
+        password,
+    })
+}

@@ -1,0 +1,246 @@
+//! The composition root: the only place that names adapters.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use anyhow::{Context, Result};
+use kunji_shared::packet::Splitter;
+
+use crate::{
+    config::Settings,
+    domain::{
+        alias::ApplicationId,
+        policy::{AccessList, KeyPolicy},
+    },
+    ports::{
+        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, entropy::Entropy, key_store::KeyStore,
+        repository::Repository, secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
+    },
+    services::{
+        Services,
+        access::{
+            AccessService,
+            tokens::{AccessTokens, TokenSettings},
+        },
+        auditor::Auditor,
+        bootstrap,
+        keys::{
+            KeyService, KeySettings,
+            directory::KeyDirectory,
+            issuing::{Issuer, SubjectDefaults},
+            policies::PolicyTable,
+            private_keys::PrivateKeys,
+            provisioning::Provisioner,
+        },
+        packets::{PacketDependencies, PacketService, PacketSettings},
+        readiness::Readiness,
+        signatures::SignatureService,
+    },
+};
+
+mod adapters;
+mod administrator;
+mod serve;
+
+pub use adapters::open_ports;
+pub use serve::serve;
+
+/// The adapters, as the services see them.
+#[derive(Clone)]
+#[expect(missing_docs, reason = "each is named and documented by its port")]
+pub struct Ports {
+    pub audit: Arc<dyn AuditSink>,
+    pub cipher: Arc<dyn BulkCipher>,
+    pub clock: Arc<dyn Clock>,
+    pub entropy: Arc<dyn Entropy>,
+    pub hasher: Arc<dyn SecretHasher>,
+    pub repository: Arc<dyn Repository>,
+    pub software: Arc<dyn SoftwareKeys>,
+    pub spool: Arc<dyn Spool>,
+    pub token: Arc<dyn KeyStore>,
+}
+
+/// A server's services, ready to be served.
+pub struct Running {
+    /// The use cases.
+    pub services: Services,
+    maintenance: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.maintenance.abort();
+    }
+}
+
+/// Joins services and ports, and makes what a first start needs: integrity key, policies, keys, administrator.
+///
+/// # Errors
+/// When a port fails or the settings cannot be met.
+pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
+    let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), Arc::clone(&ports.audit)));
+    let staleness = Duration::from_millis(settings.current_key_cache_milliseconds);
+    let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness));
+
+    // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
+    // needs no policy.
+    let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
+    bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
+        .await
+        .context("the key that protects the records could not be unwrapped by the token")?;
+    let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
+        .await
+        .context("the policies could not be read")?;
+    let policies = PolicyTable::new(policies);
+    let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
+    bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
+
+    let tokens = Arc::new(AccessTokens::new(
+        Arc::clone(&provisioner),
+        Arc::clone(&ports.clock),
+        Arc::clone(&ports.token),
+        TokenSettings { issuer: issuer(settings), lifetime_seconds: settings.token_lifetime_seconds },
+    ));
+    tokens.refresh().await.context("the key that signs access tokens could not be made")?;
+    let private_keys = Arc::new(PrivateKeys::new(
+        Arc::clone(&ports.repository),
+        Arc::clone(&ports.software),
+        Arc::clone(&ports.token),
+        Duration::from_secs(settings.key_cache_seconds),
+        settings.key_cache_entries,
+    ));
+    let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
+    administrator::ensure(settings, &services.access)
+        .await
+        .context("the first administrator could not be made")?;
+    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
+    Ok(Running { services, maintenance })
+}
+
+fn services(
+    settings: &Settings,
+    ports: Ports,
+    auditor: Arc<Auditor>,
+    provisioner: Arc<Provisioner>,
+    tokens: Arc<AccessTokens>,
+    private_keys: &Arc<PrivateKeys>,
+) -> Result<Services> {
+    let directory = Arc::clone(&provisioner.directory);
+    let policies = Arc::clone(&provisioner.policies);
+    let keys = Arc::new(KeyService::new(
+        provisioner,
+        Arc::clone(&ports.software),
+        Arc::clone(&auditor),
+        KeySettings {
+            creation_quota_per_hour: settings.key_creation_quota_per_hour,
+            public_certificates: settings.public_certificates.clone(),
+            reference_patterns: settings.reference_patterns.clone(),
+        },
+    )?);
+    let packets = PacketService::new(
+        PacketDependencies {
+            auditor: Arc::clone(&auditor),
+            cipher: ports.cipher,
+            directory: Arc::clone(&directory),
+            entropy: Arc::clone(&ports.entropy),
+            keys: Arc::clone(&keys),
+            policies: Arc::clone(&policies),
+            private_keys: Arc::clone(private_keys),
+            spool: ports.spool,
+        },
+        PacketSettings {
+            limit_bytes: settings.packet_limit_bytes,
+            spool_threshold_bytes: settings.spool_threshold_bytes,
+            splitter: Splitter::new(settings.splitter.as_bytes())?,
+            keys_without_thumbprint: settings
+                .packets_without_thumbprint
+                .then_some(settings.packets_without_thumbprint_keys),
+        },
+    );
+    Ok(Services {
+        access: Arc::new(AccessService {
+            auditor: Arc::clone(&auditor),
+            clock: Arc::clone(&ports.clock),
+            entropy: ports.entropy,
+            hasher: ports.hasher,
+            repository: Arc::clone(&ports.repository),
+            tokens,
+        }),
+        clock: Arc::clone(&ports.clock),
+        packets: Arc::new(packets),
+        readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
+        signatures: Arc::new(SignatureService {
+            auditor,
+            clock: ports.clock,
+            directory,
+            keys: Arc::clone(&keys),
+            policies,
+            token: ports.token,
+        }),
+        keys,
+    })
+}
+
+fn provisioner(
+    settings: &Settings,
+    ports: &Ports,
+    auditor: &Arc<Auditor>,
+    directory: &Arc<KeyDirectory>,
+    policies: PolicyTable,
+) -> Result<Provisioner> {
+    let subject = settings.subject.clone();
+    let mut holder = [0; 16];
+    ports.entropy.fill(&mut holder)?;
+    Ok(Provisioner {
+        auditor: Arc::clone(auditor),
+        clock: Arc::clone(&ports.clock),
+        directory: Arc::clone(directory),
+        entropy: Arc::clone(&ports.entropy),
+        issuer: Issuer {
+            entropy: Arc::clone(&ports.entropy),
+            subject: SubjectDefaults {
+                common_name: subject.common_name,
+                organization_unit: subject.organization_unit,
+                organization: subject.organization,
+                location: subject.location,
+                state: subject.state,
+                country: subject.country,
+            },
+            token: Arc::clone(&ports.token),
+        },
+        modulus: settings.modulus().context("rsa_bits")?,
+        policies: Arc::new(policies),
+        repository: Arc::clone(&ports.repository),
+        token: Arc::clone(&ports.token),
+        holder: kunji_shared::encoding::encode_hex(&holder),
+    })
+}
+
+fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
+    settings
+        .policies
+        .iter()
+        .map(|(application, policy)| {
+            Ok(KeyPolicy {
+                application: ApplicationId::parse(application)?,
+                validity_days: policy.validity_days,
+                pre_expire_days: policy.pre_expire_days,
+                active: true,
+                access: policy.access.clone().map_or(AccessList::AnyRoleHolder, AccessList::Principals),
+            })
+        })
+        .collect()
+}
+
+fn issuer(settings: &Settings) -> String {
+    if settings.issuer.is_empty() { format!("http://{}", settings.listen) } else { settings.issuer.clone() }
+}
+
+/// Makes a directory that only this user can read, with its parents.
+fn private_directory(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("the directory {} cannot be made", path.display()))
+}

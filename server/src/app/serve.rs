@@ -1,0 +1,51 @@
+//! From settings to a server that answers until it is told to stop.
+
+use std::{io::Write, time::Duration};
+
+use anyhow::{Context, Result};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+
+use super::{open_ports, start};
+use crate::{api, config::Settings};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// When it cannot start; the message says what to do.
+pub async fn serve(settings: Settings) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    // Taken first: a second server on the same port must not get as far as making keys.
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .with_context(|| format!("{} cannot be listened on", settings.listen))?;
+    let address = listener.local_addr()?;
+    let ports = open_ports(&settings).await?;
+    let running = start(&settings, ports).await?;
+    let endpoint = api::endpoint(&running.services, &settings);
+    announce(&format!("kunji is ready on http://{address}"));
+    announce(&format!("  API page:  http://{address}/docs"));
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    let limits = api::ServeLimits {
+        max_connections: settings.max_connections,
+        header_timeout: Duration::from_secs(settings.header_timeout_seconds),
+        stall_timeout: Duration::from_secs(settings.idle_timeout_seconds),
+        shutdown: Duration::from_secs(settings.shutdown_seconds),
+    };
+    api::serve(listener, endpoint, limits, stop).await?;
+    Ok(())
+}
+
+/// Says what a person who starts the server looks for. Nobody may be listening, which is no reason to stop.
+fn announce(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}

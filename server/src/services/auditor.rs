@@ -1,0 +1,117 @@
+//! Records the outcome of each operation before it is reported.
+
+use std::sync::Arc;
+
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::KeyAlias,
+        audit::{AuditEvent, Outcome},
+        key::{KeyId, KeyRecord},
+    },
+    ports::{
+        audit_sink::{AuditError, AuditSink},
+        clock::Clock,
+    },
+};
+
+/// Writes the audit trail for the services.
+pub(crate) struct Auditor {
+    clock: Arc<dyn Clock>,
+    sink: Arc<dyn AuditSink>,
+}
+
+/// A service error that the audit trail can name.
+pub(crate) trait Audited: From<AuditError> {
+    /// The stable name of the failure.
+    fn code(&self) -> &'static str;
+}
+
+impl Auditor {
+    pub(crate) fn new(clock: Arc<dyn Clock>, sink: Arc<dyn AuditSink>) -> Self {
+        Self { clock, sink }
+    }
+
+    /// Records `result` and gives it back; when it cannot be recorded, the operation failed.
+    pub(crate) async fn finish<T, E: Audited>(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: Option<&KeyAlias>,
+        result: Result<T, E>,
+        key: impl FnOnce(&T) -> Option<&KeyId>,
+    ) -> Result<T, E> {
+        let (key, outcome) = match &result {
+            Ok(done) => (key(done).cloned(), Outcome::Succeeded),
+            Err(error) => (None, Outcome::Failed(error.code())),
+        };
+        let recorded = self.record(call, operation.name(), alias.cloned(), key, outcome).await;
+        match result {
+            Ok(done) => {
+                recorded?;
+                Ok(done)
+            }
+            // The caller hears of its own failure first; that it went unrecorded is in the log.
+            Err(error) => {
+                if let Err(audit) = recorded {
+                    tracing::error!(%audit, "a failed operation was not recorded");
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Records that a call made a key.
+    pub(crate) async fn created(&self, call: &CallContext, key: &KeyRecord) -> Result<(), AuditError> {
+        let (alias, id) = (key.alias.clone(), key.id.clone());
+        self.record(call, "key.create", Some(alias), Some(id), Outcome::Succeeded).await
+    }
+
+    /// Records what the server did of itself.
+    pub(crate) async fn own(
+        &self,
+        operation: &'static str,
+        alias: Option<KeyAlias>,
+        key: Option<KeyId>,
+    ) -> Result<(), AuditError> {
+        let event = AuditEvent {
+            at: self.clock.now(),
+            operation,
+            principal: None,
+            address: None,
+            request_id: None,
+            alias,
+            key,
+            outcome: Outcome::Succeeded,
+        };
+        self.sink.record(event).await
+    }
+
+    /// Records any event of a call.
+    pub(crate) async fn record(
+        &self,
+        call: &CallContext,
+        operation: &'static str,
+        alias: Option<KeyAlias>,
+        key: Option<KeyId>,
+        outcome: Outcome,
+    ) -> Result<(), AuditError> {
+        let event = AuditEvent {
+            at: self.clock.now(),
+            operation,
+            principal: Some(call.principal.name.clone()),
+            address: call.address,
+            request_id: Some(Arc::clone(&call.request_id)),
+            alias,
+            key,
+            outcome,
+        };
+        self.sink.record(event).await
+    }
+}
+
+impl Audited for super::keys::KeyError {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+}

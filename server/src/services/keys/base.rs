@@ -1,0 +1,99 @@
+//! Base keys: made in software, certified by their module, kept in the database under the module's KEK.
+
+use std::sync::Arc;
+
+use super::{
+    KeyError, SubjectOverrides,
+    issuing::{Signer, base_subject},
+    provisioning::{Provisioner, token_key_of},
+};
+use crate::{
+    domain::{
+        alias::{AliasRole, KeyAlias},
+        key::{KeyMaterial, KeyRecord, wrapping_context},
+        policy::Cryptoperiod,
+    },
+    ports::{repository::RepositoryError, software_keys::SoftwareKeys},
+};
+
+/// Makes base keys.
+pub(super) struct BaseKeyMaker {
+    pub(super) provisioner: Arc<Provisioner>,
+    pub(super) software: Arc<dyn SoftwareKeys>,
+}
+
+impl BaseKeyMaker {
+    /// Makes the alias's next key after `previous`. When another server was faster, its key is the answer and
+    /// this one, which nobody has seen, is forgotten.
+    pub(super) async fn make(
+        &self,
+        alias: &KeyAlias,
+        previous: Option<&KeyRecord>,
+    ) -> Result<Made, KeyError> {
+        let provisioner = &self.provisioner;
+        let record = self.prepare(alias, previous).await?;
+        match provisioner.directory.insert(record).await {
+            Ok(record) => Ok(Made { record, by_us: true }),
+            Err(RepositoryError::Conflict) => {
+                let winner = provisioner.directory.newest_now(alias).await?;
+                let record = winner.ok_or(KeyError::Internal("a key vanished that another server made"))?;
+                Ok(Made { record, by_us: false })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn prepare(&self, alias: &KeyAlias, previous: Option<&KeyRecord>) -> Result<KeyRecord, KeyError> {
+        let provisioner = &self.provisioner;
+        let (validity_days, _) = provisioner.policies.periods(alias)?;
+        let module_alias = KeyAlias::master(alias.application.clone());
+        if provisioner.directory.newest(&module_alias).await?.is_none() {
+            return Err(KeyError::ModuleKeyMissing);
+        }
+        let module = provisioner.ensure(&module_alias, &SubjectOverrides::default()).await?;
+        let kek = provisioner.ensure_kek(&alias.application, module.generation).await?;
+
+        let software = Arc::clone(&self.software);
+        let modulus = provisioner.modulus;
+        let generated = tokio::task::spawn_blocking(move || software.generate(modulus))
+            .await
+            .ok()
+            .and_then(Result::ok)
+            .ok_or(KeyError::Internal("a key pair could not be made"))?;
+
+        let id = provisioner.key_id()?;
+        let period = Cryptoperiod::starting(provisioner.clock.now(), validity_days, Some(module.period));
+        let subject = base_subject(&module.certificate, alias)?;
+        let signer = Signer::Other(token_key_of(&module)?, &module.certificate);
+        let issued = provisioner
+            .issuer
+            .certify(AliasRole::Base, subject, &generated.public_key, period, signer)
+            .await?;
+
+        let context = wrapping_context(alias, &id, &issued.thumbprint, kek.version);
+        let blob = provisioner.token.wrap(kek.token_key, &context, generated.pkcs8.clone()).await?;
+        // A key that cannot be unwrapped must not get a certificate that packets are sealed for.
+        let unwrapped = provisioner.token.unwrap(kek.token_key, &context, &blob).await?;
+        if *unwrapped != *generated.pkcs8 {
+            return Err(KeyError::Internal("the token wrapped a key wrongly"));
+        }
+        Ok(KeyRecord {
+            id,
+            alias: alias.clone(),
+            generation: previous.map_or(1, |previous| previous.generation.saturating_add(1)),
+            material: KeyMaterial::Wrapped { kek_version: kek.version, blob },
+            modulus,
+            thumbprint: issued.thumbprint,
+            certificate: issued.der,
+            issuer: module.id.clone(),
+            period,
+        })
+    }
+}
+
+/// The key an alias has after [`BaseKeyMaker::make`].
+pub(super) struct Made {
+    pub(super) record: Arc<KeyRecord>,
+    /// Whether this call made it.
+    pub(super) by_us: bool,
+}

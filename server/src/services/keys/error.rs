@@ -1,0 +1,63 @@
+use crate::ports::{audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError};
+
+/// Why a key was not found or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The operation was not recorded, so it does not count.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// The application can have no base keys (ROOT, KERNEL, PARTNER).
+    #[error("no base key can be made for this application")]
+    BaseKeyNotAllowed,
+    /// Something failed inside; the log has more.
+    #[error("internal failure: {0}")]
+    Internal(&'static str),
+    /// The module's key was never generated.
+    #[error("the application's module key was not generated")]
+    ModuleKeyMissing,
+    /// No active policy allows keys for the application.
+    #[error("no active policy for this application")]
+    PolicyMissing,
+    /// The caller made too many keys within the hour.
+    #[error("the caller's key creation quota is used up")]
+    QuotaExceeded,
+    /// The reference does not fit the application's pattern.
+    #[error("the reference does not fit the application's pattern")]
+    ReferenceNotAllowed,
+    /// The call is not for base keys.
+    #[error("the reference is not supported for this call")]
+    ReferenceNotSupported,
+    /// The records failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// ROOT has no key to sign with.
+    #[error("the root key was not generated")]
+    RootKeyMissing,
+    /// The subject has a member that cannot stand in a certificate.
+    #[error("the subject has a member that cannot stand in a certificate")]
+    SubjectNotAllowed,
+    /// The token failed.
+    #[error(transparent)]
+    Token(#[from] KeyStoreError),
+}
+
+impl KeyError {
+    /// The stable name of the failure in the audit trail.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Audit(_) => "audit.unavailable",
+            Self::BaseKeyNotAllowed => "key.base_not_allowed",
+            Self::Internal(_) => "internal",
+            Self::ModuleKeyMissing => "key.module_missing",
+            Self::PolicyMissing => "key.policy_missing",
+            Self::QuotaExceeded => "key.quota_exceeded",
+            Self::ReferenceNotAllowed => "key.reference_not_allowed",
+            Self::ReferenceNotSupported => "key.reference_not_supported",
+            Self::Repository(_) => "database.failed",
+            Self::RootKeyMissing => "key.root_missing",
+            Self::SubjectNotAllowed => "key.subject_not_allowed",
+            Self::Token(_) => "token.failed",
+        }
+    }
+}

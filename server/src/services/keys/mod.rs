@@ -1,0 +1,303 @@
+//! Keys and certificates: read, made on first use, generated on request.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use regex::Regex;
+
+use self::{base::BaseKeyMaker, quota::CreationQuota};
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::{AliasRole, ApplicationId, KeyAlias},
+        key::KeyRecord,
+    },
+    ports::software_keys::SoftwareKeys,
+    services::auditor::Auditor,
+};
+
+mod base;
+pub(crate) mod directory;
+mod error;
+pub(crate) mod issuing;
+mod patterns;
+pub(crate) mod policies;
+pub(crate) mod private_keys;
+pub(crate) mod provisioning;
+mod quota;
+
+pub use error::KeyError;
+
+use directory::KeyDirectory;
+use patterns::PublicPatterns;
+use policies::PolicyTable;
+use provisioning::Provisioner;
+
+/// Most versions of one key that are listed.
+const LISTED_VERSIONS: usize = 1_000;
+/// Locks that keep one server from making the same base key twice; aliases share them by hash.
+const CREATION_LOCKS: usize = 64;
+
+/// Members of a distinguished name that a caller may set; `None` or blank takes the configured default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubjectOverrides {
+    /// CN
+    pub common_name: Option<String>,
+    /// OU
+    pub organization_unit: Option<String>,
+    /// O
+    pub organization: Option<String>,
+    /// L
+    pub location: Option<String>,
+    /// ST
+    pub state: Option<String>,
+    /// C
+    pub country: Option<String>,
+}
+
+/// A certificate with its issuers.
+#[derive(Clone, Debug)]
+pub struct CertificateChain {
+    /// The key.
+    pub key: Arc<KeyRecord>,
+    /// DER, leaf first, up to and including ROOT.
+    pub certificates: Vec<Vec<u8>>,
+}
+
+/// Keys and certificates.
+pub struct KeyService {
+    auditor: Arc<Auditor>,
+    base: BaseKeyMaker,
+    creation: Vec<tokio::sync::Mutex<()>>,
+    directory: Arc<KeyDirectory>,
+    policies: Arc<PolicyTable>,
+    provisioner: Arc<Provisioner>,
+    public: PublicPatterns,
+    quota: CreationQuota,
+    references: BTreeMap<String, Regex>,
+}
+
+/// What the composition root decides about keys.
+pub(crate) struct KeySettings {
+    pub(crate) creation_quota_per_hour: u32,
+    pub(crate) public_certificates: Vec<String>,
+    pub(crate) reference_patterns: BTreeMap<String, String>,
+}
+
+impl KeyService {
+    pub(crate) fn new(
+        provisioner: Arc<Provisioner>,
+        software: Arc<dyn SoftwareKeys>,
+        auditor: Arc<Auditor>,
+        settings: KeySettings,
+    ) -> anyhow::Result<Self> {
+        let references = settings
+            .reference_patterns
+            .into_iter()
+            .map(|(application, pattern)| Ok((application, Regex::new(&format!("^(?:{pattern})$"))?)))
+            .collect::<anyhow::Result<_>>()?;
+        Ok(Self {
+            auditor,
+            base: BaseKeyMaker { provisioner: Arc::clone(&provisioner), software },
+            creation: std::iter::repeat_with(tokio::sync::Mutex::default).take(CREATION_LOCKS).collect(),
+            directory: Arc::clone(&provisioner.directory),
+            policies: Arc::clone(&provisioner.policies),
+            provisioner,
+            public: PublicPatterns::new(settings.public_certificates),
+            quota: CreationQuota::new(settings.creation_quota_per_hour),
+            references,
+        })
+    }
+
+    /// The current key of the alias. A base key is made when there is none or the newest one nears its end.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn certificate(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let found = self.current(call, alias).await;
+        self.auditor.finish(call, Operation::ReadCertificate, Some(alias), found, |key| Some(&key.id)).await
+    }
+
+    /// The current key of the alias, for a use case that records its own event.
+    pub(crate) async fn current(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        match alias.role() {
+            AliasRole::Base => self.current_base(call, alias).await,
+            AliasRole::AccessToken => Err(KeyError::PolicyMissing),
+            AliasRole::Module | AliasRole::Root | AliasRole::Sign => self.current_on_token(alias).await,
+        }
+    }
+
+    async fn current_on_token(&self, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
+        self.policies.periods(alias)?;
+        if self.directory.newest(alias).await?.is_none() {
+            return Err(KeyError::ModuleKeyMissing);
+        }
+        self.provisioner.ensure(alias, &SubjectOverrides::default()).await
+    }
+
+    async fn current_base(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
+        if !may_have_base_keys(&alias.application) {
+            return Err(KeyError::BaseKeyNotAllowed);
+        }
+        let (_, pre_expire_days) = self.policies.periods(alias)?;
+        let now = || self.provisioner.clock.now();
+        let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
+        if let Some(newest) = self.directory.newest(alias).await?.filter(usable) {
+            return Ok(newest);
+        }
+        if !self.reference_allowed(alias) {
+            return Err(KeyError::ReferenceNotAllowed);
+        }
+        let _making = self.creation_lock(alias).lock().await;
+        let newest = self.directory.newest_now(alias).await?;
+        if let Some(newest) = newest.clone().filter(usable) {
+            return Ok(newest);
+        }
+        if !self.quota.take(&call.principal.name, now()) {
+            return Err(KeyError::QuotaExceeded);
+        }
+        match self.base.make(alias, newest.as_deref()).await {
+            Ok(made) => {
+                if made.by_us {
+                    self.auditor.created(call, &made.record).await?;
+                }
+                Ok(made.record)
+            }
+            // Until its end, a certificate that cannot be renewed is better than none.
+            Err(error) => match newest.filter(|newest| newest.period.is_current(now(), 0)) {
+                Some(newest) => {
+                    tracing::error!(alias = %alias, %error, "a key could not be renewed");
+                    Ok(newest)
+                }
+                None => Err(error),
+            },
+        }
+    }
+
+    /// All keys of the alias, newest first; makes none. Empty when there are none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn certificates(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<Vec<KeyRecord>, KeyError> {
+        let listed = async {
+            self.policies.periods(alias)?;
+            Ok(self.directory.list(alias, LISTED_VERSIONS).await?)
+        }
+        .await;
+        self.auditor.finish(call, Operation::ReadCertificates, Some(alias), listed, |_| None).await
+    }
+
+    /// The current module key (or `KERNEL/SIGN`); made when there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`]; [`KeyError::ReferenceNotSupported`] for the alias of a base key.
+    pub async fn generate_master(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let made = self.ensure_master(alias, subject).await;
+        self.auditor.finish(call, Operation::GenerateMasterKey, Some(alias), made, |key| Some(&key.id)).await
+    }
+
+    /// A PKCS#10 request (DER) for the current module key, made when there is none, with that key.
+    ///
+    /// # Errors
+    /// As [`KeyService::generate_master`].
+    pub async fn certificate_request(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<(Arc<KeyRecord>, Vec<u8>), KeyError> {
+        let made = async {
+            let key = self.ensure_master(alias, subject).await?;
+            let request = self.provisioner.request(&key, subject).await?;
+            Ok((key, request))
+        }
+        .await;
+        self.auditor
+            .finish(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id))
+            .await
+    }
+
+    async fn ensure_master(
+        &self,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        match alias.role() {
+            AliasRole::Module | AliasRole::Root | AliasRole::Sign => {
+                self.provisioner.ensure(alias, subject).await
+            }
+            AliasRole::AccessToken | AliasRole::Base => Err(KeyError::ReferenceNotSupported),
+        }
+    }
+
+    /// The current key of an alias that the settings mark public, with its chain; `None` when it is not public
+    /// or has no key. Makes none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn public_certificate(&self, alias: &KeyAlias) -> Result<Option<CertificateChain>, KeyError> {
+        if !self.public.admit(alias) {
+            return Ok(None);
+        }
+        match self.directory.newest(alias).await? {
+            Some(key) => Ok(Some(self.chain(key).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// The chain of a key's certificate, leaf first, ROOT last.
+    async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
+        let mut certificates = vec![key.certificate.clone()];
+        let (mut id, mut issuer) = (key.id.clone(), key.issuer.clone());
+        // The hierarchy has three levels; a longer walk means records that point at each other.
+        for _ in 0..3 {
+            if id == issuer {
+                return Ok(CertificateChain { key, certificates });
+            }
+            let parent = self.directory.by_id(&issuer).await?;
+            let parent = parent.ok_or(KeyError::Internal("a certificate's issuer has no record"))?;
+            certificates.push(parent.certificate);
+            (id, issuer) = (parent.id, parent.issuer);
+        }
+        Err(KeyError::Internal("a certificate chain does not end"))
+    }
+
+    fn reference_allowed(&self, alias: &KeyAlias) -> bool {
+        self.references
+            .get(alias.application.as_str())
+            .or_else(|| self.references.get("*"))
+            .is_none_or(|pattern| pattern.is_match(alias.reference.as_str()))
+    }
+
+    fn creation_lock(&self, alias: &KeyAlias) -> &tokio::sync::Mutex<()> {
+        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(alias);
+        let index = usize::try_from(hash % CREATION_LOCKS as u64).unwrap_or(0);
+        self.creation.get(index).unwrap_or(&UNSHARED)
+    }
+}
+
+/// Never used: there are always [`CREATION_LOCKS`] locks.
+static UNSHARED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Whether the application's references name base keys: ROOT and KERNEL only sign, and PARTNER holds what other
+/// domains uploaded.
+pub(crate) fn may_have_base_keys(application: &ApplicationId) -> bool {
+    ![ApplicationId::ROOT, ApplicationId::KERNEL, ApplicationId::PARTNER].contains(&application.as_str())
+}

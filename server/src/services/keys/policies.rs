@@ -1,0 +1,48 @@
+//! The policies in force.
+
+use std::collections::HashMap;
+
+use super::KeyError;
+use crate::domain::{
+    alias::{AliasRole, ApplicationId, KeyAlias},
+    policy::{AccessList, KeyPolicy},
+};
+
+/// Policies by application.
+pub(crate) struct PolicyTable(HashMap<String, KeyPolicy>);
+
+impl PolicyTable {
+    pub(crate) fn new(policies: Vec<KeyPolicy>) -> Self {
+        Self(policies.into_iter().map(|policy| (policy.application.to_string(), policy)).collect())
+    }
+
+    /// Days of validity and of pre-expiry for keys of the alias: those of `BASE` for base keys, else the
+    /// application's own.
+    ///
+    /// # Errors
+    /// [`KeyError::PolicyMissing`] when the application has no active policy.
+    pub(crate) fn periods(&self, alias: &KeyAlias) -> Result<(u32, u32), KeyError> {
+        let own = match alias.role() {
+            // The server's own keys follow those that sign for it.
+            AliasRole::AccessToken => self.active(ApplicationId::KERNEL)?,
+            _ => self.active(alias.application.as_str())?,
+        };
+        let policy = match alias.role() {
+            AliasRole::Base => self.active(KeyPolicy::BASE)?,
+            _ => own,
+        };
+        Ok((policy.validity_days, policy.pre_expire_days))
+    }
+
+    /// Whether the application's policy admits the principal. An application without a policy admits nobody.
+    pub(crate) fn admits(&self, application: &ApplicationId, principal: &str) -> bool {
+        self.0.get(application.as_str()).is_some_and(|policy| match &policy.access {
+            AccessList::AnyRoleHolder => true,
+            list @ AccessList::Principals(_) => list.admits(principal),
+        })
+    }
+
+    fn active(&self, application: &str) -> Result<&KeyPolicy, KeyError> {
+        self.0.get(application).filter(|policy| policy.active).ok_or(KeyError::PolicyMissing)
+    }
+}

@@ -1,0 +1,87 @@
+//! Unwrapped base private keys, few and for a short time.
+
+use std::{sync::Arc, time::Duration};
+
+use moka::future::Cache;
+
+use super::KeyError;
+use crate::{
+    domain::key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId, wrapping_context},
+    ports::{
+        key_store::{KeyStore, KeyStoreError},
+        repository::Repository,
+        software_keys::{DecryptionKey, SoftwareKeys},
+    },
+};
+
+/// Unwraps base private keys through the token and keeps the most used for a set time.
+pub(crate) struct PrivateKeys {
+    repository: Arc<dyn Repository>,
+    software: Arc<dyn SoftwareKeys>,
+    token: Arc<dyn KeyStore>,
+    /// Token ids of KEKs, which never change.
+    keks: Cache<(String, u32), TokenKeyId>,
+    /// `None`: every use unwraps in the token.
+    unwrapped: Option<Cache<KeyId, Arc<dyn DecryptionKey>>>,
+}
+
+impl PrivateKeys {
+    pub(crate) fn new(
+        repository: Arc<dyn Repository>,
+        software: Arc<dyn SoftwareKeys>,
+        token: Arc<dyn KeyStore>,
+        lifetime: Duration,
+        entries: u64,
+    ) -> Self {
+        let unwrapped = (!lifetime.is_zero())
+            .then(|| Cache::builder().max_capacity(entries).time_to_live(lifetime).build());
+        Self { repository, software, token, keks: Cache::new(10_000), unwrapped }
+    }
+
+    /// The private key of a base key. Several calls for one key that is not at hand share one unwrapping.
+    pub(crate) async fn load(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn DecryptionKey>, KeyError> {
+        let Some(unwrapped) = &self.unwrapped else { return self.unwrap(key).await };
+        if let Some(private) = unwrapped.get(&key.id).await {
+            return Ok(private);
+        }
+        unwrapped.try_get_with_by_ref(&key.id, self.unwrap(key)).await.map_err(shared_failure)
+    }
+
+    /// Drops what is past its time. Without it a key that nobody uses any more would stay.
+    pub(crate) async fn expire(&self) {
+        if let Some(unwrapped) = &self.unwrapped {
+            unwrapped.run_pending_tasks().await;
+        }
+    }
+
+    async fn unwrap(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn DecryptionKey>, KeyError> {
+        let KeyMaterial::Wrapped { kek_version, blob } = &key.material else {
+            return Err(KeyError::Internal("a token key stands where a base key must"));
+        };
+        let context = wrapping_context(&key.alias, &key.id, &key.thumbprint, *kek_version);
+        let kek = self.kek(key, *kek_version).await?;
+        let pkcs8 = self.token.unwrap(kek, &context, blob).await?;
+        self.software.load(&pkcs8).map_err(|_| KeyError::Internal("a stored private key cannot be used"))
+    }
+
+    async fn kek(&self, key: &KeyRecord, version: u32) -> Result<TokenKeyId, KeyError> {
+        let application = &key.alias.application;
+        let name = (application.to_string(), version);
+        if let Some(id) = self.keks.get(&name).await {
+            return Ok(id);
+        }
+        let record = self.repository.find_kek(application, version).await?;
+        let id = record.ok_or(KeyError::Internal("the KEK of a stored key has no record"))?.token_key;
+        self.keks.insert(name, id).await;
+        Ok(id)
+    }
+}
+
+/// What each of the callers that shared a failed unwrapping is told.
+fn shared_failure(error: Arc<KeyError>) -> KeyError {
+    match &*error {
+        KeyError::Token(KeyStoreError::Busy) => KeyStoreError::Busy.into(),
+        KeyError::Internal(what) => KeyError::Internal(what),
+        other => KeyStoreError::Unavailable(other.to_string()).into(),
+    }
+}

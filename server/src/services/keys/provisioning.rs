@@ -1,0 +1,286 @@
+//! Keys on the token, made once however many servers start at once and wherever one of them is killed.
+//!
+//! The token keeps no id unique, so a lease in the database lets one server at a time make the object for a
+//! *slot*; the id it will have is written down first (the intent), so that whoever comes after a crash finds
+//! the object instead of making another. Should a lease run out under its holder, the database still accepts
+//! only one successor: at worst an unused object stays on the token, never two current keys.
+
+use std::{sync::Arc, time::Duration};
+
+use kunji_shared::ModulusLength;
+
+use super::{
+    KeyError, SubjectOverrides,
+    directory::KeyDirectory,
+    issuing::{Issuer, Signer, public_key_of, subject_of},
+    policies::PolicyTable,
+};
+use crate::{
+    domain::{
+        alias::{AliasRole, ApplicationId, KeyAlias},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
+        policy::Cryptoperiod,
+    },
+    ports::{
+        clock::Clock,
+        entropy::Entropy,
+        key_store::KeyStore,
+        repository::{Repository, RepositoryError},
+    },
+    services::auditor::Auditor,
+};
+
+/// Makes keys on the token.
+pub(crate) struct Provisioner {
+    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) directory: Arc<KeyDirectory>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) issuer: Issuer,
+    pub(crate) modulus: ModulusLength,
+    pub(crate) policies: Arc<PolicyTable>,
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) token: Arc<dyn KeyStore>,
+    /// Names this process in leases.
+    pub(crate) holder: String,
+}
+
+/// How long a server may take to make one object before another may try.
+const LEASE_SECONDS: i64 = 20;
+/// How often a server that waits for a lease looks again, and how many times: a little longer than a lease.
+const LEASE_POLL: Duration = Duration::from_millis(200);
+const LEASE_POLLS: u32 = 150;
+
+impl Provisioner {
+    /// The current key of an alias that lives on the token; made, with its certificate, when there is none or
+    /// the newest nears its end. For a module that can have base keys, its KEK too.
+    pub(crate) async fn ensure(
+        &self,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let (_, pre_expire_days) = self.policies.periods(alias)?;
+        if let Some(newest) = self.directory.newest(alias).await?
+            && newest.period.is_current(self.clock.now(), pre_expire_days)
+        {
+            return Ok(newest);
+        }
+        let lease = format!("key/{alias}");
+        self.lease(&lease).await?;
+        let made = self.ensure_leased(alias, subject, pre_expire_days).await;
+        self.release(&lease).await?;
+        let made = made?;
+        if has_kek(alias) {
+            self.ensure_kek(&alias.application, made.generation).await?;
+        }
+        Ok(made)
+    }
+
+    async fn ensure_leased(
+        &self,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+        pre_expire_days: u32,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let newest = self.directory.newest_now(alias).await?;
+        if let Some(newest) = &newest
+            && newest.period.is_current(self.clock.now(), pre_expire_days)
+        {
+            return Ok(Arc::clone(newest));
+        }
+        let record = self.make_successor(alias, subject, newest.as_deref()).await?;
+        match self.directory.insert(record).await {
+            Ok(record) => {
+                self.auditor.own("key.create", Some(alias.clone()), Some(record.id.clone())).await?;
+                tracing::info!(alias = %alias, generation = record.generation, "made a key on the token");
+                Ok(record)
+            }
+            // The lease ran out and another server was faster: its key counts.
+            Err(RepositoryError::Conflict) => self
+                .directory
+                .newest_now(alias)
+                .await?
+                .ok_or(KeyError::Internal("a key vanished that another server made")),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn make_successor(
+        &self,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+        previous: Option<&KeyRecord>,
+    ) -> Result<KeyRecord, KeyError> {
+        let (validity_days, _) = self.policies.periods(alias)?;
+        let generation = previous.map_or(1, |previous| previous.generation.saturating_add(1));
+        let root = self.root_for(alias).await?;
+        let (token_key, public_key) = self.signing_pair(alias, generation).await?;
+        let id = self.key_id()?;
+        let name = match previous {
+            Some(previous) => subject_of(&previous.certificate)?,
+            None => self.issuer.module_subject(alias, subject)?,
+        };
+        let period =
+            Cryptoperiod::starting(self.clock.now(), validity_days, root.as_ref().map(|root| root.period));
+        let signer = match &root {
+            Some(root) => Signer::Other(token_key_of(root)?, &root.certificate),
+            None => Signer::Itself(token_key),
+        };
+        let issued = self.issuer.certify(alias.role(), name, &public_key, period, signer).await?;
+        Ok(KeyRecord {
+            issuer: root.map_or_else(|| id.clone(), |root| root.id.clone()),
+            id,
+            alias: alias.clone(),
+            generation,
+            material: KeyMaterial::Token(token_key),
+            modulus: self.modulus,
+            thumbprint: issued.thumbprint,
+            certificate: issued.der,
+            period,
+        })
+    }
+
+    /// The key that signs the alias's certificate; `None` for ROOT, which signs its own.
+    async fn root_for(&self, alias: &KeyAlias) -> Result<Option<Arc<KeyRecord>>, KeyError> {
+        if alias.role() == AliasRole::Root {
+            return Ok(None);
+        }
+        let root = KeyAlias::master(
+            ApplicationId::parse(ApplicationId::ROOT).map_err(|_| KeyError::Internal("ROOT is no name"))?,
+        );
+        self.directory.newest(&root).await?.map(Some).ok_or(KeyError::RootKeyMissing)
+    }
+
+    /// The pair for this generation of the alias: the one an earlier attempt made, or a new one.
+    async fn signing_pair(
+        &self,
+        alias: &KeyAlias,
+        generation: u32,
+    ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
+        let slot = format!("sign/{alias}/{generation}");
+        if let Some(intended) = self.repository.find_intent(&slot).await?
+            && let Some(public_key) = self.token.find_signing_pair(intended).await?
+        {
+            return Ok((intended, public_key));
+        }
+        let id = self.token_key_id()?;
+        self.repository.put_intent(&slot, id).await?;
+        let public_key = self.token.generate_signing_pair(id, &slot, self.modulus).await?;
+        Ok((id, public_key))
+    }
+
+    /// The application's KEK of at least `version`; made when there is none.
+    pub(crate) async fn ensure_kek(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+    ) -> Result<KekRecord, KeyError> {
+        if let Some(newest) = self.repository.find_newest_kek(application).await?
+            && newest.version >= version
+        {
+            return Ok(newest);
+        }
+        let lease = format!("kek/{application}");
+        self.lease(&lease).await?;
+        let made = self.ensure_kek_leased(application, version).await;
+        self.release(&lease).await?;
+        made
+    }
+
+    async fn ensure_kek_leased(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+    ) -> Result<KekRecord, KeyError> {
+        loop {
+            let newest = self.repository.find_newest_kek(application).await?;
+            if let Some(newest) = &newest
+                && newest.version >= version
+            {
+                return Ok(newest.clone());
+            }
+            let next = newest.map_or(1, |newest| newest.version.saturating_add(1));
+            let slot = format!("kek/{application}/{next}");
+            let record = KekRecord {
+                application: application.clone(),
+                version: next,
+                token_key: self.kek_object(&slot).await?,
+                created_at: self.clock.now(),
+            };
+            match self.repository.insert_kek_successor(&record).await {
+                Ok(()) | Err(RepositoryError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// The KEK object for the slot: the one an earlier attempt made, or a new one. The caller holds the lease.
+    pub(crate) async fn kek_object(&self, slot: &str) -> Result<TokenKeyId, KeyError> {
+        if let Some(intended) = self.repository.find_intent(slot).await?
+            && self.token.has_kek(intended).await?
+        {
+            return Ok(intended);
+        }
+        let id = self.token_key_id()?;
+        self.repository.put_intent(slot, id).await?;
+        self.token.generate_kek(id, slot).await?;
+        Ok(id)
+    }
+
+    /// A request for the certificate of a key on the token, with the key's subject or another.
+    pub(crate) async fn request(
+        &self,
+        key: &KeyRecord,
+        subject: &SubjectOverrides,
+    ) -> Result<Vec<u8>, KeyError> {
+        let name = if *subject == SubjectOverrides::default() {
+            subject_of(&key.certificate)?
+        } else {
+            self.issuer.module_subject(&key.alias, subject)?
+        };
+        self.issuer.request(name, &public_key_of(&key.certificate)?, token_key_of(key)?).await
+    }
+
+    /// Waits until this server holds the lease.
+    pub(crate) async fn lease(&self, name: &str) -> Result<(), KeyError> {
+        for _ in 0..LEASE_POLLS {
+            let now = self.clock.now();
+            let until = now.plus_seconds(LEASE_SECONDS);
+            match self.repository.try_lease(name, &self.holder, now, until).await {
+                Ok(true) => return Ok(()),
+                Ok(false) | Err(RepositoryError::Conflict) => tokio::time::sleep(LEASE_POLL).await,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(KeyError::Internal("another server holds a provisioning lease and does not end"))
+    }
+
+    /// Gives a lease back.
+    pub(crate) async fn release(&self, name: &str) -> Result<(), KeyError> {
+        Ok(self.repository.release_lease(name, &self.holder).await?)
+    }
+
+    pub(crate) fn key_id(&self) -> Result<KeyId, KeyError> {
+        let TokenKeyId(bytes) = self.token_key_id()?;
+        Ok(KeyId(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()))
+    }
+
+    fn token_key_id(&self) -> Result<TokenKeyId, KeyError> {
+        let mut bytes = [0; 16];
+        self.entropy.fill(&mut bytes).map_err(|_| KeyError::Internal("randomness"))?;
+        Ok(TokenKeyId(bytes))
+    }
+}
+
+/// The token object of a key that lives on the token.
+pub(crate) fn token_key_of(key: &KeyRecord) -> Result<TokenKeyId, KeyError> {
+    match key.material {
+        KeyMaterial::Token(id) => Ok(id),
+        KeyMaterial::Wrapped { .. } => Err(KeyError::Internal("a base key stands where a token key must")),
+    }
+}
+
+/// Whether base keys are wrapped for the alias's application.
+fn has_kek(alias: &KeyAlias) -> bool {
+    alias.role() == AliasRole::Module && super::may_have_base_keys(&alias.application)
+}

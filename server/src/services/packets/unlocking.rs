@@ -1,0 +1,147 @@
+//! From a packet's public bytes to its data key.
+
+use std::sync::Arc;
+
+use kunji_shared::{
+    ModulusLength,
+    packet::{ContentFrame, Envelope, FormatError, Frame, OpenInputs, Splitter},
+    secret::DataKey,
+};
+
+use super::{CallerInputs, PacketError, off_thread_if};
+use crate::{
+    domain::{
+        access::CallContext,
+        alias::{AliasRole, KeyAlias},
+        key::{KeyId, KeyRecord},
+    },
+    services::keys::{KeyError, directory::KeyDirectory, policies::PolicyTable, private_keys::PrivateKeys},
+};
+
+/// Finds the key of a packet and unwraps the data key.
+pub(super) struct Unlocker {
+    pub(super) directory: Arc<KeyDirectory>,
+    pub(super) keys_without_thumbprint: Option<usize>,
+    pub(super) policies: Arc<PolicyTable>,
+    pub(super) private_keys: Arc<PrivateKeys>,
+    pub(super) splitter: Splitter,
+}
+
+/// A packet with its data key, or with one that opens nothing.
+pub(super) struct Unlocked {
+    /// The key that was used.
+    pub(super) key: KeyId,
+    pub(super) frame: Frame,
+    /// When unwrapping failed, a key of zeros: what comes after does the same work either way.
+    pub(super) data_key: DataKey,
+    /// Whether unwrapping succeeded.
+    pub(super) genuine: bool,
+}
+
+impl Unlocked {
+    pub(super) fn content<'a>(&self, inputs: &'a CallerInputs) -> Result<ContentFrame<'a>, FormatError> {
+        self.frame.content(&open_inputs(inputs))
+    }
+}
+
+fn open_inputs(inputs: &CallerInputs) -> OpenInputs<'_> {
+    OpenInputs { salt: inputs.salt.as_deref(), aad: inputs.aad.as_deref() }
+}
+
+impl Unlocker {
+    /// Unwraps the data key of the packet that begins with `head` and has `total` bytes. All that its public
+    /// bytes can show to be wrong is found before a private key is used.
+    pub(super) async fn unlock(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        head: &[u8],
+        total: u64,
+        inputs: &CallerInputs,
+    ) -> Result<Unlocked, PacketError> {
+        if !self.policies.admits(&alias.application, &call.principal.name) {
+            return Err(PacketError::AccessListed);
+        }
+        let envelope = Envelope::read(head, total, &self.splitter)?;
+        if let Some(thumbprint) = envelope.claimed_thumbprint() {
+            if let Some(key) = self.directory.by_thumbprint(&thumbprint).await.map_err(KeyError::from)? {
+                if key.alias != *alias {
+                    return Err(PacketError::ForeignKey);
+                }
+                if alias.role() != AliasRole::Base {
+                    return Err(PacketError::SigningKey);
+                }
+                let frame = envelope.with_thumbprint(key.modulus)?;
+                frame.content(&open_inputs(inputs))?;
+                let data_key = self.unwrap(&key, &frame, head).await?;
+                return unlocked(&key, frame, data_key);
+            }
+            if !envelope.may_lack_thumbprint() {
+                return Err(PacketError::UnknownKey);
+            }
+        }
+        self.unlock_without_thumbprint(alias, &envelope, head, inputs).await
+    }
+
+    async fn unlock_without_thumbprint(
+        &self,
+        alias: &KeyAlias,
+        envelope: &Envelope,
+        head: &[u8],
+        inputs: &CallerInputs,
+    ) -> Result<Unlocked, PacketError> {
+        let most = self.keys_without_thumbprint.ok_or(FormatError::ThumbprintMissing)?;
+        if alias.role() != AliasRole::Base {
+            return Err(PacketError::SigningKey);
+        }
+        let keys = self.directory.list(alias, most).await.map_err(KeyError::from)?;
+        let mut last = None;
+        let mut misfit = None;
+        for key in keys.into_iter().map(Arc::new) {
+            let frame = match envelope.without_thumbprint(key.modulus) {
+                Ok(frame) => frame,
+                Err(error) => {
+                    misfit = Some(error);
+                    continue;
+                }
+            };
+            frame.content(&open_inputs(inputs))?;
+            match self.unwrap(&key, &frame, head).await? {
+                Some(data_key) => return unlocked(&key, frame, Some(data_key)),
+                None => last = Some(unlocked(&key, frame, None)?),
+            }
+        }
+        last.ok_or_else(|| misfit.map_or(PacketError::UnknownKey, PacketError::from))
+    }
+
+    async fn unwrap(
+        &self,
+        key: &Arc<KeyRecord>,
+        frame: &Frame,
+        head: &[u8],
+    ) -> Result<Option<DataKey>, PacketError> {
+        let private = self.private_keys.load(key).await?;
+        let wrapped = usize::try_from(frame.wrapped_key.start)
+            .ok()
+            .zip(usize::try_from(frame.wrapped_key.end).ok())
+            .and_then(|(start, end)| head.get(start..end))
+            .ok_or(FormatError::HeadIncomplete)?;
+        // RSA-2048 takes about 0.2 ms, less than handing it to another thread and back would disturb.
+        if key.modulus == ModulusLength::Rsa2048 {
+            return Ok(private.unwrap_data_key(wrapped));
+        }
+        let wrapped = wrapped.to_vec();
+        off_thread_if(true, move || private.unwrap_data_key(&wrapped)).await
+    }
+}
+
+fn unlocked(key: &KeyRecord, frame: Frame, data_key: Option<DataKey>) -> Result<Unlocked, PacketError> {
+    let genuine = data_key.is_some();
+    let data_key = match data_key {
+        Some(data_key) => data_key,
+        None => {
+            DataKey::from_slice(&[0; DataKey::BYTES]).map_err(|_| PacketError::Internal("no data key"))?
+        }
+    };
+    Ok(Unlocked { key: key.id.clone(), frame, data_key, genuine })
+}

@@ -1,0 +1,4 @@
+//! Ports in executable form: what an adapter must pass to be one.
+
+pub mod key_store;
+pub mod repository;

@@ -1,0 +1,461 @@
+//! The promises of `kunji_server::ports::repository`, one function each.
+//!
+//! A function is given an empty repository whose integrity key is installed. [`repository_contract!`](crate::repository_contract)
+//! makes tests of all of them for one kind of repository.
+#![expect(clippy::missing_errors_doc, reason = "an error is a broken promise, and says which")]
+
+use std::{future::Future, sync::Arc};
+
+use anyhow::{Context as _, Result, ensure};
+use kunji_server::{
+    domain::{
+        access::Role,
+        alias::{ApplicationId, KeyAlias, ReferenceId},
+        client::{ClientId, ClientRecord},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
+        policy::{AccessList, Cryptoperiod, KeyPolicy},
+        time::Timestamp,
+    },
+    ports::repository::{Repository, RepositoryError, SystemSecret},
+};
+use kunji_shared::{ModulusLength, Thumbprint};
+
+/// A repository under test.
+pub type Subject = Arc<dyn Repository>;
+
+/// Makes a module `$name` of tests, one for each promise; `$make` is an async function that returns
+/// `anyhow::Result` of an empty repository (and of what must outlive the test).
+#[macro_export]
+macro_rules! repository_contract {
+    ($name:ident, $make:path) => {
+        mod $name {
+            $crate::repository_contract!(@tests $make,
+                keys_come_back_as_they_went,
+                a_successor_needs_its_predecessor,
+                ids_and_thumbprints_are_unique,
+                one_of_many_successors_wins,
+                versions_are_listed_newest_first,
+                aliases_do_not_mix,
+                keks_succeed_each_other,
+                one_of_many_keks_wins,
+                clients_are_unique,
+                the_first_policy_of_an_application_stays,
+                a_lease_has_one_holder,
+                one_of_many_takes_a_lease,
+                the_latest_intent_counts,
+                the_first_system_secret_stays,
+                names_are_data,
+                a_healthy_repository_says_so,
+                a_second_integrity_key_is_ignored,
+            );
+        }
+    };
+    (@tests $make:path, $($promise:ident),* $(,)?) => {
+        $(
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() -> anyhow::Result<()> {
+                let (repository, _alive) = $make().await?;
+                $crate::contract::repository::$promise(repository).await
+            }
+        )*
+    };
+}
+
+/// The alias of a base key.
+pub fn alias(reference: &str) -> Result<KeyAlias> {
+    Ok(KeyAlias::parse("REGISTRATION", reference)?)
+}
+
+/// A key of the alias whose id and thumbprint come from `seed`, wrapped.
+pub fn key(alias: &KeyAlias, generation: u32, seed: u8) -> KeyRecord {
+    KeyRecord {
+        id: KeyId(format!("00000000-0000-4000-8000-0000000000{seed:02x}")),
+        alias: alias.clone(),
+        generation,
+        material: KeyMaterial::Wrapped { kek_version: 1, blob: vec![seed; 1240] },
+        modulus: ModulusLength::Rsa2048,
+        thumbprint: Thumbprint::from_bytes([seed; 32]),
+        certificate: vec![seed; 1100],
+        issuer: KeyId("00000000-0000-4000-8000-000000000000".to_owned()),
+        period: Cryptoperiod {
+            not_before: Timestamp::from_seconds(1_700_000_000),
+            not_after: Timestamp::from_seconds(1_800_000_000),
+        },
+    }
+}
+
+/// A KEK of `REGISTRATION`.
+pub fn kek(version: u32, seed: u8) -> Result<KekRecord> {
+    Ok(KekRecord {
+        application: ApplicationId::parse("REGISTRATION")?,
+        version,
+        token_key: TokenKeyId([seed; 16]),
+        created_at: Timestamp::from_millis(1_700_000_000_123),
+    })
+}
+
+/// A client.
+pub fn client(id: &str) -> Result<ClientRecord> {
+    Ok(ClientRecord {
+        id: ClientId::parse(id).context("a client id")?,
+        secret_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
+        roles: vec![Role::Decryptor, Role::Encryptor],
+        created_at: Timestamp::from_millis(1_700_000_000_001),
+        created_by: None,
+    })
+}
+
+/// A policy of `REGISTRATION`.
+pub fn policy(access: AccessList) -> Result<KeyPolicy> {
+    Ok(KeyPolicy {
+        application: ApplicationId::parse("REGISTRATION")?,
+        validity_days: 1095,
+        pre_expire_days: 60,
+        active: true,
+        access,
+    })
+}
+
+/// Whether another change came first.
+pub fn is_conflict<T>(outcome: &Result<T, RepositoryError>) -> bool {
+    matches!(outcome, Err(RepositoryError::Conflict))
+}
+
+/// Every member of a key record is kept, and it is found by all its names.
+pub async fn keys_come_back_as_they_went(repository: Subject) -> Result<()> {
+    let master = KeyAlias::master(ApplicationId::internal());
+    let base = alias("10001_110011")?;
+    let records = [
+        KeyRecord {
+            material: KeyMaterial::Token(TokenKeyId([0xA5; 16])),
+            modulus: ModulusLength::Rsa4096,
+            ..key(&master, 1, 1)
+        },
+        KeyRecord {
+            period: Cryptoperiod { not_before: Timestamp::from_millis(-1), ..key(&base, 1, 2).period },
+            ..key(&base, 1, 2)
+        },
+    ];
+    for record in &records {
+        ensure!(repository.find_newest(&record.alias).await?.is_none());
+        ensure!(repository.find(&record.id).await?.is_none());
+        ensure!(repository.find_by_thumbprint(&record.thumbprint).await?.is_none());
+        ensure!(repository.list(&record.alias, 8).await?.is_empty());
+        repository.insert_successor(record).await?;
+        ensure!(repository.find_newest(&record.alias).await?.as_ref() == Some(record));
+        ensure!(repository.find(&record.id).await?.as_ref() == Some(record));
+        ensure!(repository.find_by_thumbprint(&record.thumbprint).await?.as_ref() == Some(record));
+        ensure!(repository.list(&record.alias, 8).await? == std::slice::from_ref(record));
+    }
+    Ok(())
+}
+
+/// A key is inserted only as the direct successor of the newest one.
+pub async fn a_successor_needs_its_predecessor(repository: Subject) -> Result<()> {
+    let alias = alias("10001_110011")?;
+    ensure!(is_conflict(&repository.insert_successor(&key(&alias, 2, 1)).await), "2 without 1");
+    ensure!(is_conflict(&repository.insert_successor(&key(&alias, 0, 1)).await), "0");
+    repository.insert_successor(&key(&alias, 1, 1)).await?;
+    ensure!(is_conflict(&repository.insert_successor(&key(&alias, 1, 2)).await), "1 again");
+    ensure!(is_conflict(&repository.insert_successor(&key(&alias, 3, 2)).await), "3 after 1");
+    ensure!(repository.find(&key(&alias, 3, 2).id).await?.is_none(), "a refused key left a row");
+    ensure!(repository.find_by_thumbprint(&Thumbprint::from_bytes([2; 32])).await?.is_none());
+    repository.insert_successor(&key(&alias, 2, 2)).await?;
+    ensure!(repository.find_newest(&alias).await? == Some(key(&alias, 2, 2)));
+    ensure!(
+        repository.find_by_thumbprint(&Thumbprint::from_bytes([1; 32])).await? == Some(key(&alias, 1, 1))
+    );
+    Ok(())
+}
+
+/// An id or thumbprint that is taken refuses the whole change, also of another alias.
+pub async fn ids_and_thumbprints_are_unique(repository: Subject) -> Result<()> {
+    let (first, second) = (alias("A")?, alias("B")?);
+    repository.insert_successor(&key(&first, 1, 1)).await?;
+    let same_id = KeyRecord { thumbprint: Thumbprint::from_bytes([2; 32]), ..key(&second, 1, 1) };
+    let same_thumbprint = KeyRecord { thumbprint: Thumbprint::from_bytes([1; 32]), ..key(&second, 1, 2) };
+    ensure!(is_conflict(&repository.insert_successor(&same_id).await));
+    ensure!(is_conflict(&repository.insert_successor(&same_thumbprint).await));
+    ensure!(repository.find_newest(&second).await?.is_none());
+    ensure!(repository.find(&same_thumbprint.id).await?.is_none());
+    ensure!(repository.find_newest(&first).await? == Some(key(&first, 1, 1)));
+    Ok(())
+}
+
+/// Of eight tasks that insert the same generation one wins, and the others leave nothing behind.
+pub async fn one_of_many_successors_wins(repository: Subject) -> Result<()> {
+    let alias = alias("10001_110011")?;
+    for generation in 1..=6_u8 {
+        let offer = |task: u8| key(&alias, generation.into(), generation * 16 + task);
+        let outcomes = at_once(|task| {
+            let (repository, record) = (Arc::clone(&repository), offer(task));
+            async move { repository.insert_successor(&record).await }
+        })
+        .await?;
+        let winner = only_winner(&outcomes)?;
+        ensure!(repository.find_newest(&alias).await? == Some(offer(winner)));
+        for task in (0..8).filter(|task| *task != winner) {
+            ensure!(repository.find(&offer(task).id).await?.is_none());
+            ensure!(repository.find_by_thumbprint(&offer(task).thumbprint).await?.is_none());
+        }
+        ensure!(repository.list(&alias, 100).await?.len() == usize::from(generation));
+    }
+    Ok(())
+}
+
+/// The list has all versions of the alias, the newest first, and not more than wanted.
+pub async fn versions_are_listed_newest_first(repository: Subject) -> Result<()> {
+    let alias = alias("10001_110011")?;
+    for generation in 1..=12_u8 {
+        repository.insert_successor(&key(&alias, generation.into(), generation)).await?;
+    }
+    let generations = |keys: Vec<KeyRecord>| keys.into_iter().map(|key| key.generation).collect::<Vec<_>>();
+    ensure!(generations(repository.list(&alias, 100).await?) == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    ensure!(generations(repository.list(&alias, 3).await?) == [12, 11, 10]);
+    ensure!(repository.list(&alias, 0).await?.is_empty());
+    Ok(())
+}
+
+/// Aliases that look alike are different.
+pub async fn aliases_do_not_mix(repository: Subject) -> Result<()> {
+    let aliases = [
+        KeyAlias::parse("AB", "C")?,
+        KeyAlias::parse("A", "BC")?,
+        KeyAlias::parse("AB", "")?,
+        KeyAlias::parse("ab", "C")?,
+        KeyAlias { application: ApplicationId::parse("AB")?, reference: ReferenceId::parse("c")? },
+    ];
+    for (alias, seed) in aliases.iter().zip(1..) {
+        repository.insert_successor(&key(alias, 1, seed)).await?;
+    }
+    for (alias, seed) in aliases.iter().zip(1..) {
+        ensure!(repository.find_newest(alias).await? == Some(key(alias, 1, seed)));
+        ensure!(repository.list(alias, 8).await?.len() == 1);
+    }
+    Ok(())
+}
+
+/// KEKs are inserted in order, and each version is found.
+pub async fn keks_succeed_each_other(repository: Subject) -> Result<()> {
+    let application = ApplicationId::parse("REGISTRATION")?;
+    ensure!(repository.find_newest_kek(&application).await?.is_none());
+    ensure!(is_conflict(&repository.insert_kek_successor(&kek(2, 2)?).await), "2 without 1");
+    repository.insert_kek_successor(&kek(1, 1)?).await?;
+    ensure!(is_conflict(&repository.insert_kek_successor(&kek(1, 9)?).await), "1 again");
+    repository.insert_kek_successor(&kek(2, 2)?).await?;
+    ensure!(repository.find_newest_kek(&application).await? == Some(kek(2, 2)?));
+    ensure!(repository.find_kek(&application, 1).await? == Some(kek(1, 1)?));
+    ensure!(repository.find_kek(&application, 3).await?.is_none());
+    ensure!(repository.find_newest_kek(&ApplicationId::parse("IDA")?).await?.is_none());
+    ensure!(repository.find_kek(&ApplicationId::parse("IDA")?, 1).await?.is_none());
+    Ok(())
+}
+
+/// Of eight tasks that insert the same version of a KEK one wins.
+pub async fn one_of_many_keks_wins(repository: Subject) -> Result<()> {
+    let application = ApplicationId::parse("REGISTRATION")?;
+    for version in 1..=4_u8 {
+        let mut offers = Vec::new();
+        for task in 0..8 {
+            offers.push(kek(version.into(), version * 16 + task)?);
+        }
+        let outcomes = at_once(|task| {
+            let (repository, record) = (Arc::clone(&repository), offers.get(usize::from(task)).cloned());
+            async move {
+                match record {
+                    Some(record) => repository.insert_kek_successor(&record).await,
+                    None => Err(RepositoryError::Conflict),
+                }
+            }
+        })
+        .await?;
+        let winner = only_winner(&outcomes)?;
+        ensure!(repository.find_newest_kek(&application).await?.as_ref() == offers.get(usize::from(winner)));
+    }
+    Ok(())
+}
+
+/// A client id is taken once, and the record is kept whole.
+pub async fn clients_are_unique(repository: Subject) -> Result<()> {
+    ensure!(!repository.has_clients().await?);
+    let first = client("regproc")?;
+    ensure!(repository.find_client(&first.id).await?.is_none());
+    repository.insert_client(&first).await?;
+    ensure!(repository.has_clients().await?);
+    let taken = ClientRecord { roles: vec![Role::Administrator], ..first.clone() };
+    ensure!(is_conflict(&repository.insert_client(&taken).await));
+    ensure!(is_conflict(&repository.insert_client(&first).await));
+    ensure!(repository.find_client(&first.id).await? == Some(first));
+    let second = ClientRecord { created_by: Some("regproc".to_owned()), roles: vec![], ..client("pms")? };
+    repository.insert_client(&second).await?;
+    ensure!(repository.find_client(&second.id).await? == Some(second));
+    Ok(())
+}
+
+/// Policies are listed by application; a second one for the same application changes nothing.
+pub async fn the_first_policy_of_an_application_stays(repository: Subject) -> Result<()> {
+    ensure!(repository.list_policies().await?.is_empty());
+    let registration = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
+    let base = KeyPolicy {
+        application: ApplicationId::parse(KeyPolicy::BASE)?,
+        active: false,
+        ..policy(AccessList::AnyRoleHolder)?
+    };
+    ensure!(repository.insert_policy(&registration).await?);
+    ensure!(repository.insert_policy(&base).await?);
+    let wider = KeyPolicy { access: AccessList::AnyRoleHolder, validity_days: 1, ..registration.clone() };
+    ensure!(!repository.insert_policy(&wider).await?);
+    ensure!(repository.list_policies().await? == [base, registration]);
+    Ok(())
+}
+
+/// A lease is held by one until it ends or is given back; its holder extends it.
+pub async fn a_lease_has_one_holder(repository: Subject) -> Result<()> {
+    let at = Timestamp::from_seconds;
+    ensure!(repository.try_lease("root", "a", at(0), at(10)).await?, "free");
+    ensure!(!repository.try_lease("root", "b", at(5), at(15)).await?, "held");
+    ensure!(repository.try_lease("root", "a", at(5), at(20)).await?, "extended");
+    ensure!(!repository.try_lease("root", "b", at(19), at(30)).await?, "held since extended");
+    repository.release_lease("root", "b").await?;
+    ensure!(!repository.try_lease("root", "b", at(19), at(30)).await?, "released by another");
+    ensure!(repository.try_lease("root", "b", at(20), at(30)).await?, "expired");
+    ensure!(!repository.try_lease("root", "a", at(21), at(40)).await?, "taken over");
+    repository.release_lease("root", "a").await?;
+    ensure!(!repository.try_lease("root", "a", at(21), at(40)).await?, "released by the former holder");
+    repository.release_lease("root", "b").await?;
+    repository.release_lease("root", "b").await?;
+    ensure!(repository.try_lease("root", "a", at(21), at(40)).await?, "given back");
+    ensure!(repository.try_lease("other", "b", at(21), at(40)).await?, "another lease");
+    Ok(())
+}
+
+/// Of eight tasks that want a free lease one gets it, and none fails.
+pub async fn one_of_many_takes_a_lease(repository: Subject) -> Result<()> {
+    for round in 0..5_i64 {
+        let (now, until) = (Timestamp::from_seconds(round * 10), Timestamp::from_seconds(round * 10 + 10));
+        let outcomes = at_once(|task| {
+            let repository = Arc::clone(&repository);
+            async move { repository.try_lease("root", &format!("holder {task}"), now, until).await }
+        })
+        .await?;
+        let mut holders = 0;
+        for outcome in outcomes {
+            holders += u32::from(outcome?);
+        }
+        ensure!(holders == 1, "{holders} holders in round {round}");
+    }
+    Ok(())
+}
+
+/// An intent is replaced by a later one of the same slot.
+pub async fn the_latest_intent_counts(repository: Subject) -> Result<()> {
+    ensure!(repository.find_intent("sign/ROOT//1").await?.is_none());
+    repository.put_intent("sign/ROOT//1", TokenKeyId([1; 16])).await?;
+    repository.put_intent("sign/ROOT//2", TokenKeyId([2; 16])).await?;
+    ensure!(repository.find_intent("sign/ROOT//1").await? == Some(TokenKeyId([1; 16])));
+    repository.put_intent("sign/ROOT//1", TokenKeyId([3; 16])).await?;
+    ensure!(repository.find_intent("sign/ROOT//1").await? == Some(TokenKeyId([3; 16])));
+    ensure!(repository.find_intent("sign/ROOT//2").await? == Some(TokenKeyId([2; 16])));
+    Ok(())
+}
+
+/// Of several secrets of one name the first is kept, and of eight at once one.
+pub async fn the_first_system_secret_stays(repository: Subject) -> Result<()> {
+    ensure!(repository.find_system_secret("integrity").await?.is_none());
+    let offer = |task: u8| SystemSecret { kek: TokenKeyId([9; 16]), blob: vec![task; 40] };
+    let outcomes = at_once(|task| {
+        let repository = Arc::clone(&repository);
+        async move { repository.insert_system_secret("integrity", &offer(task)).await }
+    })
+    .await?;
+    let mut kept = Vec::new();
+    for (task, outcome) in (0..).zip(outcomes) {
+        if outcome? {
+            kept.push(offer(task));
+        }
+    }
+    ensure!(kept.len() == 1, "{} were kept", kept.len());
+    ensure!(!repository.insert_system_secret("integrity", &offer(100)).await?);
+    ensure!(repository.find_system_secret("integrity").await? == kept.pop());
+    ensure!(repository.find_system_secret("other").await?.is_none());
+    Ok(())
+}
+
+/// Names are never taken for anything else than names.
+pub async fn names_are_data(repository: Subject) -> Result<()> {
+    let names = [
+        "a'; REMOVE TABLE lease; --",
+        "lease:root",
+        "⟨a⟩",
+        "`a`",
+        "{ a: 1 }",
+        "[1]",
+        "1",
+        "..",
+        "NONE",
+        "$name",
+        " ",
+        "a/b//c",
+        "é\u{1F511}\n",
+    ];
+    let at = Timestamp::from_seconds;
+    for name in names {
+        ensure!(repository.try_lease(name, name, at(0), at(10)).await?, "{name}");
+        repository.put_intent(name, TokenKeyId([1; 16])).await?;
+        let secret = SystemSecret { kek: TokenKeyId([1; 16]), blob: name.as_bytes().to_vec() };
+        ensure!(repository.insert_system_secret(name, &secret).await?, "{name}");
+    }
+    for name in names {
+        ensure!(!repository.try_lease(name, "another", at(0), at(10)).await?, "{name}");
+        ensure!(repository.find_intent(name).await? == Some(TokenKeyId([1; 16])), "{name}");
+        let secret = repository.find_system_secret(name).await?.context("a secret")?;
+        ensure!(secret.blob == name.as_bytes(), "{name}");
+    }
+    Ok(())
+}
+
+/// A repository that works is healthy.
+pub async fn a_healthy_repository_says_so(repository: Subject) -> Result<()> {
+    Ok(repository.check_health().await?)
+}
+
+/// Rows stay readable when a second integrity key is offered.
+pub async fn a_second_integrity_key_is_ignored(repository: Subject) -> Result<()> {
+    let record = key(&alias("A")?, 1, 1);
+    repository.insert_successor(&record).await?;
+    repository.install_integrity_key([0xEE; 32].into());
+    ensure!(repository.find(&record.id).await? == Some(record));
+    Ok(())
+}
+
+/// What eight tasks come to that begin at the same moment.
+async fn at_once<T, F>(work: impl Fn(u8) -> F) -> Result<Vec<Result<T, RepositoryError>>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, RepositoryError>> + Send + 'static,
+{
+    let start = Arc::new(tokio::sync::Barrier::new(8));
+    let tasks: Vec<_> = (0..8)
+        .map(|task| {
+            let (start, work) = (Arc::clone(&start), work(task));
+            tokio::spawn(async move {
+                start.wait().await;
+                work.await
+            })
+        })
+        .collect();
+    let mut outcomes = Vec::new();
+    for task in tasks {
+        outcomes.push(task.await?);
+    }
+    Ok(outcomes)
+}
+
+/// The only task that succeeded; all others must have met a conflict.
+fn only_winner(outcomes: &[Result<(), RepositoryError>]) -> Result<u8> {
+    let mut winners = (0..).zip(outcomes).filter(|(_, outcome)| outcome.is_ok()).map(|(task, _)| task);
+    let winner = winners.next().context("nobody won")?;
+    ensure!(winners.next().is_none(), "more than one won: {outcomes:?}");
+    ensure!(outcomes.iter().filter(|outcome| is_conflict(outcome)).count() == 7, "{outcomes:?}");
+    Ok(winner)
+}

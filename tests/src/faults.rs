@@ -1,0 +1,275 @@
+//! A token and a database that die: from the nth call on, everything fails, as it does for a process that is
+//! killed there. The real ones stay behind, as the next process finds them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use kunji_server::{
+    domain::{
+        alias::{ApplicationId, KeyAlias},
+        client::{ClientId, ClientRecord},
+        key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
+        policy::KeyPolicy,
+        time::Timestamp,
+    },
+    ports::{
+        clock::Clock,
+        key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
+        repository::{
+            ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
+            RepositoryError, SystemSecret,
+        },
+    },
+};
+use kunji_shared::{ModulusLength, Thumbprint};
+use zeroize::Zeroizing;
+
+/// Calls until death, shared by all that dies together.
+#[derive(Debug)]
+pub struct Life(AtomicI64);
+
+impl Life {
+    /// Dies after `calls` calls.
+    pub fn of(calls: i64) -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(calls)))
+    }
+
+    /// Whether it died.
+    pub fn is_over(&self) -> bool {
+        self.0.load(Ordering::SeqCst) < 0
+    }
+
+    fn goes_on(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::SeqCst) > 0
+    }
+}
+
+/// A token or a database with a life.
+pub struct Mortal<T: ?Sized> {
+    /// The real one.
+    pub real: Arc<T>,
+    /// What is left of its life.
+    pub life: Arc<Life>,
+}
+
+macro_rules! lives {
+    ($self:ident, $dead:expr, $call:ident($($argument:expr),*)) => {{
+        if !$self.life.goes_on() {
+            return Err($dead);
+        }
+        $self.real.$call($($argument),*).await
+    }};
+}
+
+macro_rules! token {
+    ($self:ident.$call:ident($($argument:expr),*)) => {
+        lives!($self, KeyStoreError::Unavailable("dead".to_owned()), $call($($argument),*))
+    };
+}
+
+macro_rules! database {
+    ($self:ident.$call:ident($($argument:expr),*)) => {
+        lives!($self, RepositoryError::Unavailable("dead".to_owned()), $call($($argument),*))
+    };
+}
+
+#[async_trait]
+impl TokenSigner for Mortal<dyn KeyStore> {
+    async fn generate_signing_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        modulus: ModulusLength,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.generate_signing_pair(id, label, modulus))
+    }
+
+    async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {
+        token!(self.find_signing_pair(id))
+    }
+
+    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.sign_digest(id, digest))
+    }
+}
+
+#[async_trait]
+impl KekStore for Mortal<dyn KeyStore> {
+    async fn generate_kek(&self, id: TokenKeyId, label: &str) -> Result<(), KeyStoreError> {
+        token!(self.generate_kek(id, label))
+    }
+
+    async fn has_kek(&self, id: TokenKeyId) -> Result<bool, KeyStoreError> {
+        token!(self.has_kek(id))
+    }
+
+    async fn wrap(
+        &self,
+        kek: TokenKeyId,
+        context: &[u8],
+        secret: Zeroizing<Vec<u8>>,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.wrap(kek, context, secret))
+    }
+
+    async fn unwrap(
+        &self,
+        kek: TokenKeyId,
+        context: &[u8],
+        wrapped: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
+        token!(self.unwrap(kek, context, wrapped))
+    }
+}
+
+#[async_trait]
+impl KeyStore for Mortal<dyn KeyStore> {
+    async fn check_health(&self) -> Result<(), KeyStoreError> {
+        token!(self.check_health())
+    }
+}
+
+#[async_trait]
+impl KeyRepository for Mortal<dyn Repository> {
+    async fn find_newest(&self, alias: &KeyAlias) -> Result<Option<KeyRecord>, RepositoryError> {
+        database!(self.find_newest(alias))
+    }
+
+    async fn find_by_thumbprint(
+        &self,
+        thumbprint: &Thumbprint,
+    ) -> Result<Option<KeyRecord>, RepositoryError> {
+        database!(self.find_by_thumbprint(thumbprint))
+    }
+
+    async fn find(&self, id: &KeyId) -> Result<Option<KeyRecord>, RepositoryError> {
+        database!(self.find(id))
+    }
+
+    async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError> {
+        database!(self.list(alias, limit))
+    }
+
+    async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_successor(record))
+    }
+
+    async fn find_newest_kek(
+        &self,
+        application: &ApplicationId,
+    ) -> Result<Option<KekRecord>, RepositoryError> {
+        database!(self.find_newest_kek(application))
+    }
+
+    async fn find_kek(
+        &self,
+        application: &ApplicationId,
+        version: u32,
+    ) -> Result<Option<KekRecord>, RepositoryError> {
+        database!(self.find_kek(application, version))
+    }
+
+    async fn insert_kek_successor(&self, record: &KekRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_kek_successor(record))
+    }
+}
+
+#[async_trait]
+impl ProvisioningRepository for Mortal<dyn Repository> {
+    async fn try_lease(
+        &self,
+        name: &str,
+        holder: &str,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<bool, RepositoryError> {
+        database!(self.try_lease(name, holder, now, until))
+    }
+
+    async fn release_lease(&self, name: &str, holder: &str) -> Result<(), RepositoryError> {
+        database!(self.release_lease(name, holder))
+    }
+
+    async fn find_intent(&self, slot: &str) -> Result<Option<TokenKeyId>, RepositoryError> {
+        database!(self.find_intent(slot))
+    }
+
+    async fn put_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError> {
+        database!(self.put_intent(slot, id))
+    }
+
+    async fn find_system_secret(&self, name: &str) -> Result<Option<SystemSecret>, RepositoryError> {
+        database!(self.find_system_secret(name))
+    }
+
+    async fn insert_system_secret(&self, name: &str, secret: &SystemSecret) -> Result<bool, RepositoryError> {
+        database!(self.insert_system_secret(name, secret))
+    }
+}
+
+#[async_trait]
+impl ClientRepository for Mortal<dyn Repository> {
+    async fn find_client(&self, id: &ClientId) -> Result<Option<ClientRecord>, RepositoryError> {
+        database!(self.find_client(id))
+    }
+
+    async fn insert_client(&self, record: &ClientRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_client(record))
+    }
+
+    async fn has_clients(&self) -> Result<bool, RepositoryError> {
+        database!(self.has_clients())
+    }
+}
+
+#[async_trait]
+impl PolicyRepository for Mortal<dyn Repository> {
+    async fn list_policies(&self) -> Result<Vec<KeyPolicy>, RepositoryError> {
+        database!(self.list_policies())
+    }
+
+    async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError> {
+        database!(self.insert_policy(policy))
+    }
+}
+
+#[async_trait]
+impl Repository for Mortal<dyn Repository> {
+    async fn check_health(&self) -> Result<(), RepositoryError> {
+        database!(self.check_health())
+    }
+
+    fn install_integrity_key(&self, key: Zeroizing<[u8; 32]>) {
+        self.real.install_integrity_key(key);
+    }
+}
+
+/// A clock that only the test moves.
+#[derive(Debug)]
+pub struct ManualClock(AtomicU64);
+
+impl ManualClock {
+    /// Stands at this instant, milliseconds since the epoch.
+    pub fn at(millis: u64) -> Self {
+        Self(AtomicU64::new(millis))
+    }
+
+    /// Moves on.
+    pub fn advance_days(&self, days: u64) {
+        self.0.fetch_add(days * 86_400_000, Ordering::SeqCst);
+    }
+
+    /// Moves on.
+    pub fn advance_seconds(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(i64::try_from(self.0.load(Ordering::SeqCst)).unwrap())
+    }
+}

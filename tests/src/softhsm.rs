@@ -1,0 +1,189 @@
+//! Throw-away SoftHSM tokens.
+//!
+//! SoftHSM reads its configuration (`SOFTHSM2_CONF`, set by `.cargo/config.toml`) and the list of its tokens once,
+//! when a process loads it. So the tokens of a process are made by `softhsm2-util`, in processes of its own,
+//! **before** this process loads the library: by one [`Token::create_all`] for all tests of a binary. A server
+//! started later as a child sees all tokens that exist by then.
+//!
+//! All processes share one directory, and labels are unique. The first process to use the directory while no other
+//! does empties it.
+
+use std::{
+    env, fs, mem,
+    path::{Path, PathBuf},
+    process::{Command, Output, id},
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use cryptoki::{
+    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
+    session::Session,
+    slot::Slot,
+};
+use kunji_server::adapters::pkcs11::{OpenError, Pkcs11KeyStore, Pkcs11Settings};
+use secrecy::SecretString;
+
+/// User PIN of every token made here.
+pub const PIN: &str = "correct-horse-1876";
+/// First line of the configurations made here: what others have made is left alone.
+const MADE_HERE: &str = "# Made by the tests of Kunji\n";
+const SO_PIN: &str = "security-officer-42";
+
+/// Where Debian and others put the library.
+const USUAL_PLACES: [&str; 5] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+];
+
+/// The SoftHSM library: `KUNJI_TEST_PKCS11_MODULE`, or where it usually is.
+pub fn module() -> PathBuf {
+    if let Some(module) = env::var_os("KUNJI_TEST_PKCS11_MODULE") {
+        return module.into();
+    }
+    USUAL_PLACES
+        .iter()
+        .map(PathBuf::from)
+        .find(|place| place.exists())
+        .expect("SoftHSM is not installed: install the package softhsm2, or set KUNJI_TEST_PKCS11_MODULE")
+}
+
+/// A token of our own.
+#[derive(Debug)]
+pub struct Token {
+    /// Its label, unlike any other's.
+    pub label: String,
+}
+
+impl Token {
+    /// Makes a token. This process must not have loaded the library yet, or it will not see it.
+    pub fn create(purpose: &str) -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let label = format!("{purpose}-{}-{number}", id());
+        assert!(label.len() <= 32, "PKCS#11 cuts labels at 32 bytes: {label}");
+        let output =
+            softhsm2_util(&["--init-token", "--free", "--label", &label, "--pin", PIN, "--so-pin", SO_PIN]);
+        assert!(output.status.success(), "softhsm2-util: {}", String::from_utf8_lossy(&output.stderr));
+        Self { label }
+    }
+
+    /// Makes `count` tokens, as [`Token::create`].
+    pub fn create_all(purpose: &str, count: usize) -> Vec<Self> {
+        (0..count).map(|_| Self::create(purpose)).collect()
+    }
+
+    /// Settings to open it with: two workers, room for 1024 calls, and time enough for a busy machine.
+    pub fn settings(&self) -> Pkcs11Settings {
+        Pkcs11Settings {
+            module: module(),
+            token_label: self.label.clone(),
+            pin: SecretString::from(PIN),
+            workers: 2,
+            queue: 1024,
+            deadline: Duration::from_mins(1),
+            wrapping: None,
+        }
+    }
+
+    /// Opens it.
+    ///
+    /// # Errors
+    /// As [`Pkcs11KeyStore::open`].
+    pub fn open(&self) -> Result<Pkcs11KeyStore, OpenError> {
+        Pkcs11KeyStore::open(self.settings())
+    }
+
+    /// The token without an adapter in front of it, over the library instance that `_store` has initialised.
+    pub fn raw(&self, _store: &Pkcs11KeyStore) -> RawToken {
+        let library = Pkcs11::new(module()).unwrap();
+        let again = library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
+        assert!(again.is_err(), "the store has initialised this library");
+        let slot = library
+            .get_slots_with_token()
+            .unwrap()
+            .into_iter()
+            .find(|slot| library.get_token_info(*slot).unwrap().label() == self.label)
+            .unwrap();
+        let session = library.open_rw_session(slot).unwrap();
+        RawToken { library, slot, session }
+    }
+}
+
+/// A token by the bare library.
+#[derive(Debug)]
+pub struct RawToken {
+    /// The library.
+    pub library: Pkcs11,
+    /// The token's slot.
+    pub slot: Slot,
+    /// A session, logged in as long as anybody is.
+    pub session: Session,
+}
+
+impl RawToken {
+    /// Closes every session with the token that this process has, which also logs it out.
+    pub fn close_all_sessions(self) {
+        let Self { slot, session, .. } = self;
+        session.close().unwrap();
+        close_all_sessions(slot);
+    }
+}
+
+#[expect(unsafe_code, reason = "C_CloseAllSessions is not among the calls that cryptoki wraps")]
+fn close_all_sessions(slot: Slot) {
+    // SAFETY: the library is loaded and initialised already, so this only counts one more user of it, and the
+    // function takes nothing but a number.
+    let returned = unsafe {
+        let library = cryptoki_sys::Pkcs11::new(module()).unwrap();
+        library.C_CloseAllSessions(slot.into())
+    };
+    assert_eq!(returned, cryptoki_sys::CKR_OK);
+}
+
+/// Runs `softhsm2-util`, one at a time over all processes: it scans and changes a shared directory.
+fn softhsm2_util(arguments: &[&str]) -> Output {
+    let configuration = CONFIGURATION.as_path();
+    let lock = fs::File::create(configuration.with_file_name("lock")).unwrap();
+    lock.lock().unwrap();
+    match Command::new("softhsm2-util").args(arguments).env("SOFTHSM2_CONF", configuration).output() {
+        Ok(output) => output,
+        Err(error) => panic!("softhsm2-util cannot be run ({error}): install the package softhsm2"),
+    }
+}
+
+/// The configuration file, with its directory of tokens in this process's use until it ends.
+static CONFIGURATION: LazyLock<PathBuf> = LazyLock::new(|| {
+    let configuration = PathBuf::from(
+        env::var_os("SOFTHSM2_CONF").expect("SOFTHSM2_CONF is not set; cargo sets it by .cargo/config.toml"),
+    );
+    let directory = configuration.parent().expect("SOFTHSM2_CONF has a directory");
+    if let Ok(existing) = fs::read_to_string(&configuration) {
+        assert!(existing.starts_with(MADE_HERE), "SOFTHSM2_CONF names a configuration that is not for tests");
+    }
+    let tokens = directory.join("throw-away-tokens");
+    fs::create_dir_all(&tokens).unwrap();
+    let users = fs::File::create(directory.join("users")).unwrap();
+    if users.try_lock().is_ok() {
+        fs::remove_dir_all(&tokens).unwrap();
+        fs::create_dir(&tokens).unwrap();
+        fs::write(&configuration, configuration_text(&tokens)).unwrap();
+    }
+    users.lock_shared().unwrap();
+    // Held as long as the process lives.
+    mem::forget(users);
+    configuration
+});
+
+fn configuration_text(tokens: &Path) -> String {
+    format!(
+        "{MADE_HERE}directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
+        tokens.display()
+    )
+}

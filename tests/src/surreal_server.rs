@@ -1,0 +1,161 @@
+//! A SurrealDB server of its own, in memory, for tests over the network.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::{TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, ensure};
+use surrealdb::{Surreal, engine::any::Any, opt::auth::Root};
+
+/// Where the server's program is.
+pub const PROGRAM_VARIABLE: &str = "KUNJI_TEST_SURREAL_SERVER";
+
+const ROOT_USER: &str = "root";
+const ROOT_PASSWORD: &str = "root of a test";
+const START_LIMIT: Duration = Duration::from_mins(1);
+
+/// A running server; ends when it is dropped.
+pub struct SurrealServer {
+    process: Mutex<Child>,
+    url: String,
+    databases: AtomicU32,
+}
+
+/// An empty database on the server, and its user.
+pub struct Database {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub database: String,
+    /// A database-level user with the role `EDITOR`.
+    pub user: String,
+    /// The user's password.
+    pub password: String,
+}
+
+impl SurrealServer {
+    /// Starts a server on a free port of the loopback interface, and returns when it serves.
+    ///
+    /// # Errors
+    /// Without the variable [`PROGRAM_VARIABLE`], or when the server does not start.
+    pub fn start() -> Result<Self> {
+        let program = std::env::var_os(PROGRAM_VARIABLE).with_context(|| {
+            format!("{PROGRAM_VARIABLE} names no SurrealDB server; .scripts/surreal-server builds one")
+        })?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut process = Command::new(program)
+            .args(["start", "--no-banner", "--log", "info", "--bind", &address.to_string(), "memory"])
+            .envs([("SURREAL_USER", ROOT_USER), ("SURREAL_PASS", ROOT_PASSWORD)])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (lines, received) = mpsc::channel();
+        drain(process.stdout.take(), &lines);
+        drain(process.stderr.take(), &lines);
+        drop(lines);
+        let server = Self {
+            process: Mutex::new(process),
+            url: format!("ws://{address}"),
+            databases: AtomicU32::new(0),
+        };
+        while !received
+            .recv_timeout(START_LIMIT)
+            .context("the SurrealDB server did not start")?
+            .contains("Started")
+        {}
+        // It says so just before it listens.
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).is_err() {
+            ensure!(Instant::now() < deadline, "the SurrealDB server does not listen");
+            std::thread::yield_now();
+        }
+        Ok(server)
+    }
+
+    /// The server that tests of one process share while at least one of them runs.
+    ///
+    /// # Errors
+    /// As [`SurrealServer::start`].
+    pub fn shared() -> Result<Arc<Self>> {
+        static SHARED: Mutex<Weak<SurrealServer>> = Mutex::new(Weak::new());
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(server) = shared.upgrade() {
+            return Ok(server);
+        }
+        let server = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&server);
+        Ok(server)
+    }
+
+    /// `ws://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A new database.
+    ///
+    /// # Errors
+    /// When the server fails.
+    pub async fn create_database(&self) -> Result<Database> {
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let database = Database {
+            namespace: "kunji".to_owned(),
+            database: format!("test{number}"),
+            user: "kunji".to_owned(),
+            password: format!("password {number}"),
+        };
+        let Database { namespace, database: name, user, password } = &database;
+        let text = format!(
+            "DEFINE NAMESPACE IF NOT EXISTS {namespace}; USE NS {namespace}; DEFINE DATABASE {name};
+             USE DB {name}; DEFINE USER {user} ON DATABASE PASSWORD '{password}' ROLES EDITOR;"
+        );
+        self.sign_in_as_root().await?.query(text).await?.check()?;
+        Ok(database)
+    }
+
+    /// Ends the server at once, as a crash does.
+    ///
+    /// # Errors
+    /// When the system cannot end it.
+    pub fn kill(&self) -> Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.kill()?;
+        process.wait()?;
+        Ok(())
+    }
+
+    async fn sign_in_as_root(&self) -> Result<Surreal<Any>> {
+        let client = surrealdb::engine::any::connect(&self.url).await?;
+        client.signin(Root { username: ROOT_USER.to_owned(), password: ROOT_PASSWORD.to_owned() }).await?;
+        Ok(client)
+    }
+}
+
+impl Drop for SurrealServer {
+    fn drop(&mut self) {
+        // Nothing is left to do when it has gone already.
+        let _ = self.kill();
+    }
+}
+
+/// Reads the server's output to its end, so that it never waits for a reader.
+fn drain(output: Option<impl std::io::Read + Send + 'static>, lines: &mpsc::Sender<String>) {
+    let lines = lines.clone();
+    if let Some(output) = output {
+        std::thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                // Once the server has started nobody listens any more.
+                let _ = lines.send(line);
+            }
+        });
+    }
+}

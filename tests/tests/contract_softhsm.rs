@@ -1,0 +1,431 @@
+//! The PKCS#11 adapter on SoftHSM: the contract of its port by both ways of wrapping, and what only PKCS#11 knows.
+#![cfg(test)]
+#![expect(
+    clippy::await_holding_invalid_type,
+    reason = "a test is one task, and meddles with the token by a session of its own while the store works"
+)]
+
+use std::{
+    sync::{Arc, LazyLock, Mutex},
+    time::{Duration, Instant},
+};
+
+use cryptoki::{
+    mechanism::Mechanism,
+    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
+    session::{Session, UserType},
+};
+use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
+use kunji_server::{
+    adapters::pkcs11::{OpenError, Pkcs11KeyStore, Pkcs11Settings, WrappingRoute},
+    domain::key::TokenKeyId,
+    ports::key_store::{KekStore as _, KeyStore as _, KeyStoreError, TokenSigner as _},
+};
+use kunji_shared::ModulusLength;
+use kunji_tests::{
+    contract::key_store::{check_wrapping, fresh_id, sha256, verify},
+    softhsm::{PIN, Token},
+};
+use secrecy::SecretString;
+use zeroize::Zeroizing;
+
+/// One for each test here; made before any test loads the library.
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 40)));
+
+fn token() -> Token {
+    let token = TOKENS.lock().unwrap().pop();
+    token.expect("more tests than tokens: make more in TOKENS")
+}
+
+fn open(settings: impl FnOnce(&mut Pkcs11Settings)) -> (Token, Arc<Pkcs11KeyStore>) {
+    let token = token();
+    let mut chosen = token.settings();
+    settings(&mut chosen);
+    let store = Pkcs11KeyStore::open(chosen).unwrap();
+    (token, Arc::new(store))
+}
+
+mod by_aes_gcm {
+    kunji_tests::key_store_contract!(super::open(|_| ()));
+}
+
+mod by_aes_cbc_and_hmac {
+    use super::{WrappingRoute, open};
+
+    kunji_tests::key_store_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
+        ids_name_one_key, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served);
+}
+
+#[tokio::test]
+async fn private_keys_only_sign_and_never_leave() {
+    let (token, store) = open(|_| ());
+    let id = fresh_id();
+    store.generate_signing_pair(id, "ROOT", ModulusLength::Rsa2048).await.unwrap();
+    let session = token.raw(&store).session;
+    let private = only(&session, id, ObjectClass::PRIVATE_KEY);
+    check_attributes(
+        &session,
+        private,
+        &[
+            Attribute::Token(true),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::AlwaysSensitive(true),
+            Attribute::Extractable(false),
+            Attribute::NeverExtractable(true),
+            Attribute::Modifiable(false),
+            Attribute::Sign(true),
+            Attribute::Decrypt(false),
+            Attribute::Unwrap(false),
+            Attribute::Derive(false),
+            Attribute::Label(b"ROOT".to_vec()),
+        ],
+    );
+    let secrets = [AttributeType::PrivateExponent, AttributeType::Prime1, AttributeType::Prime2];
+    assert_eq!(session.get_attributes(private, &secrets).unwrap(), []);
+    session.decrypt_init(&Mechanism::RsaPkcs, private).unwrap_err();
+    session.update_attributes(private, &[Attribute::Decrypt(true)]).unwrap_err();
+}
+
+#[tokio::test]
+async fn keks_only_encrypt_and_never_leave() {
+    let (token, store) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
+    let id = fresh_id();
+    store.generate_kek(id, "REGISTRATION KEK 1").await.unwrap();
+    let session = token.raw(&store).session;
+    for (kind, encrypts) in [(KeyType::AES, true), (KeyType::GENERIC_SECRET, false)] {
+        let template = [Attribute::Id(id.0.to_vec()), Attribute::KeyType(kind)];
+        let found = session.find_objects(&template).unwrap();
+        let [key] = found.as_slice() else { panic!("{found:?}") };
+        check_attributes(
+            &session,
+            *key,
+            &[
+                Attribute::Token(true),
+                Attribute::Private(true),
+                Attribute::Sensitive(true),
+                Attribute::AlwaysSensitive(true),
+                Attribute::Extractable(false),
+                Attribute::NeverExtractable(true),
+                Attribute::Modifiable(false),
+                Attribute::Encrypt(encrypts),
+                Attribute::Decrypt(encrypts),
+                Attribute::Sign(!encrypts),
+                Attribute::Verify(!encrypts),
+                Attribute::Wrap(false),
+                Attribute::Unwrap(false),
+            ],
+        );
+        assert_eq!(session.get_attributes(*key, &[AttributeType::Value]).unwrap(), []);
+        session.wrap_key(&Mechanism::AesKeyWrap, *key, *key).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn secrets_open_by_the_route_that_sealed_them() {
+    let (token, cbc) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
+    let gcm = token.open().unwrap();
+    let (with_mac, without_mac) = (fresh_id(), fresh_id());
+    cbc.generate_kek(with_mac, "kek").await.unwrap();
+    gcm.generate_kek(without_mac, "kek").await.unwrap();
+    let secret = || Zeroizing::new(b"secret".to_vec());
+
+    let by_cbc = cbc.wrap(with_mac, b"c", secret()).await.unwrap();
+    let by_gcm = gcm.wrap(with_mac, b"c", secret()).await.unwrap();
+    assert_eq!(gcm.unwrap(with_mac, b"c", &by_cbc).await.unwrap().as_slice(), b"secret");
+    assert_eq!(cbc.unwrap(with_mac, b"c", &by_gcm).await.unwrap().as_slice(), b"secret");
+
+    assert!(gcm.has_kek(without_mac).await.unwrap());
+    assert!(!cbc.has_kek(without_mac).await.unwrap());
+    assert!(matches!(cbc.unwrap(without_mac, b"c", &by_cbc).await, Err(KeyStoreError::Unauthentic)));
+    assert!(matches!(cbc.wrap(without_mac, b"c", secret()).await, Err(KeyStoreError::NotFound)));
+}
+
+#[tokio::test]
+async fn several_objects_with_one_id_are_not_used() {
+    let (token, store) = open(|_| ());
+    let (pair, kek) = (fresh_id(), fresh_id());
+    let session = token.raw(&store).session;
+    for _ in 0..2 {
+        make_raw_pair(&session, pair);
+        make_raw_kek(&session, kek);
+    }
+    assert!(matches!(store.find_signing_pair(pair).await, Err(KeyStoreError::Ambiguous)));
+    assert!(matches!(store.sign_digest(pair, [7; 32]).await, Err(KeyStoreError::Ambiguous)));
+    assert!(matches!(store.has_kek(kek).await, Err(KeyStoreError::Ambiguous)));
+    let wrapped = store.wrap(kek, b"", Zeroizing::new(vec![1])).await;
+    assert!(matches!(wrapped, Err(KeyStoreError::Ambiguous)));
+    assert!(matches!(store.unwrap(kek, b"", &[1; 60]).await, Err(KeyStoreError::Ambiguous)));
+    store.check_health().await.unwrap();
+}
+
+#[tokio::test]
+async fn half_a_pair_is_no_pair() {
+    let (token, store) = open(|_| ());
+    let session = token.raw(&store).session;
+    for lost in [ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
+        let id = fresh_id();
+        store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
+        session.destroy_object(only(&session, id, lost)).unwrap();
+        assert_eq!(store.find_signing_pair(id).await.unwrap(), None);
+        let again = store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await;
+        assert!(matches!(again, Err(KeyStoreError::AlreadyExists)));
+    }
+}
+
+#[tokio::test]
+async fn halves_of_different_pairs_are_no_pair() {
+    let (token, store) = open(|_| ());
+    let session = token.raw(&store).session;
+    let id = fresh_id();
+    store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
+    session.destroy_object(only(&session, id, ObjectClass::PUBLIC_KEY)).unwrap();
+    make_raw_pair(&session, id);
+    let newer = session.find_objects(&template(id, ObjectClass::PRIVATE_KEY)).unwrap();
+    let foreign = newer.into_iter().max_by_key(|handle| format!("{handle}").parse::<u64>().unwrap()).unwrap();
+    session.destroy_object(foreign).unwrap();
+    assert!(matches!(store.find_signing_pair(id).await, Err(KeyStoreError::Ambiguous)));
+}
+
+#[tokio::test]
+async fn a_key_deleted_by_others_is_not_found() {
+    let (token, store) = open(|_| ());
+    let (kept, deleted) = (fresh_id(), fresh_id());
+    for id in [kept, deleted] {
+        store.generate_kek(id, "kek").await.unwrap();
+        check_wrapping(&*store, id).await;
+    }
+    let session = token.raw(&store).session;
+    session.destroy_object(only(&session, deleted, ObjectClass::SECRET_KEY)).unwrap();
+    let wrapped = store.wrap(deleted, b"", Zeroizing::new(vec![1])).await;
+    assert!(matches!(wrapped, Err(KeyStoreError::NotFound)));
+    check_wrapping(&*store, kept).await;
+}
+
+#[tokio::test]
+async fn stores_on_one_token_share_its_keys() {
+    let (token, one) = open(|_| ());
+    let other = token.open().unwrap();
+    let (pair, kek) = (fresh_id(), fresh_id());
+    let spki = one.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    assert_eq!(other.find_signing_pair(pair).await.unwrap(), Some(spki.clone()));
+    verify(&spki, b"m", &other.sign_digest(pair, sha256(b"m")).await.unwrap());
+    other.generate_kek(kek, "kek").await.unwrap();
+    let wrapped = one.wrap(kek, b"c", Zeroizing::new(b"secret".to_vec())).await.unwrap();
+    drop(one);
+    assert_eq!(other.unwrap(kek, b"c", &wrapped).await.unwrap().as_slice(), b"secret");
+}
+
+#[tokio::test]
+async fn stores_on_different_tokens_do_not_share_keys() {
+    let ((_a, one), (_b, other)) = (open(|_| ()), open(|_| ()));
+    let id = fresh_id();
+    one.generate_kek(id, "kek").await.unwrap();
+    assert!(one.has_kek(id).await.unwrap());
+    assert!(!other.has_kek(id).await.unwrap());
+}
+
+/// Each operation is the first one after the fault, with handles cached before it.
+#[tokio::test]
+async fn every_operation_survives_a_logout_and_the_loss_of_all_sessions() {
+    let (token, store) = open(|_| ());
+    let (pair, kek) = (fresh_id(), fresh_id());
+    let spki = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    store.generate_kek(kek, "kek").await.unwrap();
+    let wrapped = store.wrap(kek, b"c", Zeroizing::new(b"secret".to_vec())).await.unwrap();
+    let faults: [fn(&Token, &Pkcs11KeyStore); 2] = [
+        |token, store| token.raw(store).session.logout().unwrap(),
+        |token, store| token.raw(store).close_all_sessions(),
+    ];
+    for fault in faults {
+        check_wrapping(&*store, kek).await;
+        verify(&spki, b"m", &store.sign_digest(pair, sha256(b"m")).await.unwrap());
+
+        fault(&token, &store);
+        verify(&spki, b"m", &store.sign_digest(pair, sha256(b"m")).await.unwrap());
+        fault(&token, &store);
+        assert_eq!(store.unwrap(kek, b"c", &wrapped).await.unwrap().as_slice(), b"secret");
+        fault(&token, &store);
+        check_wrapping(&*store, kek).await;
+        fault(&token, &store);
+        assert_eq!(store.find_signing_pair(pair).await.unwrap(), Some(spki.clone()));
+        fault(&token, &store);
+        assert!(store.has_kek(kek).await.unwrap());
+        fault(&token, &store);
+        assert!(!store.has_kek(fresh_id()).await.unwrap());
+        fault(&token, &store);
+        let again = store.generate_kek(kek, "kek").await;
+        assert!(matches!(again, Err(KeyStoreError::AlreadyExists)));
+        fault(&token, &store);
+        let (pair, kek) = (fresh_id(), fresh_id());
+        store.generate_kek(kek, "kek").await.unwrap();
+        fault(&token, &store);
+        store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+        fault(&token, &store);
+        store.check_health().await.unwrap();
+        assert!(store.find_signing_pair(pair).await.unwrap().is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn callers_do_not_notice_a_logout_among_them() {
+    let (token, store) = open(|settings| settings.workers = 4);
+    let pair = fresh_id();
+    let spki = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    let raw = token.raw(&store);
+    let mut callers: FuturesUnordered<_> = (0..64_u8)
+        .map(|caller| {
+            let store = Arc::clone(&store);
+            tokio::spawn(async move { (caller, store.sign_digest(pair, sha256(&[caller])).await) })
+        })
+        .collect();
+    let mut served = 0;
+    while let Some(answer) = callers.next().await {
+        let (caller, signature) = answer.unwrap();
+        verify(&spki, &[caller], &signature.unwrap());
+        served += 1;
+        if served == 16 {
+            raw.session.logout().unwrap();
+        }
+    }
+    assert_eq!(served, 64);
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses() {
+    let (_token, store) = open(|settings| (settings.workers, settings.queue) = (1, 1));
+    let pair = fresh_id();
+    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa4096).await.unwrap();
+    let answers = join_all((0..64).map(|_| store.sign_digest(pair, [7; 32]))).await;
+    let served = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused = answers.iter().filter(|answer| matches!(answer, Err(KeyStoreError::Busy))).count();
+    assert_eq!(served + refused, 64);
+    assert!(served >= 1 && refused >= 1, "{served} served, {refused} refused");
+    store.sign_digest(pair, [7; 32]).await.unwrap();
+}
+
+#[tokio::test]
+async fn callers_wait_no_longer_than_the_deadline() {
+    let (_token, store) = open(|settings| settings.deadline = Duration::from_millis(1));
+    let begun = Instant::now();
+    let answer = store.generate_signing_pair(fresh_id(), "slow", ModulusLength::Rsa4096).await;
+    assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_wrong_pin_is_tried_once() {
+    let token = token();
+    let wrong = Pkcs11Settings { pin: SecretString::from("wrong-pin-9999"), ..token.settings() };
+    let refused = Pkcs11KeyStore::open(wrong).unwrap_err();
+    assert!(matches!(refused, OpenError::PinRefused(_)), "{refused:?}");
+    assert!(!format!("{refused} {refused:?}").contains("wrong-pin"));
+    let store = token.open().unwrap();
+    let raw = token.raw(&store);
+    assert!(!raw.library.get_token_info(raw.slot).unwrap().user_pin_locked());
+    store.check_health().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_pin_refused_once_is_not_tried_again() {
+    let (token, store) = open(|_| ());
+    let (other, pair) = (SecretString::from("another-pin-5555"), fresh_id());
+    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    let raw = token.raw(&store).session;
+    raw.set_pin(&SecretString::from(PIN), &other).unwrap();
+    raw.logout().unwrap();
+    let refused = async || {
+        let answer = store.sign_digest(pair, [7; 32]).await;
+        assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
+        assert!(!format!("{answer:?}").contains(PIN));
+        store.check_health().await.unwrap_err();
+    };
+    refused().await;
+
+    // Were the PIN tried again, it would be accepted now.
+    raw.login(UserType::User, Some(&other)).unwrap();
+    raw.set_pin(&other, &SecretString::from(PIN)).unwrap();
+    raw.logout().unwrap();
+    refused().await;
+}
+
+#[test]
+fn what_cannot_be_opened_is_named() {
+    let token = token();
+    let unknown = Pkcs11Settings { token_label: "no such token".to_owned(), ..token.settings() };
+    let error = Pkcs11KeyStore::open(unknown).unwrap_err();
+    assert!(matches!(&error, OpenError::TokenNotUnique { matching: 0, present: 1.., .. }), "{error:?}");
+    let missing = Pkcs11Settings { module: "/no/such/library.so".into(), ..token.settings() };
+    let error = Pkcs11KeyStore::open(missing).unwrap_err();
+    assert!(error.to_string().contains("/no/such/library.so"), "{error}");
+    let no_pkcs11 = Pkcs11Settings { module: "libm.so.6".into(), ..token.settings() };
+    assert!(matches!(Pkcs11KeyStore::open(no_pkcs11), Err(OpenError::Library { .. })));
+}
+
+#[tokio::test]
+async fn debug_shows_no_pin() {
+    let (token, store) = open(|_| ());
+    assert!(!format!("{:?}", token.settings()).contains(PIN));
+    let shown = format!("{store:?}");
+    assert!(shown.contains(&token.label) && !shown.contains(PIN), "{shown}");
+}
+
+/// `cargo test --release --test contract_softhsm -- --ignored --nocapture signing_rate`
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn signing_rate() {
+    const SIGNATURES: u32 = 4_000;
+    let (token, store) = open(|_| ());
+    let pair = fresh_id();
+    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    let session = token.raw(&store).session;
+    let key = only(&session, pair, ObjectClass::PRIVATE_KEY);
+    for round in 0..3 {
+        let begun = Instant::now();
+        for _ in 0..SIGNATURES {
+            session.sign(&Mechanism::RsaPkcs, key, &[7; 51]).unwrap();
+        }
+        let bare = f64::from(SIGNATURES) / begun.elapsed().as_secs_f64();
+        for callers in [1, 16] {
+            let begun = Instant::now();
+            join_all((0..callers).map(async |_| {
+                for _ in 0..SIGNATURES / callers {
+                    store.sign_digest(pair, [7; 32]).await.unwrap();
+                }
+            }))
+            .await;
+            let pooled = f64::from(SIGNATURES) / begun.elapsed().as_secs_f64();
+            println!(
+                "round {round}: bare loop {bare:.0}/s, pool with {callers} callers {pooled:.0}/s, ratio {:.3}",
+                pooled / bare
+            );
+        }
+    }
+}
+
+fn template(id: TokenKeyId, class: ObjectClass) -> [Attribute; 2] {
+    [Attribute::Id(id.0.to_vec()), Attribute::Class(class)]
+}
+
+fn only(session: &Session, id: TokenKeyId, class: ObjectClass) -> ObjectHandle {
+    let found = session.find_objects(&template(id, class)).unwrap();
+    let [handle] = found.as_slice() else { panic!("{found:?}") };
+    *handle
+}
+
+fn check_attributes(session: &Session, object: ObjectHandle, expected: &[Attribute]) {
+    let kinds: Vec<_> = expected.iter().map(Attribute::attribute_type).collect();
+    assert_eq!(session.get_attributes(object, &kinds).unwrap(), expected);
+}
+
+fn make_raw_pair(session: &Session, id: TokenKeyId) {
+    let place = [Attribute::Token(true), Attribute::Id(id.0.to_vec())];
+    let public = [place.as_slice(), &[Attribute::ModulusBits(2048.into())]].concat();
+    let private = [place.as_slice(), &[Attribute::Sign(true)]].concat();
+    session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap();
+}
+
+fn make_raw_kek(session: &Session, id: TokenKeyId) {
+    let template = [Attribute::Token(true), Attribute::Id(id.0.to_vec()), Attribute::ValueLen(32.into())];
+    session.generate_key(&Mechanism::AesKeyGen, &template).unwrap();
+}

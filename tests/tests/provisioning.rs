@@ -1,0 +1,190 @@
+//! First starts that crash anywhere, or happen twice at once, end in the same state.
+#![cfg(test)]
+
+use std::{collections::HashSet, sync::Arc};
+
+use kunji_server::{
+    adapters::{
+        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        system_entropy::SystemEntropy,
+    },
+    app::{self, Ports},
+    config::{self, Settings},
+    domain::{
+        access::{CallContext, Principal, Role},
+        alias::KeyAlias,
+        key::{KeyMaterial, KeyRecord},
+    },
+    ports::{clock::Clock, key_store::KeyStore, repository::Repository},
+};
+use kunji_tests::{
+    faults::{Life, ManualClock, Mortal},
+    softhsm::Token,
+};
+use tempfile::TempDir;
+
+/// What stays when a server dies.
+struct World {
+    _token: Token,
+    clock: Arc<ManualClock>,
+    repository: Arc<dyn Repository>,
+    store: Arc<dyn KeyStore>,
+}
+
+fn settings(data_dir: &TempDir) -> Settings {
+    let environment = [
+        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
+        ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
+        ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
+    ];
+    config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
+impl World {
+    async fn new(token: Token) -> Self {
+        let client = surrealdb::engine::any::connect("mem://").await.unwrap();
+        client.use_ns("kunji").use_db("kunji").await.unwrap();
+        Self {
+            clock: Arc::new(ManualClock::at(1_767_607_872_000)),
+            repository: Arc::new(SurrealRepository::from_client(client).await.unwrap()),
+            store: Arc::new(token.open().unwrap()),
+            _token: token,
+        }
+    }
+
+    /// The ports of a server that lives for so many calls to the token and the database.
+    fn ports(&self, data_dir: &TempDir, life: &Arc<Life>) -> Ports {
+        let entropy = Arc::new(SystemEntropy);
+        Ports {
+            audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
+            cipher: Arc::new(NativeGcm::new().unwrap()),
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            entropy: Arc::<SystemEntropy>::clone(&entropy),
+            hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+            repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),
+            software: Arc::new(AwsLcKeys),
+            spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
+            token: Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) }),
+        }
+    }
+
+    /// Every key there is, after checking that it can be used.
+    async fn usable_keys(&self) -> Vec<KeyRecord> {
+        let mut keys = Vec::new();
+        for name in [("ROOT", ""), ("KERNEL", "SIGN"), ("REGISTRATION", "")] {
+            let alias = KeyAlias::parse(name.0, name.1).unwrap();
+            let newest = self.repository.find_newest(&alias).await.unwrap().unwrap();
+            assert_eq!(newest.generation, 1, "{alias}: a crash must not use up generations");
+            let KeyMaterial::Token(id) = newest.material else { panic!("{alias} is not on the token") };
+            self.store.sign_digest(id, [1; 32]).await.unwrap();
+            keys.push(newest);
+        }
+        let kek = self.repository.find_newest_kek(&keys[2].alias.application).await.unwrap().unwrap();
+        assert_eq!(kek.version, 1);
+        assert!(self.store.has_kek(kek.token_key).await.unwrap());
+        keys
+    }
+}
+
+fn caller() -> CallContext {
+    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec() };
+    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+}
+
+// One test for all: the library sees only tokens that exist when it is first loaded in a process.
+#[tokio::test(flavor = "multi_thread")]
+async fn first_starts() {
+    let mut tokens = Token::create_all("provisioning", 3);
+    killed_anywhere(tokens.pop().unwrap()).await;
+    two_at_once(tokens.pop().unwrap()).await;
+    renewed_in_time(tokens.pop().unwrap()).await;
+}
+
+/// A start is killed at its first call to token or database, the next one at its second, and so on, until one
+/// lives long enough to end.
+async fn killed_anywhere(token: Token) {
+    let world = World::new(token).await;
+    let mut deaths = 0;
+    for calls in 0.. {
+        // Each server has a data directory of its own, as separate hosts do.
+        let data_dir = tempfile::tempdir().unwrap();
+        let life = Life::of(calls);
+        let started = app::start(&settings(&data_dir), world.ports(&data_dir, &life)).await;
+        // What a dead server holds runs out.
+        world.clock.advance_seconds(60);
+        match started {
+            Ok(running) => {
+                let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
+                if !life.is_over() {
+                    drop(running);
+                    break;
+                }
+                assert!(running.services.keys.certificate(&caller(), &alias).await.is_err());
+            }
+            Err(_) => {
+                assert!(life.is_over(), "it failed without being killed");
+                deaths += 1;
+            }
+        }
+    }
+    assert!(deaths > 20, "a first start makes more calls than {deaths}");
+    world.usable_keys().await;
+}
+
+/// Two servers start at the same moment on one empty token and database.
+async fn two_at_once(token: Token) {
+    let world = World::new(token).await;
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let life = Life::of(i64::MAX);
+    let settings: Vec<_> = dirs.iter().map(settings).collect();
+    let (one, other) = tokio::join!(
+        app::start(&settings[0], world.ports(&dirs[0], &life)),
+        app::start(&settings[1], world.ports(&dirs[1], &life)),
+    );
+    let (one, other) = (one.unwrap(), other.unwrap());
+    world.usable_keys().await;
+
+    // Both are asked for the same new base key, many times at once: there is one.
+    let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
+    let calls = (0..16).map(|i| {
+        let services = if i % 2 == 0 { &one.services } else { &other.services };
+        let alias = &alias;
+        async move { services.keys.certificate(&caller(), alias).await.unwrap().thumbprint }
+    });
+    let seen: HashSet<_> = futures_util::future::join_all(calls).await.into_iter().collect();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 1);
+}
+
+/// A base key nears its end, then its module's does: successors come by themselves and old keys stay.
+async fn renewed_in_time(token: Token) {
+    let world = World::new(token).await;
+    let data_dir = tempfile::tempdir().unwrap();
+    let settings = settings(&data_dir);
+    let running = app::start(&settings, world.ports(&data_dir, &Life::of(i64::MAX))).await.unwrap();
+    let keys = &running.services.keys;
+    let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
+    let first = keys.certificate(&caller(), &alias).await.unwrap();
+    assert_eq!(first.period.not_after, first.period.not_before.plus_days(730));
+    world.clock.advance_days(699);
+    assert_eq!(keys.certificate(&caller(), &alias).await.unwrap().id, first.id);
+    world.clock.advance_days(2);
+    let second = keys.certificate(&caller(), &alias).await.unwrap();
+    assert_eq!(second.generation, 2);
+    // Never beyond the issuer's own end.
+    let module = world.repository.find(&second.issuer).await.unwrap().unwrap();
+    assert_eq!(second.period.not_after, module.period.not_after);
+    world.clock.advance_days(340);
+    let third = keys.certificate(&caller(), &alias).await.unwrap();
+    let next_module = world.repository.find(&third.issuer).await.unwrap().unwrap();
+    assert_eq!((third.generation, next_module.generation), (3, 2));
+    let kek = world.repository.find_newest_kek(&module.alias.application).await.unwrap().unwrap();
+    assert_eq!(kek.version, 2, "a new module key brings a new KEK");
+    assert!(matches!(third.material, KeyMaterial::Wrapped { kek_version: 2, .. }));
+    let ids: Vec<_> =
+        world.repository.list(&alias, 10).await.unwrap().into_iter().map(|key| key.id).collect();
+    assert_eq!(ids, [third.id.clone(), second.id.clone(), first.id.clone()]);
+    // The clock of the test, not the machine's, decided all this.
+    assert_ne!(world.clock.now().seconds() / 86_400, SystemClock.now().seconds() / 86_400);
+}
