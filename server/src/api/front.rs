@@ -15,7 +15,7 @@ use super::{
     exchange::{Exchange, new_request_id, peer_address},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
-    native::{Problem, transport_oauth},
+    native::{Problem, transport_oauth, with_sources},
     routes::Resources,
     transport::TransportError,
 };
@@ -82,7 +82,16 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         Err(refusal)
     }
 
-    /// Runs the operation: no longer than it may take, and whatever it does.
+    /// Lets the request in and runs its operation.
+    async fn enter(&self, request: Request, class: PathClass, request_id: &Arc<str>) -> Result<Response> {
+        let principal = self.admit(&request, class, request_id)?;
+        if class.public_certificate && *request.method() == Method::OPTIONS {
+            return Ok(Cors::preflight());
+        }
+        self.run(request, class, principal, request_id).await
+    }
+
+    /// Runs the operation, no longer than it may take.
     async fn run(
         &self,
         mut request: Request,
@@ -99,19 +108,13 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         let exchange =
             Arc::new(Exchange::new(Arc::clone(request_id), address, principal, limit, self.idle_timeout));
         request.set_data(Arc::clone(&exchange));
-        let answer = AssertUnwindSafe(self.routes.call(request)).catch_unwind();
-        // Packets take as long as they are large; pauses within them are bounded where they are read.
-        let answer = if class.body == BodyKind::Packet {
-            Ok(answer.await)
-        } else {
-            tokio::time::timeout(self.request_timeout, answer).await
-        };
-        match answer {
-            Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => {
-                tracing::error!(%request_id, "an operation panicked");
-                Err(TransportError::Internal.into())
-            }
+        let answer = self.routes.call(request);
+        if class.body == BodyKind::Packet {
+            // Packets take as long as they are large; pauses within them are bounded where they are read.
+            return answer.await;
+        }
+        match tokio::time::timeout(self.request_timeout, answer).await {
+            Ok(result) => result,
             Err(_elapsed) if exchange.is_body_complete() => {
                 tracing::error!(%request_id, "an operation did not end in time");
                 Err(TransportError::Overloaded.into())
@@ -132,7 +135,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         };
         let failure = TransportError::classify(&error, class.content_type());
         if failure == TransportError::Internal {
-            tracing::error!(request_id, %error, "a request failed inside");
+            tracing::error!(request_id, cause = with_sources(&error), "a request failed inside");
         }
         let mut response = match class.failures {
             FailureForm::Envelope => transport_envelope(failure, self.services.clock.now()),
@@ -157,13 +160,11 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         let class = PathClass::of(request.method(), uri.path());
         let page = if class.public_certificate { Some(self.cors.admitted(request.headers())) } else { None };
 
-        let result = match self.admit(&request, class, &request_id) {
-            Ok(_) if class.public_certificate && *request.method() == Method::OPTIONS => {
-                Ok(Cors::preflight())
-            }
-            Ok(principal) => self.run(request, class, principal, &request_id).await,
-            Err(refusal) => Err(refusal.into()),
-        };
+        let entered = AssertUnwindSafe(self.enter(request, class, &request_id)).catch_unwind().await;
+        let result = entered.unwrap_or_else(|_panic| {
+            tracing::error!(%request_id, "an operation panicked");
+            Err(TransportError::Internal.into())
+        });
         let mut response = match result {
             Ok(response) => response,
             Err(error) => self.failure(error, class, &uri, &request_id),

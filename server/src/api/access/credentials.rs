@@ -1,6 +1,6 @@
 //! Where a request carries its token.
 
-use poem::http::{HeaderMap, header};
+use poem::http::{HeaderMap, HeaderValue, header};
 
 /// A token as it was sent.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ fn bearer_token(value: &str) -> Option<&str> {
 /// Whether a browser sent the request for a page of another site than ours and those in `allowed`. Requests
 /// that browsers did not make say nothing of this kind.
 pub(crate) fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
-    let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if matches!(site, Some(b"cross-site" | b"same-site")) {
         return true;
     }
@@ -71,7 +71,7 @@ pub(crate) fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use poem::http::{HeaderName, HeaderValue};
+    use poem::http::HeaderName;
 
     use super::*;
 

@@ -19,6 +19,7 @@ impl ActuatorApi {
         operation_id = "actuatorHealth",
         tag = "Tag::Operation"
     )]
+    #[expect(clippy::unused_async, reason = "poem-openapi takes only asynchronous operations")]
     async fn health(&self) -> Json<ActuatorHealthAnswer> {
         Json(ActuatorHealthAnswer { status: "UP".to_owned() })
     }
@@ -30,6 +31,7 @@ impl ActuatorApi {
         operation_id = "actuatorInfo",
         tag = "Tag::Operation"
     )]
+    #[expect(clippy::unused_async, reason = "poem-openapi takes only asynchronous operations")]
     async fn info(&self) -> Json<ActuatorInfoAnswer> {
         Json(ActuatorInfoAnswer {
             build: BuildAnswer { name: "kunji".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },

@@ -132,7 +132,9 @@ impl Drop for DataAnswer {
 mod tests {
     use super::*;
 
-    fn check(text: &str) -> Result<(KeyAlias, Vec<u8>, CallerInputs), Vec<(&'static str, String)>> {
+    type Checked = Result<(KeyAlias, Vec<u8>, CallerInputs), Vec<(&'static str, String)>>;
+
+    fn check(text: &str) -> Checked {
         let request: CryptoRequest = serde_json::from_str(text).unwrap();
         match request.check() {
             Ok((alias, data, inputs)) => Ok((alias, data.to_vec(), inputs)),

@@ -262,9 +262,10 @@ fn success<T: Answer>(echo: &Echo, now: Timestamp, answer: &T) -> Response {
 
 fn failure(echo: &Echo, now: Timestamp, request_id: &str, refusal: &Refusal) -> Response {
     let codes: Vec<&str> = refusal.entries.iter().map(|entry| entry.code).collect();
-    match &refusal.cause {
-        Some(cause) => tracing::error!(request_id, ?codes, cause, "a request failed"),
-        None => tracing::info!(request_id, ?codes, "a request failed"),
+    if let Some(cause) = &refusal.cause {
+        tracing::error!(request_id, ?codes, cause, "a request failed");
+    } else {
+        tracing::info!(request_id, ?codes, "a request failed");
     }
     render(echo, now, refusal)
 }

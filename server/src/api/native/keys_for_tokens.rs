@@ -33,6 +33,7 @@ impl TokenKeysApi {
         operation_id = "readTokenKeys",
         tag = "Tag::Access"
     )]
+    #[expect(clippy::unused_async, reason = "poem-openapi takes only asynchronous operations")]
     async fn read(&self) -> KeySet {
         KeySet(self.services.access.json_web_key_set())
     }

@@ -12,8 +12,8 @@ mod rate_limit;
 use crate::{config::Settings, services::Services};
 
 pub(super) use self::{
-    oauth::{OAuthErrorCode, transport_oauth},
-    problem::{Problem, ProblemKind, RETRY_SECONDS, with_sources},
+    oauth::{OAuthErrorAnswer, OAuthErrorCode, transport_oauth},
+    problem::{Problem, ProblemAnswer, ProblemKind, RETRY_SECONDS, with_sources},
 };
 
 /// The resources of this module.

@@ -305,7 +305,6 @@ impl ApiResponse for TokenResponse {
 
     fn register(registry: &mut Registry) {
         TokenAnswer::register(registry);
-        OAuthErrorAnswer::register(registry);
     }
 }
 

@@ -147,9 +147,10 @@ impl Problem {
 
     /// The document.
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
-        match &self.cause {
-            Some(cause) => tracing::error!(request_id, code = self.kind.code(), cause, "a request failed"),
-            None => tracing::info!(request_id, code = self.kind.code(), "a request failed"),
+        if let Some(cause) = &self.cause {
+            tracing::error!(request_id, code = self.kind.code(), cause, "a request failed");
+        } else {
+            tracing::info!(request_id, code = self.kind.code(), "a request failed");
         }
         let document = ProblemAnswer {
             kind: self.kind.uri(),
@@ -204,9 +205,7 @@ impl ApiResponse for Problem {
         MetaResponses { responses: vec![] }
     }
 
-    fn register(registry: &mut Registry) {
-        <ProblemAnswer as poem_openapi::types::Type>::register(registry);
-    }
+    fn register(_: &mut Registry) {}
 }
 
 fn status_of(kind: ProblemKind) -> StatusCode {

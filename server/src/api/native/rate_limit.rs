@@ -63,26 +63,26 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn an_address_uses_up_its_own_allowance() {
         let limiter = AddressLimiter::per_minute(2);
-        assert_eq!(limiter.check(address("192.0.2.1")), Ok(()));
-        assert_eq!(limiter.check(address("192.0.2.1")), Ok(()));
-        let wait = limiter.check(address("192.0.2.1")).unwrap_err();
+        assert_eq!(limiter.check(Some(address("192.0.2.1"))), Ok(()));
+        assert_eq!(limiter.check(Some(address("192.0.2.1"))), Ok(()));
+        let wait = limiter.check(Some(address("192.0.2.1"))).unwrap_err();
         assert!((1..=31).contains(&wait), "{wait}");
-        assert_eq!(limiter.check(address("192.0.2.2")), Ok(()));
+        assert_eq!(limiter.check(Some(address("192.0.2.2"))), Ok(()));
     }
 
     #[test]
     fn a_network_counts_as_one() {
         let limiter = AddressLimiter::per_minute(1);
-        assert_eq!(limiter.check(address("2001:db8::1")), Ok(()));
-        assert!(limiter.check(address("2001:db8::2")).is_err());
-        assert_eq!(limiter.check(address("2001:db8:0:1::1")), Ok(()));
+        assert_eq!(limiter.check(Some(address("2001:db8::1"))), Ok(()));
+        assert!(limiter.check(Some(address("2001:db8::2"))).is_err());
+        assert_eq!(limiter.check(Some(address("2001:db8:0:1::1"))), Ok(()));
     }
 
     #[test]

@@ -5,13 +5,14 @@
 //! operation names the operation that it needs a role for.
 
 use poem::http::StatusCode;
+use poem_openapi::{registry::Registry, types::Type};
 use serde_json::{Map, Value, json};
 
 use super::failures;
 use crate::{
     api::{
         mosip::Fault,
-        native::{OAuthErrorCode, Problem, ProblemKind},
+        native::{OAuthErrorAnswer, OAuthErrorCode, Problem, ProblemAnswer, ProblemKind},
         transport::TransportError,
     },
     domain::access::Operation,
@@ -51,6 +52,13 @@ pub(super) fn complete(mut document: Value) -> Value {
 }
 
 fn complete_schemas(schemas: &mut Map<String, Value>) {
+    // Operations do not name the forms of failures themselves.
+    let mut registry = Registry::new();
+    ProblemAnswer::register(&mut registry);
+    OAuthErrorAnswer::register(&mut registry);
+    for (name, schema) in &registry.schemas {
+        schemas.insert(name.clone(), serde_json::to_value(schema).unwrap_or_default());
+    }
     for (name, schema) in schemas.iter_mut() {
         if let Some(members) = schema.as_object_mut() {
             members.remove("title");
@@ -59,7 +67,7 @@ fn complete_schemas(schemas: &mut Map<String, Value>) {
             complete_answer_envelope(schema);
         } else if name.ends_with("Answer") {
             require_all(schema);
-        } else if name.ends_with("Request") {
+        } else if name.ends_with("Request") && name != "TokenRequest" {
             let required = REQUIRED.iter().find(|(known, _)| known == name).map(|(_, members)| *members);
             complete_request(schema, required);
         } else if name.ends_with("RequestEnvelope") {
@@ -226,7 +234,7 @@ fn complete_operation(path: &str, operation: &mut Value) {
         complete_problems(responses, &id, &transport);
     }
     for (status, response) in responses.iter_mut() {
-        add_headers(status, response, &id);
+        add_headers(status, response, &id, enveloped);
     }
     responses.sort_keys();
 }
@@ -240,13 +248,13 @@ fn complete_enveloped(responses: &mut Map<String, Value>, id: &str, transport: &
         let mut examples = Map::new();
         for fault in faults {
             let value = failures::envelope(fault.code(), fault.text());
-            failures::add_example(&mut examples, fault.code(), fault.code(), value);
+            failures::add_example(&mut examples, fault.code(), fault.code(), &value);
         }
         media["examples"] = Value::Object(examples);
     }
     let mut add = |status: u16, code: &str, text: &str| {
         let schema = "#/components/schemas/FailureEnvelope";
-        add_failure(responses, status, ENVELOPE, schema, code, text, failures::envelope(code, text));
+        add_failure(responses, status, ENVELOPE, schema, code, text, &failures::envelope(code, text));
     };
     for error in transport {
         let (status, code, text) = crate::api::mosip::transport_entry(*error);
@@ -264,7 +272,7 @@ fn complete_problems(responses: &mut Map<String, Value>, id: &str, transport: &[
     let mut add = |kind: ProblemKind, detail: &str| {
         let schema = "#/components/schemas/ProblemAnswer";
         let value = failures::problem(kind, detail);
-        add_failure(responses, kind.status(), PROBLEM, schema, kind.code(), kind.title(), value);
+        add_failure(responses, kind.status(), PROBLEM, schema, kind.code(), kind.title(), &value);
     };
     for kind in failures::problems(id) {
         add(*kind, kind.title());
@@ -280,7 +288,7 @@ fn complete_oauth(responses: &mut Map<String, Value>, transport: &[TransportErro
         let schema = "#/components/schemas/OAuthErrorAnswer";
         let mut value = failures::oauth(code);
         value["error_description"] = json!(text);
-        add_failure(responses, status, ENVELOPE, schema, code.name(), text, value);
+        add_failure(responses, status, ENVELOPE, schema, code.name(), text, &value);
     };
     for code in OAuthErrorCode::ALL {
         add(code.status().as_u16(), code, code.description());
@@ -298,7 +306,7 @@ fn add_failure(
     schema: &str,
     code: &str,
     summary: &str,
-    value: Value,
+    value: &Value,
 ) {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let response = responses.entry(status.to_string()).or_insert_with(
@@ -313,13 +321,13 @@ fn add_failure(
     }
 }
 
-fn add_headers(status: &str, response: &mut Value, id: &str) {
+fn add_headers(status: &str, response: &mut Value, id: &str, enveloped: bool) {
     let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
     let mut add = |name: &str, description: &str| response["headers"][name] = text(description);
     add("X-Request-Id", "Names the request in the server's log.");
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
-        ("401", _) => add("WWW-Authenticate", "How to authenticate; not under the envelope."),
+        ("401", _) if !enveloped => add("WWW-Authenticate", "How to authenticate."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");
             add("Set-Cookie", "The access token in the cookie `Authorization`.");

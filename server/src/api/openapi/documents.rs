@@ -30,12 +30,14 @@ impl DocumentsApi {
 impl DocumentsApi {
     /// Read this description
     #[oai(path = "/openapi.json", method = "get", operation_id = "readDescription", tag = "Tag::Operation")]
+    #[expect(clippy::unused_async, reason = "poem-openapi takes only asynchronous operations")]
     async fn description(&self) -> DescriptionAnswer {
         DescriptionAnswer(self.document.clone())
     }
 
     /// Read and try this description in a browser
     #[oai(path = "/docs", method = "get", operation_id = "browseDescription", tag = "Tag::Operation")]
+    #[expect(clippy::unused_async, reason = "poem-openapi takes only asynchronous operations")]
     async fn docs(&self) -> PageAnswer {
         PageAnswer { html: self.page.clone(), policy: self.page_policy.clone() }
     }

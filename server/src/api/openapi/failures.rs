@@ -55,9 +55,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ModuleKeyMissing,
             P::QuotaExceeded,
             P::ReferenceNotAllowed,
-            P::RequestIncomplete,
             P::RequestInvalid,
-            P::RequestTimeout,
             P::RootKeyMissing,
             P::SigningKey,
         ],
@@ -68,16 +66,14 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ForeignKey,
             P::PacketMalformed,
             P::PolicyForbids,
-            P::RequestIncomplete,
             P::RequestInvalid,
-            P::RequestTimeout,
             P::SigningKey,
             P::UnknownKey,
         ],
-        "readPublicCertificate" => &[P::CertificateNotFound, P::RateExceeded, P::Unavailable],
-        "createClient" => {
-            &[P::ClientExists, P::ClientInvalid, P::RequestIncomplete, P::RequestInvalid, P::RequestTimeout]
+        "readPublicCertificate" => {
+            &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "createClient" => &[P::ClientExists, P::ClientInvalid, P::RequestInvalid],
         _ => &[],
     }
 }
@@ -92,13 +88,13 @@ pub(super) fn transport(anonymous: bool, has_body: bool, media_type: &'static st
         })
         .filter(|error| match error {
             TransportError::Unauthenticated | TransportError::Forbidden => !anonymous,
-            TransportError::MediaType { .. } | TransportError::TooLarge { .. } | TransportError::Timeout => {
-                has_body
-            }
+            TransportError::Body
+            | TransportError::MediaType { .. }
+            | TransportError::TooLarge { .. }
+            | TransportError::Timeout => has_body,
             TransportError::Internal => true,
             TransportError::Overloaded => !anonymous || has_body,
-            TransportError::Body
-            | TransportError::ForeignOrigin
+            TransportError::ForeignOrigin
             | TransportError::MethodNotAllowed
             | TransportError::NotFound
             | TransportError::Parameter { .. } => false,
@@ -132,11 +128,11 @@ pub(super) fn oauth(code: OAuthErrorCode) -> Value {
 }
 
 /// Adds an example under its code; a code that is there already gets a number.
-pub(super) fn add_example(examples: &mut Map<String, Value>, code: &str, summary: &str, value: Value) {
+pub(super) fn add_example(examples: &mut Map<String, Value>, code: &str, summary: &str, value: &Value) {
     let mut name = code.to_owned();
     let mut number = 2;
     while let Some(existing) = examples.get(&name) {
-        if existing["value"] == value {
+        if existing.get("value") == Some(value) {
             return;
         }
         name = format!("{code}-{number}");

@@ -17,11 +17,7 @@ impl Page {
         // Inside a script element only `</` could end it; in JSON it can be written otherwise.
         let document = document.replace("</", "<\\/");
         let html = service.swagger_ui_html().replacen(&service.spec(), &document, 1);
-        let html = html.replacen(
-            "deepLinking: true,",
-            "deepLinking: true, validatorUrl: null, persistAuthorization: false,",
-            1,
-        );
+        let html = html.replacen("deepLinking: true,", "deepLinking: true, validatorUrl: null,", 1);
         let policy = format!(
             "default-src 'none'; script-src {}; style-src {}; img-src 'self' data:; connect-src 'self'; \
              base-uri 'none'; form-action 'none'; frame-ancestors 'none'",

@@ -108,9 +108,8 @@ mod tests {
         announced: Option<u64>,
         limit: u64,
     ) -> Result<Bytes, TransportError> {
-        let body = Body::from_bytes_stream(stream::iter(
-            pieces.to_vec().into_iter().map(|piece| io::Result::Ok(Bytes::from_static(piece))),
-        ));
+        let pieces: Vec<_> = pieces.iter().map(|piece| io::Result::Ok(Bytes::from_static(piece))).collect();
+        let body = Body::from_bytes_stream(stream::iter(pieces));
         let mut builder = Request::builder();
         if let Some(announced) = announced {
             builder = builder.header(header::CONTENT_LENGTH, announced);
@@ -138,10 +137,10 @@ mod tests {
         assert_eq!(read(&[], Some(4), 3).await, too_large);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_pause_ends_a_stream() {
         let pieces = stream::iter([Ok(Bytes::from_static(b"a"))]).chain(stream::pending());
-        let mut pieces = pin!(within_idle_time(pieces, Duration::from_secs(30)));
+        let mut pieces = pin!(within_idle_time(pieces, Duration::from_millis(10)));
         assert_eq!(pieces.next().await.unwrap().unwrap(), "a");
         assert_eq!(pieces.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(pieces.next().await.is_none());
