@@ -155,6 +155,7 @@ fn services(
         },
         PacketSettings {
             limit_bytes: settings.packet_limit_bytes,
+            spooled_bodies: settings.spooled_bodies,
             spool_threshold_bytes: settings.spool_threshold_bytes,
             splitter: Splitter::new(settings.splitter.as_bytes())?,
             keys_without_thumbprint: settings

@@ -19,6 +19,7 @@ impl Settings {
             ("pkcs11_queue", self.pkcs11_queue),
             ("secret_hash_concurrency", self.secret_hash_concurrency),
             ("max_connections", self.max_connections),
+            ("spooled_bodies", self.spooled_bodies),
             ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
         ] {
             if value == 0 {

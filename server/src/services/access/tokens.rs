@@ -159,13 +159,12 @@ impl AccessTokens {
             return Err(TokenRefusal::Invalid);
         }
         let name = sha256(token.as_bytes());
-        let (principal, expires) = match self.verified.get(&name) {
-            Some(verified) => verified,
-            None => {
-                let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
-                self.verified.insert(name, verified.clone());
-                verified
-            }
+        let (principal, expires) = if let Some(verified) = self.verified.get(&name) {
+            verified
+        } else {
+            let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
+            self.verified.insert(name, verified.clone());
+            verified
         };
         if self.clock.now() >= Timestamp::from_seconds(expires) {
             self.verified.invalidate(&name);

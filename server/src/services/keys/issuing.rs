@@ -286,7 +286,7 @@ struct HolderPublicKey(SubjectPublicKeyInfoOwned);
 
 impl EncodePublicKey for HolderPublicKey {
     fn to_public_key_der(&self) -> spki::Result<Document> {
-        Ok(Document::try_from(&self.0)?)
+        Document::try_from(&self.0)
     }
 }
 

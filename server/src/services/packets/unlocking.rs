@@ -59,9 +59,7 @@ impl Unlocker {
         total: u64,
         inputs: &CallerInputs,
     ) -> Result<Unlocked, PacketError> {
-        if !self.policies.admits(&alias.application, &call.principal.name) {
-            return Err(PacketError::AccessListed);
-        }
+        self.check_admitted(call, alias)?;
         let envelope = Envelope::read(head, total, &self.splitter)?;
         if let Some(thumbprint) = envelope.claimed_thumbprint() {
             if let Some(key) = self.directory.by_thumbprint(&thumbprint).await.map_err(KeyError::from)? {
@@ -81,6 +79,15 @@ impl Unlocker {
             }
         }
         self.unlock_without_thumbprint(alias, &envelope, head, inputs).await
+    }
+
+    /// Whether the application's policy admits the caller.
+    pub(super) fn check_admitted(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
+        if self.policies.admits(&alias.application, &call.principal.name) {
+            Ok(())
+        } else {
+            Err(PacketError::AccessListed)
+        }
     }
 
     async fn unlock_without_thumbprint(
@@ -121,11 +128,7 @@ impl Unlocker {
         head: &[u8],
     ) -> Result<Option<DataKey>, PacketError> {
         let private = self.private_keys.load(key).await?;
-        let wrapped = usize::try_from(frame.wrapped_key.start)
-            .ok()
-            .zip(usize::try_from(frame.wrapped_key.end).ok())
-            .and_then(|(start, end)| head.get(start..end))
-            .ok_or(FormatError::HeadIncomplete)?;
+        let wrapped = frame.wrapped_key_in(head).ok_or(FormatError::HeadIncomplete)?;
         // RSA-2048 takes about 0.2 ms, less than handing it to another thread and back would disturb.
         if key.modulus == ModulusLength::Rsa2048 {
             return Ok(private.unwrap_data_key(wrapped));
