@@ -44,7 +44,7 @@ impl Settings {
             }
         }
         for (application, policy) in &self.policies {
-            if ApplicationId::parse(application).is_err() {
+            if ApplicationId::parse_any(application).is_err() || application == ApplicationId::INTERNAL {
                 return senseless("policies", "has a name that is no application id");
             }
             if policy.pre_expire_days >= policy.validity_days {

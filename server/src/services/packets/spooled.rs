@@ -49,10 +49,13 @@ impl PacketService {
         content: BodyStream,
         inputs: CallerInputs,
     ) -> Result<ContentStream, PacketError> {
-        if alias.role() != AliasRole::Base {
-            return Err(PacketError::SigningKey);
-        }
-        let (content, beginning) = match self.gather(content).await? {
+        let taken = async {
+            if alias.role() != AliasRole::Base {
+                return Err(PacketError::SigningKey);
+            }
+            self.gather(content).await
+        };
+        let (content, beginning) = match self.taken(call, Operation::Encrypt, alias, taken.await).await? {
             Gathered::Whole(content) => {
                 let packet = self.encrypt(call, alias, Plaintext::new(content), inputs).await?;
                 return Ok(in_memory(Bytes::from(packet)));
@@ -99,9 +102,12 @@ impl PacketService {
         packet: BodyStream,
         inputs: CallerInputs,
     ) -> Result<ContentStream, PacketError> {
-        // Before gigabytes are taken in for nothing.
-        self.unlocker.check_admitted(call, alias)?;
-        let (packet, beginning) = match self.gather(packet).await? {
+        let taken = async {
+            // Before gigabytes are taken in for nothing.
+            self.unlocker.check_admitted(call, alias)?;
+            self.gather(packet).await
+        };
+        let (packet, beginning) = match self.taken(call, Operation::Decrypt, alias, taken.await).await? {
             Gathered::Whole(packet) => {
                 let content = self.decrypt(call, alias, packet, inputs).await?;
                 return Ok(in_memory(Bytes::from_owner(content.into_inner())));
@@ -135,6 +141,20 @@ impl PacketService {
             decrypter.update(piece).map_err(std::io::Error::other)
         };
         Ok(ContentStream { length, pieces: read_pieces(file, length, decrypt) })
+    }
+
+    /// Records that a body was not taken in; when it was, its outcome is recorded later.
+    async fn taken(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: &KeyAlias,
+        result: Result<Gathered, PacketError>,
+    ) -> Result<Gathered, PacketError> {
+        match result {
+            Ok(gathered) => Ok(gathered),
+            refused @ Err(_) => self.auditor.finish(call, operation, Some(alias), refused, |_| None).await,
+        }
     }
 
     /// Waits for one of the places that spooled bodies have: they bound the disk and the threads in use. Held
