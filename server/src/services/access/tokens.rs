@@ -85,6 +85,7 @@ struct RealmAccess {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    typ: String,
     kid: String,
     #[serde(default)]
     crit: Option<serde_json::Value>,
@@ -179,7 +180,7 @@ impl AccessTokens {
         let (header, claims) = input.split_once('.')?;
         let decode = |text: &str| decode_base64(text, TOKEN_MAX_BYTES).ok();
         let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
-        if header.alg != "RS256" || header.crit.is_some() {
+        if header.alg != "RS256" || header.typ != "JWT" || header.crit.is_some() {
             return None;
         }
         let signature = decode(signature)?;
