@@ -1,22 +1,28 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
     http::{Method, Uri, header},
 };
+use tokio::task::JoinError;
 
 use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
     allowed_methods::AllowedMethods,
     cors::Cors,
-    exchange::{Exchange, new_request_id, peer_address},
+    exchange::{BodyBounds, Exchange, new_request_id, peer_address},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
     native::{Problem, transport_oauth, with_sources},
     routes::Resources,
+    serve::Place,
     transport::TransportError,
 };
 use crate::{
@@ -30,7 +36,7 @@ const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
 
 /// Lets a request in or not, bounds it, and gives its answer the form that its caller understands.
 pub(super) struct Front<E> {
-    routes: E,
+    routes: Arc<E>,
     services: Services,
     cors: Cors,
     allowed_methods: AllowedMethods,
@@ -40,10 +46,10 @@ pub(super) struct Front<E> {
     idle_timeout: Duration,
 }
 
-impl<E: Endpoint<Output = Response>> Front<E> {
+impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     pub(super) fn new(routes: E, services: &Services, settings: &Settings) -> Self {
         Self {
-            routes,
+            routes: Arc::new(routes),
             services: services.clone(),
             cors: Cors::new(settings.cors_origins.clone()),
             allowed_methods: AllowedMethods::of::<Resources>(),
@@ -91,7 +97,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         self.run(request, class, principal, request_id).await
     }
 
-    /// Runs the operation, no longer than it may take.
+    /// Runs the operation, and waits no longer than it may take.
     async fn run(
         &self,
         mut request: Request,
@@ -104,11 +110,11 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             BodyKind::Packet => self.packet_limit,
             BodyKind::Credentials => CREDENTIALS_LIMIT_BYTES.min(self.json_limit),
         };
+        let body = BodyBounds { limit, arrival: self.request_timeout, pause: self.idle_timeout };
         let address = peer_address(&request);
-        let exchange =
-            Arc::new(Exchange::new(Arc::clone(request_id), address, principal, limit, self.idle_timeout));
+        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));
-        let answer = self.routes.call(request);
+        let answer = begin(&self.routes, request);
         if class.body == BodyKind::Packet {
             // Packets take as long as they are large; pauses within them are bounded where they are read.
             return answer.await;
@@ -151,7 +157,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
+impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
@@ -176,5 +182,70 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
         headers::complete(&mut response, &request_id);
         tracing::debug!(%request_id, path = ?uri.path(), status = response.status().as_u16(), "answered");
         Ok(response)
+    }
+}
+
+/// Begins an operation. It goes on to its end when nobody waits for it any more, because the caller hung up or
+/// was told that it takes too long: nothing may be made and then not recorded.
+fn begin<E>(routes: &Arc<E>, request: Request) -> impl Future<Output = Result<Response>> + Send + use<E>
+where
+    E: Endpoint<Output = Response> + 'static,
+{
+    let routes = Arc::clone(routes);
+    // Kept for as long as the operation runs, so that the server's end waits for it too.
+    let place = request.data::<Arc<Place>>().cloned();
+    let task = tokio::spawn(async move {
+        let answer = routes.call(request).await;
+        drop(place);
+        answer
+    });
+    async move {
+        match task.await.map_err(JoinError::try_into_panic) {
+            Ok(answer) => answer,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_cancelled)) => Err(TransportError::Internal.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{endpoint::make, http::StatusCode};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_ends_although_nobody_waits() {
+        let (entered, release, ended) =
+            (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let routes = {
+            let (entered, release, ended) = (Arc::clone(&entered), Arc::clone(&release), Arc::clone(&ended));
+            make(move |_| {
+                let (entered, release, ended) =
+                    (Arc::clone(&entered), Arc::clone(&release), Arc::clone(&ended));
+                async move {
+                    entered.notify_one();
+                    release.notified().await;
+                    ended.notify_one();
+                    Ok::<_, poem::Error>(Response::from(StatusCode::NO_CONTENT))
+                }
+            })
+        };
+        let answer = begin(&Arc::new(routes), Request::default());
+        entered.notified().await;
+        drop(answer);
+        release.notify_one();
+        ended.notified().await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_whoever_waits() {
+        let routes = make(|request| async move {
+            request.header("absent").unwrap();
+            Ok::<_, poem::Error>(Response::default())
+        });
+        let answer = begin(&Arc::new(routes), Request::default());
+        assert!(AssertUnwindSafe(answer).catch_unwind().await.is_err());
     }
 }

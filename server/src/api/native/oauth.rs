@@ -312,9 +312,12 @@ impl ApiResponse for TokenResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use poem_openapi::payload::ParsePayload;
 
     use super::*;
+    use crate::api::exchange::BodyBounds;
 
     async fn credentials(
         authorization: Option<&str>,
@@ -325,7 +328,9 @@ mod tests {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let mut request = builder.body(body);
-        let exchange = Exchange::new("r".into(), None, None, 16_384, std::time::Duration::ZERO);
+        let time = Duration::from_secs(30);
+        let bounds = BodyBounds { limit: 16_384, arrival: time, pause: time };
+        let exchange = Exchange::new("r".into(), None, None, bounds);
         request.set_data(Arc::new(exchange));
         let (request, mut body) = request.split();
         let form = Form::from_request(&request, &mut body).await.unwrap();

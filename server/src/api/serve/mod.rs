@@ -88,11 +88,9 @@ where
             scheme: Scheme::HTTP,
             limits,
             ended: ended.clone(),
+            place: Arc::new(Place { _permit: permit }),
         };
-        tokio::spawn(async move {
-            connection.run(stream).await;
-            drop(permit);
-        });
+        tokio::spawn(connection.run(stream));
     }
 
     drop(listener);
@@ -138,6 +136,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// The place that a connection takes among those there may be at once; an extension of its requests. Whoever
+/// still works for the connection keeps it.
+#[derive(Debug)]
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+}
+
 /// One connection, whatever carries it.
 struct Connection<E> {
     endpoint: Arc<E>,
@@ -146,6 +151,7 @@ struct Connection<E> {
     scheme: Scheme,
     limits: ServeLimits,
     ended: watch::Receiver<bool>,
+    place: Arc<Place>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
@@ -153,8 +159,9 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: S) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let endpoint = Arc::clone(&self.endpoint);
-            let request =
+            let mut request =
                 Request::from((request, self.local.clone(), self.remote.clone(), self.scheme.clone()));
+            request.set_data(Arc::clone(&self.place));
             async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
         });
         let stream = TokioIo::new(StallGuard::new(stream, self.limits.stall_timeout));
