@@ -9,6 +9,9 @@ use poem::{
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 
+/// Seconds after which a caller may try again what was not available.
+pub(super) const RETRY_SECONDS: u32 = 5;
+
 /// A request that did not reach its operation, or did not come back from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TransportError {
@@ -48,6 +51,14 @@ pub(super) enum TransportError {
     /// The request took too long to arrive.
     #[error("the request did not arrive in time; send it again")]
     Timeout,
+    /// Too many requests of the address failed lately.
+    #[error(
+        "too many requests from this address failed; wait for {seconds} s, and check the credentials sent"
+    )]
+    TooManyFailures {
+        /// Seconds until the next one is heard.
+        seconds: u32,
+    },
     /// The body is larger than the limit.
     #[error("the request body is larger than {limit} bytes; send less, or have the limit raised")]
     TooLarge {
@@ -61,7 +72,7 @@ pub(super) enum TransportError {
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -73,6 +84,7 @@ impl TransportError {
         Self::Parameter { name: "applicationId" },
         Self::Timeout,
         Self::TooLarge { limit: 67_108_864 },
+        Self::TooManyFailures { seconds: 2 },
         Self::Unauthenticated,
     ];
 
@@ -88,7 +100,17 @@ impl TransportError {
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+        }
+    }
+
+    /// Seconds after which the caller may try again.
+    pub(super) const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Overloaded => Some(RETRY_SECONDS),
+            Self::TooManyFailures { seconds } => Some(seconds),
+            _ => None,
         }
     }
 

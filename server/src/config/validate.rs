@@ -29,6 +29,9 @@ impl Settings {
         if !(60..=86_400).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
+        if !(1..=60_000).contains(&self.token_failures_per_minute) {
+            return senseless("token_failures_per_minute", "must be from 1 to 60000");
+        }
         if self.modulus().is_none() {
             return senseless("rsa_bits", "must be 2048, 3072 or 4096");
         }

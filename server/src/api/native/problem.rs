@@ -14,7 +14,10 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::{
-    api::{transport::TransportError, wire::JsonFault},
+    api::{
+        transport::{RETRY_SECONDS, TransportError},
+        wire::JsonFault,
+    },
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
@@ -25,9 +28,6 @@ use crate::{
 
 /// The content type of problem documents.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// Seconds after which a caller may try again what was not available.
-pub(crate) const RETRY_SECONDS: u32 = 5;
 
 macro_rules! problem_kinds {
     ($($name:ident, $code:literal, $status:literal, $title:literal;)+) => {
@@ -240,10 +240,10 @@ impl From<TransportError> for Problem {
             TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
             TransportError::Timeout => ProblemKind::RequestTimeout,
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
+            TransportError::TooManyFailures { .. } => ProblemKind::RateExceeded,
             TransportError::Unauthenticated => ProblemKind::Unauthenticated,
         };
-        let problem = Self::new(kind, error.to_string());
-        if kind == ProblemKind::Unavailable { problem.with_retry_after(RETRY_SECONDS) } else { problem }
+        Self { retry_after: error.retry_after(), ..Self::new(kind, error.to_string()) }
     }
 }
 
