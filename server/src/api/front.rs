@@ -34,6 +34,9 @@ use crate::{
 /// Largest body of the routes that take a client's secret; they are open to everyone.
 const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
 
+/// Longest time for the body of a request that anyone may send; all of them are small.
+const ANONYMOUS_ARRIVAL: Duration = Duration::from_secs(10);
+
 /// Lets a request in or not, bounds it, and gives its answer the form that its caller understands.
 pub(super) struct Front<E> {
     routes: Arc<E>,
@@ -110,7 +113,9 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             BodyKind::Packet => self.packet_limit,
             BodyKind::Credentials => CREDENTIALS_LIMIT_BYTES.min(self.json_limit),
         };
-        let body = BodyBounds { limit, arrival: self.request_timeout, pause: self.idle_timeout };
+        let arrival =
+            if class.anonymous { ANONYMOUS_ARRIVAL.min(self.request_timeout) } else { self.request_timeout };
+        let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
         let address = peer_address(&request);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));

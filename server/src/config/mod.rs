@@ -79,6 +79,8 @@ pub struct Settings {
     pub spooled_bodies: usize,
     /// Connections at once.
     pub max_connections: usize,
+    /// Connections of one address at once.
+    pub max_connections_per_address: usize,
     /// Longest time for a request's header to arrive.
     pub header_timeout_seconds: u64,
     /// Longest time for a JSON request from its header to the end of its answer.

@@ -19,12 +19,16 @@ impl Settings {
             ("pkcs11_queue", self.pkcs11_queue),
             ("secret_hash_concurrency", self.secret_hash_concurrency),
             ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
             ("spooled_bodies", self.spooled_bodies),
             ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
         ] {
             if value == 0 {
                 return senseless(name, "must be at least 1");
             }
+        }
+        if self.max_connections_per_address > self.max_connections {
+            return senseless("max_connections_per_address", "must not be above max_connections");
         }
         if !(60..=86_400).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");

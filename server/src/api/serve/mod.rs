@@ -1,5 +1,6 @@
 //! Connections: how many, how slow, and how they end.
 
+mod peers;
 mod stall;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -17,7 +18,10 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
-use self::stall::StallGuard;
+use self::{
+    peers::{PeerPlace, Peers},
+    stall::StallGuard,
+};
 use crate::config::Settings;
 
 /// Pause after the system could not give us a connection (no more descriptors, no memory).
@@ -32,6 +36,8 @@ const MAX_CONNECTIONS: usize = 1 << 20;
 pub struct ServeLimits {
     /// Connections at once; more wait to be accepted.
     pub max_connections: usize,
+    /// Connections of one address at once; more are closed unheard.
+    pub max_connections_per_address: usize,
     /// Longest time for a request's header to arrive, and for a kept connection to stay unused.
     pub header_timeout: Duration,
     /// Longest time that a peer may take nothing of an answer.
@@ -44,6 +50,7 @@ impl From<&Settings> for ServeLimits {
     fn from(settings: &Settings) -> Self {
         Self {
             max_connections: settings.max_connections,
+            max_connections_per_address: settings.max_connections_per_address,
             header_timeout: Duration::from_secs(settings.header_timeout_seconds),
             stall_timeout: Duration::from_secs(settings.idle_timeout_seconds),
             shutdown: Duration::from_secs(settings.shutdown_seconds),
@@ -69,6 +76,7 @@ where
     let endpoint = Arc::new(endpoint);
     let permits = limits.max_connections.clamp(1, MAX_CONNECTIONS);
     let connections = Arc::new(Semaphore::new(permits));
+    let peers = Peers::new(limits.max_connections_per_address);
     let (ending, ended) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
 
@@ -81,6 +89,10 @@ where
                 None => continue,
             },
         };
+        let Some(peer_place) = peers.enter(peer.ip()) else {
+            tracing::debug!(%peer, "a connection was closed: its address has enough");
+            continue;
+        };
         let connection = Connection {
             endpoint: Arc::clone(&endpoint),
             local: local.clone(),
@@ -88,7 +100,7 @@ where
             scheme: Scheme::HTTP,
             limits,
             ended: ended.clone(),
-            place: Arc::new(Place { _permit: permit }),
+            place: Arc::new(Place { _peer: peer_place, _permit: permit }),
         };
         tokio::spawn(connection.run(stream));
     }
@@ -138,8 +150,9 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// The place that a connection takes among those there may be at once; an extension of its requests. Whoever
 /// still works for the connection keeps it.
-#[derive(Debug)]
 pub(super) struct Place {
+    // Given back first: whoever takes the permit next may be the same peer.
+    _peer: PeerPlace,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -208,6 +221,7 @@ mod tests {
 
     const LIMITS: ServeLimits = ServeLimits {
         max_connections: 2,
+        max_connections_per_address: 2,
         header_timeout: Duration::from_millis(200),
         stall_timeout: Duration::from_secs(30),
         shutdown: Duration::from_secs(5),
@@ -283,6 +297,17 @@ mod tests {
         stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
         let answer = read_to_end(&mut stream).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_above_the_limit_of_an_address_are_closed() {
+        let server = start(hello(), ServeLimits { max_connections: 3, ..LIMITS }).await;
+        let first = TcpStream::connect(server.address).await.unwrap();
+        let second = TcpStream::connect(server.address).await.unwrap();
+        let mut third = TcpStream::connect(server.address).await.unwrap();
+        let mut byte = [0];
+        assert!(matches!(third.read(&mut byte).await, Ok(0) | Err(_)));
+        drop((first, second));
     }
 
     #[tokio::test]
