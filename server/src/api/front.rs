@@ -34,6 +34,10 @@ use crate::{
 /// Largest body of the routes that take a client's secret; they are open to everyone.
 const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
 
+/// Longest path and query that are looked at, in bytes.
+const URI_LIMIT_BYTES: usize = 8 * 1024;
+/// Characters of a path that stand in the log; it is the caller's to choose.
+const SHOWN_CHARS: usize = 128;
 /// Longest time for the body of a request that anyone may send; all of them are small.
 const ANONYMOUS_ARRIVAL: Duration = Duration::from_secs(10);
 
@@ -87,12 +91,17 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             }
         };
         let address = peer_address(request);
-        tracing::warn!(request_id, ?address, path = ?request.uri().path(), reason, "refused");
+        tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
     }
 
     /// Lets the request in and runs its operation.
     async fn enter(&self, request: Request, class: PathClass, request_id: &Arc<str>) -> Result<Response> {
+        let uri = request.uri();
+        let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
+        if length > URI_LIMIT_BYTES {
+            return Err(TransportError::UriTooLong.into());
+        }
         let principal = self.admit(&request, class, request_id)?;
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
@@ -185,9 +194,14 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
             Cors::decorate(admitted, &mut response);
         }
         headers::complete(&mut response, &request_id);
-        tracing::debug!(%request_id, path = ?uri.path(), status = response.status().as_u16(), "answered");
+        tracing::debug!(%request_id, path = ?shown(uri.path()), status = response.status().as_u16(), "answered");
         Ok(response)
     }
+}
+
+/// As much of a path as is logged.
+fn shown(path: &str) -> &str {
+    path.char_indices().nth(SHOWN_CHARS).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
 }
 
 /// Begins an operation. It goes on to its end when nobody waits for it any more, because the caller hung up or
@@ -242,6 +256,15 @@ mod tests {
         drop(answer);
         release.notify_one();
         ended.notified().await;
+    }
+
+    #[test]
+    fn little_of_a_path_is_shown() {
+        assert_eq!(shown("/v1/clients"), "/v1/clients");
+        let long = "é".repeat(129);
+        assert_eq!(shown(&long).chars().count(), 128);
+        // Logged by `Debug`.
+        assert_eq!(format!("{:?}", shown("/a\n\u{1b}[31m")), r#""/a\n\u{1b}[31m""#);
     }
 
     #[tokio::test]

@@ -65,6 +65,9 @@ pub(super) enum TransportError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The path and query are longer than any that is served.
+    #[error("path and query are longer than 8192 bytes; nothing here has such an address")]
+    UriTooLong,
     /// There is no token, or it is not accepted.
     #[error("a valid access token is needed; take one at /oauth2/token")]
     Unauthenticated,
@@ -72,7 +75,7 @@ pub(super) enum TransportError {
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -86,6 +89,7 @@ impl TransportError {
         Self::TooLarge { limit: 67_108_864 },
         Self::TooManyFailures { seconds: 2 },
         Self::Unauthenticated,
+        Self::UriTooLong,
     ];
 
     /// The status outside of the envelope's "200 for whatever a caller did wrong".
@@ -102,6 +106,7 @@ impl TransportError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
         }
     }
 

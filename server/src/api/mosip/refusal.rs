@@ -88,6 +88,7 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
         TransportError::Timeout => ("KER-KMS-408", error.to_string().into()),
         TransportError::TooLarge { .. } => ("KER-KMS-413", error.to_string().into()),
         TransportError::TooManyFailures { .. } => ("KER-KMS-429", error.to_string().into()),
+        TransportError::UriTooLong => ("KER-KMS-414", error.to_string().into()),
         TransportError::Unauthenticated => {
             (Fault::AuthenticationFailed.code(), Fault::AuthenticationFailed.text().into())
         }

@@ -89,6 +89,7 @@ problem_kinds! {
     TooLarge, "request.too_large", 413, "The body is larger than the limit";
     Unauthenticated, "access.unauthenticated", 401, "A valid access token is needed";
     Unavailable, "service.unavailable", 503, "The server cannot do this now";
+    UriTooLong, "request.uri_too_long", 414, "Path and query are too long";
     UnknownKey, "packet.unknown_key", 404, "No key of this server has the packet's thumbprint";
 }
 
@@ -242,6 +243,7 @@ impl From<TransportError> for Problem {
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
             TransportError::TooManyFailures { .. } => ProblemKind::RateExceeded,
             TransportError::Unauthenticated => ProblemKind::Unauthenticated,
+            TransportError::UriTooLong => ProblemKind::UriTooLong,
         };
         Self { retry_after: error.retry_after(), ..Self::new(kind, error.to_string()) }
     }

@@ -103,7 +103,8 @@ pub(super) fn transport(
             TransportError::ForeignOrigin
             | TransportError::MethodNotAllowed
             | TransportError::NotFound
-            | TransportError::Parameter { .. } => false,
+            | TransportError::Parameter { .. }
+            | TransportError::UriTooLong => false,
         })
         .collect()
 }
