@@ -1,5 +1,6 @@
 //! Connections: how many, how slow, and how they end.
 
+mod linger;
 mod peers;
 mod stall;
 
@@ -19,6 +20,7 @@ use tokio::{
 };
 
 use self::{
+    linger::Linger,
     peers::{PeerPlace, Peers},
     stall::StallGuard,
 };
@@ -28,6 +30,8 @@ use crate::config::Settings;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Room for the header of one request; also the largest piece that a body is read in.
 const READ_BUFFER_BYTES: usize = 128 * 1024;
+/// Longest time that a connection is kept for a peer that still sends when it was answered.
+const LINGER: Duration = Duration::from_secs(2);
 /// Most permits of a semaphore that counts in 32 bits.
 const MAX_CONNECTIONS: usize = 1 << 20;
 
@@ -177,7 +181,8 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             request.set_data(Arc::clone(&self.place));
             async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
         });
-        let stream = TokioIo::new(StallGuard::new(stream, self.limits.stall_timeout));
+        let stream = StallGuard::new(stream, self.limits.stall_timeout);
+        let stream = TokioIo::new(Linger::new(stream, LINGER, self.ended.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
@@ -288,6 +293,18 @@ mod tests {
         release.notify_one();
         assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 204"));
         server.task.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_answer_given_early_arrives() {
+        let server = start(hello(), LIMITS).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n").await.unwrap();
+        // Nobody reads the body, and all of it is sent before the answer is looked at.
+        for _ in 0..90 {
+            stream.write_all(&[7; 10_000]).await.unwrap();
+        }
+        assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 204"));
     }
 
     #[tokio::test]
