@@ -27,8 +27,7 @@ use super::{
 };
 use crate::{
     api::{
-        native::RETRY_SECONDS,
-        transport::TransportError,
+        transport::{RETRY_SECONDS, TransportError},
         wire::{JSON, Members, WireTime, is_json, parse, read_bounded},
     },
     domain::time::Timestamp,
@@ -296,7 +295,11 @@ fn render(echo: &Echo, now: Timestamp, refusal: &Refusal) -> Response {
 
 /// The envelope of a request that did not reach its operation.
 pub(crate) fn transport_envelope(error: TransportError, now: Timestamp) -> Response {
-    render(&Echo::default(), now, &error.into())
+    let mut response = render(&Echo::default(), now, &error.into());
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A request whose envelope was read, or partly read, but not what is in it.
