@@ -1,6 +1,6 @@
 //! The composition root: the only place that names adapters.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
@@ -39,6 +39,7 @@ use crate::{
 
 mod adapters;
 mod administrator;
+mod private_file;
 mod serve;
 
 pub use adapters::open_ports;
@@ -63,6 +64,8 @@ pub struct Ports {
 pub struct Running {
     /// The use cases.
     pub services: Services,
+    /// Where this start wrote the first administrator's secret, if it did.
+    pub new_secret: Option<PathBuf>,
     maintenance: tokio::task::JoinHandle<()>,
 }
 
@@ -109,11 +112,11 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         settings.key_cache_entries,
     ));
     let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
-    administrator::ensure(settings, &services.access)
+    let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
     let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
-    Ok(Running { services, maintenance })
+    Ok(Running { services, new_secret, maintenance })
 }
 
 fn services(
@@ -149,6 +152,7 @@ fn services(
         },
         PacketSettings {
             limit_bytes: settings.packet_limit_bytes,
+            spooled_bodies: settings.spooled_bodies,
             spool_threshold_bytes: settings.spool_threshold_bytes,
             splitter: Splitter::new(settings.splitter.as_bytes())?,
             keys_without_thumbprint: settings
@@ -212,6 +216,7 @@ fn provisioner(
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),
         holder: kunji_shared::encoding::encode_hex(&holder),
+        held: std::sync::Mutex::default(),
     })
 }
 
@@ -221,7 +226,7 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
         .iter()
         .map(|(application, policy)| {
             Ok(KeyPolicy {
-                application: ApplicationId::parse(application)?,
+                application: ApplicationId::parse_any(application)?,
                 validity_days: policy.validity_days,
                 pre_expire_days: policy.pre_expire_days,
                 active: true,
@@ -233,14 +238,4 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
 
 fn issuer(settings: &Settings) -> String {
     if settings.issuer.is_empty() { format!("http://{}", settings.listen) } else { settings.issuer.clone() }
-}
-
-/// Makes a directory that only this user can read, with its parents.
-fn private_directory(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("the directory {} cannot be made", path.display()))
 }

@@ -3,7 +3,7 @@
 use kunji_shared::{ModulusLength, packet::Splitter};
 
 use super::{Settings, load::ConfigError};
-use crate::domain::alias::{ApplicationId, KeyAlias};
+use crate::domain::alias::{AliasRole, ApplicationId, KeyAlias};
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -19,6 +19,7 @@ impl Settings {
             ("pkcs11_queue", self.pkcs11_queue),
             ("secret_hash_concurrency", self.secret_hash_concurrency),
             ("max_connections", self.max_connections),
+            ("spooled_bodies", self.spooled_bodies),
             ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
         ] {
             if value == 0 {
@@ -35,16 +36,22 @@ impl Settings {
             return senseless("splitter", "must have 1 to 64 bytes");
         }
         for name in &self.keys {
-            parse_alias(name).map_err(|problem| ConfigError::Senseless { name: "keys", problem })?;
+            let alias =
+                parse_alias(name).map_err(|problem| ConfigError::Senseless { name: "keys", problem })?;
+            if alias.role() == AliasRole::Base {
+                let problem = format!("{name:?}: base keys are made when first read; name applications here");
+                return Err(ConfigError::Senseless { name: "keys", problem });
+            }
         }
         for (application, policy) in &self.policies {
-            if ApplicationId::parse(application).is_err() {
+            if ApplicationId::parse_any(application).is_err() || application == ApplicationId::INTERNAL {
                 return senseless("policies", "has a name that is no application id");
             }
             if policy.pre_expire_days >= policy.validity_days {
                 return senseless("policies", "pre_expire_days must be less than validity_days");
             }
         }
+        self.check_renewal()?;
         for pattern in self.reference_patterns.values() {
             if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
                 return senseless("reference_patterns", "has an entry that is no regular expression");
@@ -52,6 +59,25 @@ impl Settings {
         }
         if self.subject.country.len() != 2 {
             return senseless("subject", "country must have two letters");
+        }
+        Ok(())
+    }
+
+    /// A certificate ends with its issuer's at the latest. So that a new one is not due for renewal the day it is
+    /// made, its issuer must have been renewed earlier than itself: ROOT before modules, modules before base keys.
+    fn check_renewal(&self) -> Result<(), ConfigError> {
+        let Some((root, base)) = self.policies.get("ROOT").zip(self.policies.get("BASE")) else {
+            return senseless("policies", "needs an entry for ROOT and one for BASE");
+        };
+        let modules = self.policies.iter().filter(|(name, _)| !["ROOT", "BASE"].contains(&name.as_str()));
+        for (name, module) in modules {
+            let (root, module, base) = (root.pre_expire_days, module.pre_expire_days, base.pre_expire_days);
+            if !(root > module && module > base) {
+                let problem = format!(
+                    "{name}: pre_expire_days must be less than ROOT's ({root}) and more than BASE's ({base})"
+                );
+                return Err(ConfigError::Senseless { name: "policies", problem });
+            }
         }
         Ok(())
     }
@@ -120,6 +146,7 @@ mod tests {
             ("KUNJI_RSA_BITS", "1024"),
             ("KUNJI_SPLITTER", ""),
             ("KUNJI_KEYS", "ROOT,A//B\n"),
+            ("KUNJI_KEYS", "ROOT,REGISTRATION/foo"),
             ("KUNJI_PKCS11_WORKERS", "0"),
             ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
             ("KUNJI_KEY_CACHE_SECONDS", "soon"),

@@ -18,14 +18,16 @@ impl ApplicationId {
     pub const PARTNER: &'static str = "PARTNER";
     /// The application of the server's own keys; no caller can name it.
     pub const INTERNAL: &'static str = "KUNJI";
+    /// Not an application but the name of the policy of base keys; no caller can name it.
+    pub const BASE_POLICY: &'static str = "BASE";
 
     /// Reads a name sent by a caller.
     ///
     /// # Errors
-    /// [`AliasError::Application`] when it is empty, too long, holds another character or is the
-    /// server's own.
+    /// [`AliasError::Application`] when it is empty, too long, holds another character or is taken by
+    /// the server itself.
     pub fn parse(text: &str) -> Result<Self, AliasError> {
-        if text.eq_ignore_ascii_case(Self::INTERNAL) {
+        if [Self::INTERNAL, Self::BASE_POLICY].iter().any(|taken| text.eq_ignore_ascii_case(taken)) {
             return Err(AliasError::Application);
         }
         Self::parse_any(text)
@@ -113,10 +115,15 @@ impl KeyAlias {
     /// # Errors
     /// [`AliasError`] names the part that does not fit.
     pub fn parse(application: &str, reference: &str) -> Result<Self, AliasError> {
-        Ok(Self {
-            application: ApplicationId::parse(application)?,
-            reference: ReferenceId::parse(reference)?,
-        })
+        let application = ApplicationId::parse(application)?;
+        let mut reference = ReferenceId::parse(reference)?;
+        // The one reference whose letter case never counted.
+        if application.as_str() == ApplicationId::KERNEL
+            && reference.as_str().eq_ignore_ascii_case(ReferenceId::SIGN)
+        {
+            reference = ReferenceId(ReferenceId::SIGN.to_owned());
+        }
+        Ok(Self { application, reference })
     }
 
     /// The application's own (module) key.
@@ -134,7 +141,7 @@ impl KeyAlias {
             AliasRole::Root
         } else if self.reference.is_master() {
             AliasRole::Module
-        } else if application == ApplicationId::KERNEL && reference.eq_ignore_ascii_case(ReferenceId::SIGN) {
+        } else if application == ApplicationId::KERNEL && reference == ReferenceId::SIGN {
             AliasRole::Sign
         } else {
             AliasRole::Base
@@ -186,6 +193,7 @@ mod tests {
         assert_eq!(role("ROOT", ""), AliasRole::Root);
         assert_eq!(role("REGISTRATION", " "), AliasRole::Module);
         assert_eq!(role("KERNEL", "sign"), AliasRole::Sign);
+        assert_eq!(KeyAlias::parse("KERNEL", "sign"), KeyAlias::parse("KERNEL", "SIGN"));
         assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
         assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
     }
@@ -195,6 +203,7 @@ mod tests {
         assert_eq!(ApplicationId::parse(""), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse("A/B"), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse("kunji"), Err(AliasError::Application));
+        assert_eq!(ApplicationId::parse("BASE"), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse(&"A".repeat(37)), Err(AliasError::Application));
         assert_eq!(ReferenceId::parse(&"A".repeat(129)), Err(AliasError::Reference));
         assert_eq!(ReferenceId::parse("a\nb"), Err(AliasError::Reference));

@@ -1,6 +1,6 @@
 //! Records the outcome of each operation before it is reported.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use crate::{
     domain::{
@@ -87,8 +87,28 @@ impl Auditor {
         self.sink.record(event).await
     }
 
-    /// Records any event of a call.
-    pub(crate) async fn record(
+    /// Records that an access token was asked for.
+    pub(crate) async fn token_asked(
+        &self,
+        principal: Option<String>,
+        address: Option<IpAddr>,
+        request_id: Arc<str>,
+        outcome: Outcome,
+    ) -> Result<(), AuditError> {
+        let event = AuditEvent {
+            at: self.clock.now(),
+            operation: "token.issue",
+            principal,
+            address,
+            request_id: Some(request_id),
+            alias: None,
+            key: None,
+            outcome,
+        };
+        self.sink.record(event).await
+    }
+
+    async fn record(
         &self,
         call: &CallContext,
         operation: &'static str,

@@ -8,12 +8,12 @@ use zeroize::Zeroizing;
 
 use super::{
     access::{AccessError, AccessService},
-    keys::{KeyError, SubjectOverrides, provisioning::Provisioner},
+    keys::{KeyError, provisioning::Provisioner},
 };
 use crate::{
     domain::{
         access::{Operation, Role},
-        alias::KeyAlias,
+        alias::{AliasRole, KeyAlias},
         client::ClientId,
         policy::KeyPolicy,
     },
@@ -38,9 +38,9 @@ pub(crate) async fn install_integrity_key(
     if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
         return unwrap_integrity_key(repository, token, &secret).await;
     }
-    provisioner.lease(INTEGRITY_SECRET).await?;
+    let lease = provisioner.lease(INTEGRITY_SECRET).await?;
     let made = make_integrity_key(provisioner, repository, token, entropy).await;
-    provisioner.release(INTEGRITY_SECRET).await?;
+    provisioner.release(lease).await?;
     made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
     unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
@@ -56,7 +56,7 @@ async fn make_integrity_key(
     if repository.find_system_secret(INTEGRITY_SECRET).await?.is_some() {
         return Ok(());
     }
-    let kek = provisioner.kek_object("kek/system/1").await?;
+    let kek = provisioner.kek_object("system/kek/1").await?;
     let mut key = Zeroizing::new(vec![0; 32]);
     entropy.fill(&mut key).map_err(|_| KeyError::Internal("randomness"))?;
     let blob = token.wrap(kek, INTEGRITY_SECRET.as_bytes(), key).await?;
@@ -100,14 +100,10 @@ pub(crate) async fn ensure_policies(
 
 /// Makes the configured keys, ROOT first.
 pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias]) -> Result<(), KeyError> {
-    use crate::domain::alias::AliasRole::{Module, Root, Sign};
-    let rank = |alias: &&KeyAlias| alias.role() != Root;
     let mut ordered: Vec<_> = aliases.iter().collect();
-    ordered.sort_by_key(rank);
+    ordered.sort_by_key(|alias| alias.role() != AliasRole::Root);
     for alias in ordered {
-        if matches!(alias.role(), Root | Module | Sign) {
-            provisioner.ensure(alias, &SubjectOverrides::default()).await?;
-        }
+        provisioner.ensure_with_kek(alias).await?;
     }
     Ok(())
 }

@@ -24,6 +24,7 @@ use crate::{
 mod error;
 pub(crate) mod tokens;
 
+pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
 pub use error::{AccessError, TokenRefusal};
 
 use tokens::AccessTokens;
@@ -70,14 +71,12 @@ impl AccessService {
             }
             Err(error) => Err(error),
         };
-        // A name that is no client's is not written down: it may be a secret typed into the wrong field.
-        let (name, outcome) = match &issued {
-            Ok((principal, _)) => (principal.name.clone(), Outcome::Succeeded),
-            Err(error) => (String::new(), Outcome::Refused(error.code())),
+        // Who failed is not written down: the name may be a secret typed into the wrong field.
+        let (principal, outcome) = match &issued {
+            Ok((principal, _)) => (Some(principal.name.clone()), Outcome::Succeeded),
+            Err(error) => (None, Outcome::Refused(error.code())),
         };
-        let principal = Arc::new(Principal { name, roles: Vec::new() });
-        let call = CallContext { principal, address, request_id };
-        let recorded = self.auditor.record(&call, "token.issue", None, None, outcome).await;
+        let recorded = self.auditor.token_asked(principal, address, request_id, outcome).await;
         let (_, token) = issued?;
         recorded?;
         Ok(token)

@@ -85,6 +85,7 @@ struct RealmAccess {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    typ: String,
     kid: String,
     #[serde(default)]
     crit: Option<serde_json::Value>,
@@ -116,6 +117,10 @@ impl AccessTokens {
 
     pub(super) async fn issue(&self, principal: &Principal) -> Result<IssuedToken, AccessError> {
         let key = self.signing_key().await?;
+        if !self.verifies(&key) {
+            // It was renewed just now: what it signs must be accepted at once.
+            self.refresh().await?;
+        }
         let now = self.clock.now().seconds();
         let claims = Claims {
             iss: self.settings.issuer.clone(),
@@ -144,18 +149,23 @@ impl AccessTokens {
         })
     }
 
+    fn verifies(&self, key: &KeyRecord) -> bool {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let kid = key.kid();
+        keys.iter().any(|known| known.kid == kid)
+    }
+
     pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(TokenRefusal::Invalid);
         }
         let name = sha256(token.as_bytes());
-        let (principal, expires) = match self.verified.get(&name) {
-            Some(verified) => verified,
-            None => {
-                let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
-                self.verified.insert(name, verified.clone());
-                verified
-            }
+        let (principal, expires) = if let Some(verified) = self.verified.get(&name) {
+            verified
+        } else {
+            let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
+            self.verified.insert(name, verified.clone());
+            verified
         };
         if self.clock.now() >= Timestamp::from_seconds(expires) {
             self.verified.invalidate(&name);
@@ -170,7 +180,7 @@ impl AccessTokens {
         let (header, claims) = input.split_once('.')?;
         let decode = |text: &str| decode_base64(text, TOKEN_MAX_BYTES).ok();
         let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
-        if header.alg != "RS256" || header.crit.is_some() {
+        if header.alg != "RS256" || header.typ != "JWT" || header.crit.is_some() {
             return None;
         }
         let signature = decode(signature)?;

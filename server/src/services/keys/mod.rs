@@ -136,10 +136,25 @@ impl KeyService {
 
     async fn current_on_token(&self, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
         self.policies.periods(alias)?;
-        if self.directory.newest(alias).await?.is_none() {
-            return Err(KeyError::ModuleKeyMissing);
+        let newest = self.directory.newest(alias).await?.ok_or(KeyError::ModuleKeyMissing)?;
+        let current = self.provisioner.ensure(alias, &SubjectOverrides::default()).await;
+        self.or_still_valid(current, Some(newest))
+    }
+
+    /// Until its end, a certificate that cannot be renewed is better than none.
+    fn or_still_valid(
+        &self,
+        current: Result<Arc<KeyRecord>, KeyError>,
+        newest: Option<Arc<KeyRecord>>,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let valid = |key: &Arc<KeyRecord>| key.period.is_current(self.provisioner.clock.now(), 0);
+        match (current, newest.filter(valid)) {
+            (Err(error), Some(newest)) => {
+                tracing::error!(alias = %newest.alias, %error, "a key could not be renewed");
+                Ok(newest)
+            }
+            (current, _) => current,
         }
-        self.provisioner.ensure(alias, &SubjectOverrides::default()).await
     }
 
     async fn current_base(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
@@ -152,33 +167,32 @@ impl KeyService {
         if let Some(newest) = self.directory.newest(alias).await?.filter(usable) {
             return Ok(newest);
         }
-        if !self.reference_allowed(alias) {
-            return Err(KeyError::ReferenceNotAllowed);
-        }
         let _making = self.creation_lock(alias).lock().await;
         let newest = self.directory.newest_now(alias).await?;
         if let Some(newest) = newest.clone().filter(usable) {
             return Ok(newest);
         }
-        if !self.quota.take(&call.principal.name, now()) {
+        let made = self.make_base(call, alias, newest.as_deref()).await;
+        self.or_still_valid(made, newest)
+    }
+
+    async fn make_base(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        previous: Option<&KeyRecord>,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        if !self.reference_allowed(alias) {
+            return Err(KeyError::ReferenceNotAllowed);
+        }
+        if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
             return Err(KeyError::QuotaExceeded);
         }
-        match self.base.make(alias, newest.as_deref()).await {
-            Ok(made) => {
-                if made.by_us {
-                    self.auditor.created(call, &made.record).await?;
-                }
-                Ok(made.record)
-            }
-            // Until its end, a certificate that cannot be renewed is better than none.
-            Err(error) => match newest.filter(|newest| newest.period.is_current(now(), 0)) {
-                Some(newest) => {
-                    tracing::error!(alias = %alias, %error, "a key could not be renewed");
-                    Ok(newest)
-                }
-                None => Err(error),
-            },
+        let made = self.base.make(alias, previous).await?;
+        if made.by_us {
+            self.auditor.created(call, &made.record).await?;
         }
+        Ok(made.record)
     }
 
     /// All keys of the alias, newest first; makes none. Empty when there are none.

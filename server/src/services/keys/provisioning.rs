@@ -5,9 +5,13 @@
 //! the object instead of making another. Should a lease run out under its holder, the database still accepts
 //! only one successor: at worst an unused object stays on the token, never two current keys.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use kunji_shared::ModulusLength;
+use kunji_shared::{ModulusLength, RsaPublicKey};
 
 use super::{
     KeyError, SubjectOverrides,
@@ -43,6 +47,14 @@ pub(crate) struct Provisioner {
     pub(crate) token: Arc<dyn KeyStore>,
     /// Names this process in leases.
     pub(crate) holder: String,
+    /// Leases are per process; these keep the tasks of this one apart. One for each key on the token.
+    pub(crate) held: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// A lease that is held.
+pub(crate) struct Lease {
+    name: String,
+    _local: tokio::sync::OwnedMutexGuard<()>,
 }
 
 /// How long a server may take to make one object before another may try.
@@ -65,15 +77,26 @@ impl Provisioner {
         {
             return Ok(newest);
         }
-        let lease = format!("key/{alias}");
-        self.lease(&lease).await?;
+        let lease = self.lease(&format!("key/{alias}")).await?;
         let made = self.ensure_leased(alias, subject, pre_expire_days).await;
-        self.release(&lease).await?;
+        self.release(lease).await?;
         let made = made?;
-        if has_kek(alias) {
-            self.ensure_kek(&alias.application, made.generation).await?;
-        }
+        self.ensure_kek_of(&made).await?;
         Ok(made)
+    }
+
+    /// As [`Provisioner::ensure`], and makes the KEK too when a start was killed between key and KEK.
+    pub(crate) async fn ensure_with_kek(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        let key = self.ensure(alias, &SubjectOverrides::default()).await?;
+        self.ensure_kek_of(&key).await
+    }
+
+    /// A module that can have base keys has a KEK of at least its key's generation.
+    async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
+        if key.alias.role() == AliasRole::Module && super::may_have_base_keys(&key.alias.application) {
+            self.ensure_kek(&key.alias.application, key.generation).await?;
+        }
+        Ok(())
     }
 
     async fn ensure_leased(
@@ -148,7 +171,11 @@ impl Provisioner {
         let root = KeyAlias::master(
             ApplicationId::parse(ApplicationId::ROOT).map_err(|_| KeyError::Internal("ROOT is no name"))?,
         );
-        self.directory.newest(&root).await?.map(Some).ok_or(KeyError::RootKeyMissing)
+        if self.directory.newest(&root).await?.is_none() {
+            return Err(KeyError::RootKeyMissing);
+        }
+        // Renewed in time, so that what it signs is not cut short by its end.
+        Box::pin(self.ensure(&root, &SubjectOverrides::default())).await.map(Some)
     }
 
     /// The pair for this generation of the alias: the one an earlier attempt made, or a new one.
@@ -158,8 +185,9 @@ impl Provisioner {
         generation: u32,
     ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
         let slot = format!("sign/{alias}/{generation}");
-        if let Some(intended) = self.repository.find_intent(&slot).await?
+        if let Some(intended) = self.intended(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
+            && has_modulus(&public_key, self.modulus)
         {
             return Ok((intended, public_key));
         }
@@ -167,6 +195,13 @@ impl Provisioner {
         self.repository.put_intent(&slot, id).await?;
         let public_key = self.token.generate_signing_pair(id, &slot, self.modulus).await?;
         Ok((id, public_key))
+    }
+
+    /// The id under which an earlier attempt made the object for the slot. The row alone is not believed: it could
+    /// have been changed to name another key, so that two purposes share one.
+    async fn intended(&self, slot: &str) -> Result<Option<TokenKeyId>, KeyError> {
+        let Some(id) = self.repository.find_intent(slot).await? else { return Ok(None) };
+        Ok(self.token.was_made_as(id, slot).await?.then_some(id))
     }
 
     /// The application's KEK of at least `version`; made when there is none.
@@ -180,10 +215,9 @@ impl Provisioner {
         {
             return Ok(newest);
         }
-        let lease = format!("kek/{application}");
-        self.lease(&lease).await?;
+        let lease = self.lease(&format!("kek/{application}")).await?;
         let made = self.ensure_kek_leased(application, version).await;
-        self.release(&lease).await?;
+        self.release(lease).await?;
         made
     }
 
@@ -216,7 +250,7 @@ impl Provisioner {
 
     /// The KEK object for the slot: the one an earlier attempt made, or a new one. The caller holds the lease.
     pub(crate) async fn kek_object(&self, slot: &str) -> Result<TokenKeyId, KeyError> {
-        if let Some(intended) = self.repository.find_intent(slot).await?
+        if let Some(intended) = self.intended(slot).await?
             && self.token.has_kek(intended).await?
         {
             return Ok(intended);
@@ -241,13 +275,18 @@ impl Provisioner {
         self.issuer.request(name, &public_key_of(&key.certificate)?, token_key_of(key)?).await
     }
 
-    /// Waits until this server holds the lease.
-    pub(crate) async fn lease(&self, name: &str) -> Result<(), KeyError> {
+    /// Waits until this task alone, of all tasks of all servers, holds the lease.
+    pub(crate) async fn lease(&self, name: &str) -> Result<Lease, KeyError> {
+        let local = {
+            let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(held.entry(name.to_owned()).or_default())
+        };
+        let guard = local.lock_owned().await;
         for _ in 0..LEASE_POLLS {
             let now = self.clock.now();
             let until = now.plus_seconds(LEASE_SECONDS);
             match self.repository.try_lease(name, &self.holder, now, until).await {
-                Ok(true) => return Ok(()),
+                Ok(true) => return Ok(Lease { name: name.to_owned(), _local: guard }),
                 Ok(false) | Err(RepositoryError::Conflict) => tokio::time::sleep(LEASE_POLL).await,
                 Err(error) => return Err(error.into()),
             }
@@ -256,8 +295,8 @@ impl Provisioner {
     }
 
     /// Gives a lease back.
-    pub(crate) async fn release(&self, name: &str) -> Result<(), KeyError> {
-        Ok(self.repository.release_lease(name, &self.holder).await?)
+    pub(crate) async fn release(&self, lease: Lease) -> Result<(), KeyError> {
+        Ok(self.repository.release_lease(&lease.name, &self.holder).await?)
     }
 
     pub(crate) fn key_id(&self) -> Result<KeyId, KeyError> {
@@ -272,15 +311,14 @@ impl Provisioner {
     }
 }
 
+fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {
+    RsaPublicKey::from_spki_der(public_key).is_ok_and(|key| key.modulus_length() == modulus)
+}
+
 /// The token object of a key that lives on the token.
 pub(crate) fn token_key_of(key: &KeyRecord) -> Result<TokenKeyId, KeyError> {
     match key.material {
         KeyMaterial::Token(id) => Ok(id),
         KeyMaterial::Wrapped { .. } => Err(KeyError::Internal("a base key stands where a token key must")),
     }
-}
-
-/// Whether base keys are wrapped for the alias's application.
-fn has_kek(alias: &KeyAlias) -> bool {
-    alias.role() == AliasRole::Module && super::may_have_base_keys(&alias.application)
 }
