@@ -1,7 +1,7 @@
 //! A caller of the HTTP API, as the clients in the field are: it knows paths and JSON, nothing of the server's code.
 
 use base64ct::{Base64UrlUnpadded, Encoding};
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
 /// A caller, perhaps with an access token.
@@ -12,11 +12,15 @@ pub struct Http {
     token: Option<String>,
 }
 
-/// Status and JSON body.
+/// Status, headers and JSON body.
 #[derive(Debug)]
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body as it came.
+    pub text: String,
     /// The body; null when it is no JSON.
     pub body: Value,
 }
@@ -33,6 +37,11 @@ impl Http {
     #[must_use]
     pub fn bearing(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// `http://address`.
+    pub fn base(&self) -> &str {
+        &self.base
     }
 
     /// The token, if any.
@@ -103,11 +112,17 @@ impl Http {
 }
 
 impl Answer {
-    /// Reads status and body.
-    pub async fn read(response: Response) -> Self {
+    /// Reads status, headers and body.
+    pub async fn read(mut response: Response) -> Self {
         let status = response.status();
-        let text = response.text().await.unwrap();
-        Self { status, body: serde_json::from_str(&text).unwrap_or(Value::Null) }
+        let headers = std::mem::take(response.headers_mut());
+        Self::new(status, headers, response.text().await.unwrap())
+    }
+
+    /// An answer that came in another way.
+    pub fn new(status: StatusCode, headers: HeaderMap, text: String) -> Self {
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Self { status, headers, text, body }
     }
 
     /// `response` of a successful envelope.

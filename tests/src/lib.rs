@@ -12,6 +12,8 @@ pub mod contract;
 pub mod faults;
 pub mod http;
 pub mod peer;
+pub mod raw;
+pub mod refusals;
 pub mod site;
 pub mod softhsm;
 pub mod surreal_server;

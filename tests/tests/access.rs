@@ -1,0 +1,400 @@
+//! Who may enter: every operation of the description without a token and with every wrong role; cookies; and tokens
+//! that are too old.
+#![cfg(test)]
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use kunji_server::{
+    adapters::{
+        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_entropy::SystemEntropy,
+    },
+    api,
+    app::{self, Ports},
+    config,
+};
+use kunji_tests::{
+    faults::ManualClock,
+    http::{Answer, Http},
+    raw::{Raw, exchange, head},
+    refusals::{names, sorted},
+    site::{Shared, shared},
+    softhsm::Token,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+/// The operations that anyone may call.
+const ANONYMOUS: [&str; 10] = [
+    "GET /.well-known/jwks.json",
+    "GET /docs",
+    "GET /healthz",
+    "GET /openapi.json",
+    "GET /readyz",
+    "GET /v1/certificates/{application}/{reference}",
+    "GET /v1/keymanager/actuator/health",
+    "GET /v1/keymanager/actuator/info",
+    "POST /oauth2/token",
+    "POST /v1/authmanager/authenticate/clientidsecretkey",
+];
+
+/// The others, with the roles of which one is needed.
+const GUARDED: [(&str, &[&str]); 10] = [
+    ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
+    ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
+    ("POST /v1/clients", &["administrator"]),
+    ("POST /v1/keymanager/decrypt", &["decryptor"]),
+    ("POST /v1/keymanager/encrypt", &["encryptor"]),
+    ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
+    ("POST /v1/keymanager/jwtSign", &["signer"]),
+    ("POST /v1/keymanager/jwtVerify", &["signer"]),
+    ("POST /v1/packets/decrypt", &["decryptor"]),
+    ("POST /v1/packets/encrypt", &["encryptor"]),
+];
+
+const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
+
+const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
+
+async fn administrator(shared: &Shared) -> Http {
+    shared.server.http().sign_in("administrator", &shared.server.secret).await
+}
+
+/// Method and path of an operation, with something in place of its parameters.
+fn target(operation: &str) -> (Method, String) {
+    let (method, path) = operation.split_once(' ').unwrap();
+    let path = path.replace("{objectType}", "CERTIFICATE");
+    (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
+}
+
+async fn call(client: &Http, operation: &str) -> Answer {
+    let (method, path) = target(operation);
+    Answer::read(client.request(method, &path).send().await.unwrap()).await
+}
+
+#[track_caller]
+fn assert_refused(answer: &Answer, operation: &str, status: u16) {
+    if operation.contains("/v1/keymanager") || operation.contains("/v1/authmanager") {
+        let text = if status == 401 { "Authentication Failed" } else { "Forbidden" };
+        assert_eq!(answer.envelope_error(status, &format!("KER-ATH-{status}")), text, "{operation}");
+    } else {
+        let code = if status == 401 { "access.unauthenticated" } else { "access.forbidden" };
+        answer.problem(status, code);
+    }
+    assert_eq!(answer.headers.contains_key("www-authenticate"), status == 401, "{operation}");
+    assert_eq!(answer.headers["cache-control"], "no-store", "{operation}");
+}
+
+#[tokio::test]
+async fn the_description_says_who_may_call_what() {
+    let shared = shared();
+    let document = shared.server.http().get("/openapi.json").await;
+    assert_eq!(document.status, 200);
+    let (mut anonymous, mut guarded) = (BTreeSet::new(), BTreeSet::new());
+    for (path, methods) in document.body["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let name = format!("{} {path}", method.to_uppercase());
+            let schemes = operation["security"].as_array().unwrap_or_else(|| panic!("{name}: security"));
+            if schemes.is_empty() {
+                anonymous.insert(name);
+                continue;
+            }
+            let cookie = schemes.iter().any(|scheme| scheme["cookie"].is_array());
+            assert_eq!(cookie, path.starts_with("/v1/keymanager/"), "{name}");
+            let roles = operation["x-roles"].as_array().unwrap();
+            guarded.insert((
+                name,
+                roles.iter().map(|role| role.as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+            ));
+        }
+    }
+    assert_eq!(anonymous, ANONYMOUS.map(str::to_owned).into());
+    let expected =
+        GUARDED.map(|(name, roles)| (name.to_owned(), roles.iter().map(|&role| role.to_owned()).collect()));
+    assert_eq!(guarded, expected.into());
+}
+
+#[tokio::test]
+async fn nothing_is_done_without_a_token() {
+    let shared = shared();
+    let nobody = shared.server.http();
+    for (operation, _) in GUARDED {
+        assert_refused(&call(&nobody, operation).await, operation, 401);
+        assert_refused(&call(&nobody.bearing("a.b.c"), operation).await, operation, 401);
+        // HEAD is GET, and the other methods are none.
+        let (_, path) = target(operation);
+        for method in [Method::HEAD, Method::OPTIONS, Method::PUT, Method::DELETE] {
+            let answer = nobody.request(method, &path).send().await.unwrap();
+            assert_eq!(answer.status(), 401, "{operation}");
+        }
+    }
+    for operation in ANONYMOUS {
+        let answer = call(&nobody, operation).await;
+        assert!(![401, 403].contains(&answer.status.as_u16()), "{operation}: {answer:?}");
+    }
+    // Open to everyone once there is something.
+    for path in ["/demo", "/demo/", "/demo/index.html", "/metrics", "/crl/ROOT.crl", "/.well-known/x"] {
+        nobody.get(path).await.problem(404, "request.not_found");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_done_with_a_wrong_role() {
+    let shared = shared();
+    let administrator = administrator(&shared).await;
+    for role in ROLES {
+        let client = administrator.new_client(&[role]).await;
+        for (operation, roles) in GUARDED {
+            let answer = call(&client, operation).await;
+            if roles.contains(&role) {
+                assert!(![401, 403].contains(&answer.status.as_u16()), "{role}: {operation}: {answer:?}");
+            } else {
+                assert_refused(&answer, operation, 403);
+            }
+        }
+    }
+    for (operation, roles) in GUARDED {
+        let others: Vec<_> = ROLES.into_iter().filter(|role| !roles.contains(role)).collect();
+        let client = administrator.new_client(&others).await;
+        assert_refused(&call(&client, operation).await, operation, 403);
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_enter_is_told_before_anything_else_is_looked_at() {
+    let shared = shared();
+    let administrator = administrator(&shared).await;
+    let nobody = Http::new(administrator.base());
+    let stranger = administrator.new_client(&["signer"]).await;
+    let huge = "content-length: 60000000000";
+    for (operation, roles) in GUARDED.into_iter().filter(|(operation, _)| operation.starts_with("POST")) {
+        let (_, path) = target(operation);
+        let kinds = ["application/json", "application/octet-stream", "text/html", ""];
+        for kind in kinds.map(|kind| format!("content-type: {kind}")) {
+            // Of the body nothing is ever sent.
+            for length in [huge, "transfer-encoding: chunked"] {
+                let answer = exchange(&nobody, head(&nobody, "POST", &path, &[&kind, length])).await.unwrap();
+                assert_refused(&answer, operation, 401);
+                if !roles.contains(&"signer") {
+                    let answer =
+                        exchange(&stranger, head(&stranger, "POST", &path, &[&kind, length])).await.unwrap();
+                    assert_refused(&answer, operation, 403);
+                }
+            }
+        }
+        // Nor is the sender told to go on.
+        let mut connection = Raw::connect(&nobody).await;
+        connection.send(head(&nobody, "POST", &path, &[huge, "expect: 100-continue"])).await;
+        assert!(connection.read_to_end().await.starts_with("HTTP/1.1 401"));
+    }
+    for (path, operation) in [
+        ("/v1/keymanager/nothing", "/v1/keymanager"),
+        ("/v1/keymanager", "/v1/keymanager"),
+        ("/v1/authmanager/nothing", "/v1/authmanager"),
+        ("/v1/nothing", ""),
+        ("/", ""),
+    ] {
+        let answer = exchange(&nobody, head(&nobody, "POST", path, &[huge])).await.unwrap();
+        assert_refused(&answer, operation, 401);
+    }
+}
+
+/// A request for a certificate with these headers and no others.
+async fn with_headers(client: &Http, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Http::new(client.base()).request(Method::GET, path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Answer::read(request.send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn tokens_stand_in_cookies_whose_name_contains_authorization() {
+    let shared = shared();
+    let client = administrator(&shared).await.new_client(&["encryptor"]).await;
+    let token = client.token().unwrap();
+    let cookie = |value: String| {
+        let client = client.clone();
+        async move { with_headers(&client, CERTIFICATE, &[("cookie", &value)]).await }
+    };
+    for value in [
+        format!("Authorization={token}"),
+        format!("XSRF-TOKEN=x; Authorization={token}; lang=en"),
+        format!("Proxy-Authorization-2={token}"),
+        format!("Authorization=\"{token}\""),
+        format!("Authorization=None; My-Authorization={token}"),
+    ] {
+        assert!(cookie(value).await.response()["certificate"].is_string());
+    }
+    for value in [
+        "Authorization=None".to_owned(),
+        "Authorization=".to_owned(),
+        "Authorization".to_owned(),
+        format!("authorization={token}"),
+        format!("token={token}"),
+        format!("x=Authorization={token}"),
+        format!("Authorization=Bearer {token}"),
+        format!("Authorization={token}x"),
+    ] {
+        assert_refused(&cookie(value).await, CERTIFICATE, 401);
+    }
+    // The header wins, for better or worse.
+    let (good, bad) = (format!("Bearer {token}"), format!("Bearer {token}x"));
+    let (good_cookie, bad_cookie) = (format!("Authorization={token}"), format!("Authorization={token}x"));
+    let both = [("authorization", good.as_str()), ("cookie", bad_cookie.as_str())];
+    assert_eq!(with_headers(&client, CERTIFICATE, &both).await.status, 200);
+    let both = [("authorization", bad.as_str()), ("cookie", good_cookie.as_str())];
+    assert_refused(&with_headers(&client, CERTIFICATE, &both).await, CERTIFICATE, 401);
+}
+
+#[tokio::test]
+async fn cookies_count_under_the_key_manager_only_and_for_its_own_pages_only() {
+    let shared = shared();
+    let administrator = administrator(&shared).await;
+    let client = administrator.new_client(&ROLES).await;
+    let cookie = format!("Authorization={}", client.token().unwrap());
+    for (operation, _) in GUARDED {
+        let (method, path) = target(operation);
+        let request = Http::new(client.base()).request(method, &path).header("cookie", &cookie);
+        let answer = Answer::read(request.send().await.unwrap()).await;
+        if path.starts_with("/v1/keymanager/") {
+            assert_ne!(answer.status, 401, "{operation}");
+        } else {
+            assert_refused(&answer, operation, 401);
+        }
+    }
+    let own = client.base().to_owned();
+    let port = own.rsplit(':').next().unwrap();
+    let other_port = format!("http://127.0.0.1:{}", if port == "1" { "2" } else { "1" });
+    let bearer = format!("Bearer {}", client.token().unwrap());
+    for (name, value, foreign) in [
+        ("origin", own.as_str(), false),
+        ("origin", "https://evil.example", true),
+        ("origin", "null", true),
+        ("origin", "", true),
+        ("origin", other_port.as_str(), true),
+        ("origin", "http://127.0.0.1.evil.example", true),
+        ("sec-fetch-site", "same-origin", false),
+        ("sec-fetch-site", "none", false),
+        ("sec-fetch-site", "same-site", true),
+        ("sec-fetch-site", "cross-site", true),
+    ] {
+        let answer = with_headers(&client, CERTIFICATE, &[("cookie", &cookie), (name, value)]).await;
+        if foreign {
+            answer.envelope_error(403, "KER-ATH-403");
+            answer.assert_hides("evil");
+        } else {
+            assert_eq!(answer.status, 200, "{name}: {value}: {answer:?}");
+        }
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{name}: {value}");
+        // No browser adds this header by itself.
+        let answer = with_headers(&client, CERTIFICATE, &[("authorization", &bearer), (name, value)]).await;
+        assert_eq!(answer.status, 200, "{name}: {value}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_old_way_to_a_token_gives_it_in_header_and_cookie_and_not_in_the_body() {
+    let shared = shared();
+    let nobody = shared.server.http();
+    let request = json!({
+        "id": "string", "version": "string", "requesttime": "2026-01-05T10:11:12.123Z", "metadata": {},
+        "request": { "clientId": "administrator", "secretKey": shared.server.secret, "appId": "admin" },
+    });
+    let answer = nobody.post("/v1/authmanager/authenticate/clientidsecretkey", &request).await;
+    assert_eq!(
+        *answer.response(),
+        json!({
+            "status": "success",
+            "message": "Clientid and Token combination had been validated successfully",
+        })
+    );
+    let token = answer.headers["authorization"].to_str().unwrap().to_owned();
+    assert!(!answer.text.contains(&token) && !answer.text.contains(&shared.server.secret));
+    let cookie = answer.headers["set-cookie"].to_str().unwrap();
+    let attributes: Vec<_> = cookie.split("; ").collect();
+    assert_eq!(attributes[0], format!("Authorization={token}"));
+    assert_eq!(sorted(attributes[1..].to_vec()), ["HttpOnly", "Max-Age=900", "Path=/", "SameSite=Strict"]);
+    let made = nobody.bearing(&token).new_client(&["encryptor"]).await;
+    assert_eq!(made.get(CERTIFICATE).await.status, 200);
+
+    // And the standard way, by form (see the harness) or Basic.
+    let basic = openssl::base64::encode_block(format!("administrator:{}", shared.server.secret).as_bytes());
+    let request = nobody
+        .request(Method::POST, "/oauth2/token")
+        .header("authorization", format!("Basic {}", basic.replace('\n', "")))
+        .form(&[("grant_type", "client_credentials")]);
+    let answer = Answer::read(request.send().await.unwrap()).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(sorted(names(&answer.body)), ["access_token", "expires_in", "token_type"]);
+    assert_eq!((&answer.body["expires_in"], &answer.body["token_type"]), (&json!(900), &json!("Bearer")));
+    assert_eq!(answer.headers["cache-control"], "no-store");
+}
+
+/// A server in this process, on a clock that the test moves.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_ends_on_time() {
+    let token = Token::create("access");
+    let data_dir = tempfile::tempdir().unwrap();
+    let environment = [
+        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
+        ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
+        ("KUNJI_TOKEN_LIFETIME_SECONDS", "900"),
+        ("KUNJI_ISSUER", "http://kunji.test"),
+    ];
+    let settings =
+        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let clock = Arc::new(ManualClock::at(1_767_607_872_000));
+    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
+    database.use_ns("kunji").use_db("kunji").await.unwrap();
+    let entropy = Arc::new(SystemEntropy);
+    let ports = Ports {
+        audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
+        cipher: Arc::new(NativeGcm::new().unwrap()),
+        clock: Arc::<ManualClock>::clone(&clock),
+        entropy: Arc::<SystemEntropy>::clone(&entropy),
+        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
+        software: Arc::new(AwsLcKeys),
+        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
+        token: Arc::new(token.open().unwrap()),
+    };
+    let running = app::start(&settings, ports).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let endpoint = api::endpoint(&running.services, &settings);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(api::serve(listener, endpoint, (&settings).into(), async {
+        let _ = stopped.await;
+    }));
+
+    let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
+    let administrator = nobody.sign_in("administrator", secret.trim_end()).await;
+    let client = administrator.new_client(&["encryptor"]).await;
+    let cookie = format!("Authorization={}", client.token().unwrap());
+    let answers = || async {
+        let by_cookie = with_headers(&client, CERTIFICATE, &[("cookie", &cookie)]).await;
+        (client.get(CERTIFICATE).await, by_cookie)
+    };
+    for seconds in [0, 450, 449] {
+        clock.advance_seconds(seconds);
+        let (by_header, by_cookie) = answers().await;
+        assert_eq!((by_header.status.as_u16(), by_cookie.status.as_u16()), (200, 200), "after {seconds}");
+    }
+    // One that is first seen when it is over, too.
+    let unseen = administrator.clone();
+    clock.advance_seconds(1);
+    for _ in 0..2 {
+        let (by_header, by_cookie) = answers().await;
+        by_header.envelope_error(401, "KER-ATH-401");
+        by_cookie.envelope_error(401, "KER-ATH-401");
+        let body: Value = json!({ "clientId": "late", "roles": ["signer"] });
+        unseen.post("/v1/clients", &body).await.problem(401, "access.unauthenticated");
+    }
+    // A new one opens again.
+    let again = nobody.sign_in("administrator", secret.trim_end()).await;
+    again.new_client(&["encryptor"]).await.get(CERTIFICATE).await.response();
+
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();
+}

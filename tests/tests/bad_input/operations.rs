@@ -1,0 +1,118 @@
+//! The operations that read an enveloped JSON body, each with a request that would be done.
+
+use kunji_tests::http::b64;
+use serde_json::{Value, json};
+
+use crate::witness::{APPLICATION, NEVER_MADE};
+
+/// What a member holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Text,
+    Base64,
+    Time,
+    Flag,
+}
+
+/// A member of `request`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Member {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) required: bool,
+}
+
+/// An operation.
+pub(crate) struct Operation {
+    pub(crate) path: &'static str,
+    pub(crate) members: Vec<Member>,
+    /// Every member with a good value.
+    pub(crate) request: Value,
+}
+
+const fn required(name: &'static str, kind: Kind) -> Member {
+    Member { name, kind, required: true }
+}
+
+const fn optional(name: &'static str, kind: Kind) -> Member {
+    Member { name, kind, required: false }
+}
+
+/// All of them.
+pub(crate) fn operations() -> Vec<Operation> {
+    let crypto_members = || {
+        vec![
+            required("applicationId", Kind::Text),
+            optional("referenceId", Kind::Text),
+            required("timeStamp", Kind::Time),
+            required("data", Kind::Base64),
+            optional("salt", Kind::Base64),
+            optional("aad", Kind::Base64),
+        ]
+    };
+    let crypto_request = || {
+        json!({
+            "applicationId": APPLICATION, "referenceId": NEVER_MADE, "timeStamp": "2026-01-05T10:11:12.123Z",
+            "data": "YQ", "salt": b64([1; 12]), "aad": b64([2; 32]),
+        })
+    };
+    vec![
+        Operation { path: "/v1/keymanager/encrypt", members: crypto_members(), request: crypto_request() },
+        Operation { path: "/v1/keymanager/decrypt", members: crypto_members(), request: crypto_request() },
+        Operation {
+            path: "/v1/keymanager/jwtSign",
+            members: vec![
+                required("dataToSign", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("includePayload", Kind::Flag),
+                optional("includeCertificate", Kind::Flag),
+                optional("includeCertHash", Kind::Flag),
+                optional("certificateUrl", Kind::Text),
+            ],
+            request: json!({
+                "dataToSign": "YQ", "applicationId": "ID_REPO", "referenceId": "", "includePayload": true,
+                "includeCertificate": true, "includeCertHash": true, "certificateUrl": "https://example.org/c",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/jwtVerify",
+            members: vec![
+                required("jwtSignatureData", Kind::Text),
+                optional("actualData", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("certificateData", Kind::Text),
+                optional("validateTrust", Kind::Flag),
+                optional("domain", Kind::Text),
+            ],
+            request: json!({
+                "jwtSignatureData": "e30..AAAA", "actualData": "YQ", "applicationId": "ID_REPO", "referenceId": "",
+                "certificateData": "", "validateTrust": false, "domain": "AUTH",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/generateMasterKey/CERTIFICATE",
+            members: vec![
+                required("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("force", Kind::Flag),
+                optional("commonName", Kind::Text),
+                optional("organizationUnit", Kind::Text),
+                optional("organization", Kind::Text),
+                optional("location", Kind::Text),
+                optional("state", Kind::Text),
+                optional("country", Kind::Text),
+            ],
+            request: json!({
+                "applicationId": APPLICATION, "referenceId": "", "force": false, "commonName": "a",
+                "organizationUnit": "b", "organization": "c", "location": "d", "state": "e", "country": "IN",
+            }),
+        },
+        Operation {
+            path: "/v1/authmanager/authenticate/clientidsecretkey",
+            members: vec![required("clientId", Kind::Text), required("secretKey", Kind::Text)],
+            request: json!({ "clientId": "nobody", "secretKey": "none" }),
+        },
+    ]
+}
