@@ -42,8 +42,14 @@ announce_first_build() {
     fi
 }
 
-# What the tests ask of their surroundings: they make tokens of their own, and need only the module.
+# What tests and measurements ask of their surroundings: they make tokens of their own, and need only the module.
 export_test_environment() {
     KUNJI_TEST_PKCS11_MODULE="${KUNJI_TEST_PKCS11_MODULE:-$(find_softhsm)}"
     export KUNJI_TEST_PKCS11_MODULE
+}
+
+# The database server that the tests of a remote database talk to.
+export_database_server() {
+    KUNJI_TEST_SURREAL_SERVER="${KUNJI_TEST_SURREAL_SERVER:-$(.scripts/surreal-server)}"
+    export KUNJI_TEST_SURREAL_SERVER
 }

@@ -9,6 +9,8 @@
 //!
 //! `cargo bench -p kunji-shared --bench packet`
 
+#![expect(clippy::disallowed_methods, reason = "what is measured needs fresh keys, and a clock")]
+
 use std::{
     cell::RefCell,
     hint::black_box,

@@ -14,8 +14,7 @@ static CERTIFICATES: LazyLock<BTreeMap<String, Certificate>> = LazyLock::new(|| 
     let texts: BTreeMap<String, String> =
         serde_json::from_str(include_str!("certificates/certificates.json")).unwrap();
     let read = |(title, pem): (String, String)| {
-        let certificate =
-            Certificate::from_pem(&pem).unwrap_or_else(|error| panic!("{title}: {error}"));
+        let certificate = Certificate::from_pem(&pem).unwrap_or_else(|error| panic!("{title}: {error}"));
         (title, certificate)
     };
     texts.into_iter().map(read).collect()
@@ -26,10 +25,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Certificate> {
 }
 
 fn named(titles: &[&str]) -> Vec<Certificate> {
-    titles
-        .iter()
-        .map(|&title| CERTIFICATES[title].clone())
-        .collect()
+    titles.iter().map(|&title| CERTIFICATES[title].clone()).collect()
 }
 
 fn check_at(
@@ -39,13 +35,7 @@ fn check_at(
     now: UnixTime,
 ) -> Result<Recipient, RecipientError> {
     let (chain, anchors) = (named(chain), named(anchors));
-    Recipient::check(
-        &CERTIFICATES[leaf],
-        &chain,
-        &anchors,
-        now,
-        &RecipientPolicy::default(),
-    )
+    Recipient::check(&CERTIFICATES[leaf], &chain, &anchors, now, &RecipientPolicy::default())
 }
 
 fn check(leaf: &str, chain: &[&str], anchors: &[&str]) -> Result<Recipient, RecipientError> {
@@ -55,10 +45,7 @@ fn check(leaf: &str, chain: &[&str], anchors: &[&str]) -> Result<Recipient, Reci
 #[track_caller]
 fn accepted(leaf: &str, chain: &[&str], anchors: &[&str]) {
     let recipient = check(leaf, chain, anchors).unwrap();
-    assert_eq!(
-        recipient.key().thumbprint(),
-        CERTIFICATES[leaf].thumbprint()
-    );
+    assert_eq!(recipient.key().thumbprint(), CERTIFICATES[leaf].thumbprint());
 }
 
 #[track_caller]
@@ -72,11 +59,7 @@ fn refused(leaf: &str, chain: &[&str], anchors: &[&str], expected: RecipientErro
 fn a_good_chain_is_accepted_however_it_comes() {
     accepted("base", &["module"], &["root"]);
     accepted("base", &["root", "module", "base"], &["root"]);
-    accepted(
-        "base",
-        &["module", "root_of_same_name"],
-        &["root_of_same_name", "root"],
-    );
+    accepted("base", &["module", "root_of_same_name"], &["root_of_same_name", "root"]);
     accepted("base", &[], &["module"]);
     accepted("base", &[], &["base"]);
     accepted("base_without_key_usage", &["module"], &["root"]);
@@ -111,15 +94,9 @@ fn dates_of_the_recipient_count() {
     let at = |time: UnixTime| check_at("base", &["module"], &["root"], time);
     let after = |time: UnixTime, seconds| UnixTime::from_seconds(time.seconds() + seconds);
     assert!(at(leaf.not_before()).is_ok());
-    assert_eq!(
-        at(after(leaf.not_before(), -1)).unwrap_err(),
-        RecipientError::NotYetValid
-    );
+    assert_eq!(at(after(leaf.not_before(), -1)).unwrap_err(), RecipientError::NotYetValid);
     assert!(at(leaf.not_after()).is_ok());
-    assert_eq!(
-        at(after(leaf.not_after(), 1)).unwrap_err(),
-        RecipientError::Expired
-    );
+    assert_eq!(at(after(leaf.not_after(), 1)).unwrap_err(), RecipientError::Expired);
     assert_eq!(
         check_at("base", &[], &["base"], after(leaf.not_after(), 1)).unwrap_err(),
         RecipientError::Expired
@@ -131,12 +108,7 @@ fn dates_of_the_recipient_count() {
 
 #[test]
 fn key_usage_must_allow_wrapping() {
-    refused(
-        "base_signing",
-        &["module"],
-        &["root"],
-        RecipientError::KeyUsage,
-    );
+    refused("base_signing", &["module"], &["root"], RecipientError::KeyUsage);
 }
 
 #[test]
@@ -155,9 +127,7 @@ fn keys_of_other_kinds_and_sizes_are_refused() {
 
 #[test]
 fn the_policy_may_ask_for_more() {
-    let policy = RecipientPolicy {
-        minimum_modulus: ModulusLength::Rsa3072,
-    };
+    let policy = RecipientPolicy { minimum_modulus: ModulusLength::Rsa3072 };
     let check = |title: &str| {
         let anchors = named(&[title]);
         Recipient::check(&anchors[0], &[], &anchors, NOW, &policy).map(|_| ())
@@ -171,18 +141,8 @@ fn the_policy_may_ask_for_more() {
 fn without_an_anchor_nothing_is_trusted() {
     refused("base", &["module", "root"], &[], RecipientError::Untrusted);
     refused("base", &[], &["root"], RecipientError::Untrusted);
-    refused(
-        "base",
-        &["module"],
-        &["tight_root"],
-        RecipientError::Untrusted,
-    );
-    refused(
-        "negative_serial",
-        &["negative_serial"],
-        &["root"],
-        RecipientError::Untrusted,
-    );
+    refused("base", &["module"], &["tight_root"], RecipientError::Untrusted);
+    refused("negative_serial", &["negative_serial"], &["root"], RecipientError::Untrusted);
 }
 
 #[test]
@@ -203,10 +163,7 @@ fn signatures_must_be_good() {
     );
     let elliptic = &CERTIFICATES["elliptic_root"];
     let leaf = &CERTIFICATES["base_of_elliptic_root"];
-    assert_eq!(
-        leaf.is_signed_by(&CERTIFICATES["root"]),
-        Err(SignatureError::UnsupportedAlgorithm)
-    );
+    assert_eq!(leaf.is_signed_by(&CERTIFICATES["root"]), Err(SignatureError::UnsupportedAlgorithm));
     assert!(elliptic.is_signed_by(elliptic).is_err());
 }
 
@@ -224,48 +181,21 @@ fn a_changed_certificate_does_not_verify() {
             verified += 1;
         }
     }
-    assert!(
-        verified > 500,
-        "most changes leave a certificate that can be read: {verified}"
-    );
+    assert!(verified > 500, "most changes leave a certificate that can be read: {verified}");
 }
 
 #[test]
 fn issuers_must_be_authorities() {
-    refused(
-        "base_of_not_authority",
-        &["not_authority"],
-        &["root"],
-        RecipientError::IssuerNotAuthority,
-    );
-    refused(
-        "base_of_no_cert_sign",
-        &["no_cert_sign"],
-        &["root"],
-        RecipientError::IssuerNotAuthority,
-    );
-    refused(
-        "base_of_not_authority",
-        &[],
-        &["not_authority"],
-        RecipientError::IssuerNotAuthority,
-    );
+    refused("base_of_not_authority", &["not_authority"], &["root"], RecipientError::IssuerNotAuthority);
+    refused("base_of_no_cert_sign", &["no_cert_sign"], &["root"], RecipientError::IssuerNotAuthority);
+    refused("base_of_not_authority", &[], &["not_authority"], RecipientError::IssuerNotAuthority);
 }
 
 #[test]
 fn path_length_counts_authorities_that_are_not_self_issued() {
     accepted("base_of_tight_root", &[], &["tight_root"]);
-    refused(
-        "base_below_tight_root",
-        &["module_of_tight_root"],
-        &["tight_root"],
-        RecipientError::PathLength,
-    );
-    accepted(
-        "base_of_tight_root_rolled",
-        &["tight_root_rolled"],
-        &["tight_root"],
-    );
+    refused("base_below_tight_root", &["module_of_tight_root"], &["tight_root"], RecipientError::PathLength);
+    accepted("base_of_tight_root_rolled", &["tight_root_rolled"], &["tight_root"]);
 }
 
 #[test]
@@ -277,30 +207,15 @@ fn issuers_must_be_valid_now() {
         &["root"],
         RecipientError::IssuerExpired,
     );
-    refused(
-        "base_of_short",
-        &["module_short"],
-        &["root"],
-        RecipientError::IssuerExpired,
-    );
-    refused(
-        "base_of_short",
-        &[],
-        &["module_short"],
-        RecipientError::IssuerExpired,
-    );
+    refused("base_of_short", &["module_short"], &["root"], RecipientError::IssuerExpired);
+    refused("base_of_short", &[], &["module_short"], RecipientError::IssuerExpired);
     let in_time = CERTIFICATES["module_short"].not_after();
     assert!(check_at("base_of_short", &["module_short"], &["root"], in_time).is_ok());
 }
 
 #[test]
 fn critical_extensions_must_be_understood() {
-    refused(
-        "base_critical_extension",
-        &["module"],
-        &["root"],
-        RecipientError::CriticalExtension,
-    );
+    refused("base_critical_extension", &["module"], &["root"], RecipientError::CriticalExtension);
     refused(
         "base_of_critical_authority",
         &["critical_authority"],
@@ -314,19 +229,9 @@ fn long_chains_end_somewhere() {
     let all: Vec<String> = (1..=10).map(|depth| format!("long_{depth}")).collect();
     let chain: Vec<&str> = all.iter().map(String::as_str).collect();
     accepted("base_of_long_8", &chain, &["long_root"]);
-    refused(
-        "base_of_long_9",
-        &chain,
-        &["long_root"],
-        RecipientError::Untrusted,
-    );
+    refused("base_of_long_9", &chain, &["long_root"], RecipientError::Untrusted);
     let repeated = chain.repeat(50);
-    refused(
-        "base_of_long_10",
-        &repeated,
-        &["long_root"],
-        RecipientError::Untrusted,
-    );
+    refused("base_of_long_10", &repeated, &["long_root"], RecipientError::Untrusted);
 }
 
 #[test]
@@ -342,10 +247,7 @@ fn a_negative_serial_number_is_read() {
 #[test]
 fn a_version_1_certificate_is_read_and_issues_nothing() {
     let certificate = &CERTIFICATES["version_1"];
-    assert_eq!(
-        (certificate.key_usage(), certificate.basic_constraints()),
-        (None, None)
-    );
+    assert_eq!((certificate.key_usage(), certificate.basic_constraints()), (None, None));
     accepted("version_1", &[], &["version_1"]);
 }
 
@@ -355,27 +257,12 @@ fn the_certificate_says_what_is_in_it() {
     assert_eq!(root.subject(), "CN=Root,O=Test\\, Org,C=IN");
     assert_eq!(root.issuer(), root.subject());
     let constraints = root.basic_constraints().unwrap();
-    assert_eq!(
-        (constraints.is_authority, constraints.path_length),
-        (true, Some(2))
-    );
+    assert_eq!((constraints.is_authority, constraints.path_length), (true, Some(2)));
     let usage = root.key_usage().unwrap();
-    assert!(
-        usage.key_cert_sign && usage.crl_sign && usage.digital_signature && !usage.key_encipherment
-    );
+    assert!(usage.key_cert_sign && usage.crl_sign && usage.digital_signature && !usage.key_encipherment);
     assert!(CERTIFICATES["base"].key_usage().unwrap().key_encipherment);
-    assert_eq!(
-        CERTIFICATES["base"].issuer(),
-        CERTIFICATES["module"].subject()
-    );
-    assert_eq!(
-        CERTIFICATES["self_rsa4096"]
-            .public_key()
-            .unwrap()
-            .modulus()
-            .len(),
-        512
-    );
+    assert_eq!(CERTIFICATES["base"].issuer(), CERTIFICATES["module"].subject());
+    assert_eq!(CERTIFICATES["self_rsa4096"].public_key().unwrap().modulus().len(), 512);
 }
 
 #[test]
@@ -390,25 +277,10 @@ fn names_fit_on_one_line() {
 fn pem_of_one_and_of_several() {
     let (base, module) = (&CERTIFICATES["base"], &CERTIFICATES["module"]);
     let both = base.to_pem() + &module.to_pem();
-    assert_eq!(
-        Certificate::chain_from_pem(&both),
-        Ok(vec![base.clone(), module.clone()])
-    );
-    assert_eq!(
-        Certificate::from_pem(&both),
-        Err(CertificateError::NotSingle)
-    );
-    assert_eq!(
-        Certificate::from_pem("no certificate").unwrap_err().code(),
-        "pem.missing"
-    );
+    assert_eq!(Certificate::chain_from_pem(&both), Ok(vec![base.clone(), module.clone()]));
+    assert_eq!(Certificate::from_pem(&both), Err(CertificateError::NotSingle));
+    assert_eq!(Certificate::from_pem("no certificate").unwrap_err().code(), "pem.missing");
     let trailing = [base.der(), &[0]].concat();
-    assert_eq!(
-        Certificate::from_der(&trailing),
-        Err(CertificateError::Malformed)
-    );
-    assert_eq!(
-        Certificate::from_der(&vec![0x30; 1 << 17]),
-        Err(CertificateError::TooLarge)
-    );
+    assert_eq!(Certificate::from_der(&trailing), Err(CertificateError::Malformed));
+    assert_eq!(Certificate::from_der(&vec![0x30; 1 << 17]), Err(CertificateError::TooLarge));
 }

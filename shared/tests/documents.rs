@@ -23,9 +23,6 @@ fn the_format_document_lists_exactly_the_codes() {
         .filter_map(|line| line.strip_prefix("| `packet.")?.split_once('`'))
         .map(|(code, _)| code)
         .collect();
-    assert_eq!(
-        listed,
-        codes.map(|code| code.strip_prefix("packet.").unwrap())
-    );
+    assert_eq!(listed, codes.map(|code| code.strip_prefix("packet.").unwrap()));
     assert!(document.contains(&format!("first {HEAD_BYTES} bytes")));
 }

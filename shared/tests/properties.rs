@@ -275,14 +275,7 @@ fn a_salt_has_1_to_64_bytes() {
         .unwrap()
         .with_thumbprint(ModulusLength::Rsa2048)
         .unwrap();
-    let content = |salt| {
-        frame
-            .content(&OpenInputs {
-                salt: Some(salt),
-                aad: None,
-            })
-            .map(|_| ())
-    };
+    let content = |salt| frame.content(&OpenInputs { salt: Some(salt), aad: None }).map(|_| ());
     assert_eq!(content(&[]), Err(FormatError::SaltLength));
     assert_eq!(content(&[0; 65]), Err(FormatError::SaltLength));
     assert_eq!(content(&[0; 64]), Ok(()));

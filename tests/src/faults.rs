@@ -130,6 +130,10 @@ impl KeyStore for Mortal<dyn KeyStore> {
     async fn check_health(&self) -> Result<(), KeyStoreError> {
         token!(self.check_health())
     }
+
+    async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError> {
+        token!(self.was_made_as(id, label))
+    }
 }
 
 #[async_trait]

@@ -13,6 +13,7 @@ use openssl::{
 pub const SPLITTER: &[u8] = b"#KEY_SPLITTER#";
 
 /// `N` random bytes.
+#[expect(clippy::disallowed_methods, reason = "a peer has randomness of its own")]
 pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand_bytes(&mut bytes).unwrap();
@@ -65,18 +66,18 @@ fn head(certificate_pem: &str, thumbprint: bool) -> (Vec<u8>, [u8; 32]) {
 fn gcm(key: &[u8], nonce: &[u8], aad: &[u8], content: &[u8]) -> Vec<u8> {
     // The one-shot function of the library fixes the nonce's length; the context does not.
     let cipher = openssl::cipher::Cipher::aes_256_gcm();
-    let mut context = openssl::cipher_ctx::CipherCtx::new().unwrap();
-    context.encrypt_init(Some(cipher), None, None).unwrap();
-    context.set_iv_length(nonce.len()).unwrap();
-    context.encrypt_init(None, Some(key), Some(nonce)).unwrap();
+    let mut gcm = openssl::cipher_ctx::CipherCtx::new().unwrap();
+    gcm.encrypt_init(Some(cipher), None, None).unwrap();
+    gcm.set_iv_length(nonce.len()).unwrap();
+    gcm.encrypt_init(None, Some(key), Some(nonce)).unwrap();
     if !aad.is_empty() {
-        context.cipher_update(aad, None).unwrap();
+        gcm.cipher_update(aad, None).unwrap();
     }
     let mut sealed = Vec::new();
-    context.cipher_update_vec(content, &mut sealed).unwrap();
-    context.cipher_final_vec(&mut sealed).unwrap();
+    gcm.cipher_update_vec(content, &mut sealed).unwrap();
+    gcm.cipher_final_vec(&mut sealed).unwrap();
     let mut tag = [0; 16];
-    context.tag(&mut tag).unwrap();
+    gcm.tag(&mut tag).unwrap();
     sealed.extend_from_slice(&tag);
     sealed
 }

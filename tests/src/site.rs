@@ -48,8 +48,8 @@ impl Site {
 
     /// The same with a setting, by the name of its environment variable.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
-        self.settings.push((name.to_owned(), value.to_string()));
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.settings.push((name.to_owned(), value.into()));
         self
     }
 
@@ -66,6 +66,11 @@ impl Site {
     /// `kunji` with this place's settings.
     pub fn command(&self) -> Command {
         let mut command = Command::new(program());
+        // Settings of the surroundings are not those of this place.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("KUNJI_"))
+        {
+            command.env_remove(name);
+        }
         command
             .env("SOFTHSM2_CONF", self.path().join("softhsm2.conf"))
             .env("KUNJI_LISTEN", "127.0.0.1:0")

@@ -191,7 +191,7 @@ async fn every_chain_passes_openssl_strictly() {
 
 #[tokio::test]
 async fn packets_open_after_a_restart_with_the_same_keys() {
-    let site = Site::new().with("KUNJI_KEY_CACHE_SECONDS", 0);
+    let site = Site::new().with("KUNJI_KEY_CACHE_SECONDS", "0");
     let server = site.start();
     let administrator = administrator(&server).await;
     let client = administrator.new_client(&["encryptor", "decryptor"]).await;

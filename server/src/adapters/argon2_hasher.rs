@@ -1,6 +1,9 @@
 //! Hashes of client secrets: Argon2id.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+};
 
 use argon2::{
     ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHash, PasswordHasher as _, PasswordVerifier as _,
@@ -9,7 +12,7 @@ use argon2::{
 };
 use async_trait::async_trait;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::ports::{
     entropy::Entropy,
@@ -30,42 +33,57 @@ pub struct Argon2Hasher {
     entropy: Arc<dyn Entropy>,
     /// A hash that no secret is behind.
     decoy: Arc<str>,
-    /// One permit for each hash that is computed.
-    running: Arc<Semaphore>,
+    /// What the threads that compute hashes take their work from.
+    work: mpsc::Sender<Work>,
     /// One permit for each hash that is computed or waited for.
     admitted: Arc<Semaphore>,
 }
 
+type Work = Box<dyn FnOnce() + Send>;
+
 impl Argon2Hasher {
-    /// A hasher that computes up to `concurrency` hashes at once (at least one), on Tokio's blocking threads.
+    /// A hasher that computes up to `concurrency` hashes at once (at least one), each on a thread of its own that
+    /// stays: an allocator keeps the 19 MiB of a hash with the thread that freed them, so that ever new threads
+    /// would take ever more memory.
     ///
     /// # Errors
-    /// [`SecretHashError::Failed`] when `entropy` gives nothing.
+    /// [`SecretHashError::Failed`] when `entropy` gives nothing or no thread can be started.
     pub fn new(entropy: Arc<dyn Entropy>, concurrency: usize) -> Result<Self, SecretHashError> {
         let concurrency = concurrency.clamp(1, Semaphore::MAX_PERMITS - MAX_WAITING);
+        let (work, waiting) = mpsc::channel::<Work>();
+        let waiting = Arc::new(Mutex::new(waiting));
+        for number in 0..concurrency {
+            let waiting = Arc::clone(&waiting);
+            thread::Builder::new()
+                .name(format!("argon2-{number}"))
+                .spawn(move || compute(&waiting))
+                .map_err(|_| SecretHashError::Failed)?;
+        }
         Ok(Self {
             decoy: decoy(entropy.as_ref())?.into(),
             entropy,
-            running: Arc::new(Semaphore::new(concurrency)),
+            work,
             admitted: Arc::new(Semaphore::new(concurrency + MAX_WAITING)),
         })
     }
 
-    /// Runs `work` off the async threads when its turn comes. The permits go with the work: dropping the
+    /// Runs `work` off the async threads when its turn comes. The permit goes with the work: dropping the
     /// future frees no room before the work has ended.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, SecretHashError> + Send + 'static,
     ) -> Result<T, SecretHashError> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| SecretHashError::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await.map_err(|_| SecretHashError::Failed)?;
-        let permits: [OwnedSemaphorePermit; 2] = [admitted, running];
-        let work = move || {
+        let admitted: OwnedSemaphorePermit =
+            Arc::clone(&self.admitted).try_acquire_owned().map_err(|_| SecretHashError::Busy)?;
+        let (answer, answered) = oneshot::channel();
+        let work = Box::new(move || {
             let result = work();
-            drop(permits);
-            result
-        };
-        tokio::task::spawn_blocking(work).await.map_err(|_| SecretHashError::Failed)?
+            drop(admitted);
+            // Nobody may be waiting any more.
+            let _ = answer.send(result);
+        });
+        self.work.send(work).map_err(|_| SecretHashError::Failed)?;
+        answered.await.map_err(|_| SecretHashError::Failed)?
     }
 }
 
@@ -92,6 +110,18 @@ impl SecretHasher for Argon2Hasher {
             Ok(fits && hash.is_some())
         })
         .await
+    }
+}
+
+/// What each thread does until the hasher is gone.
+fn compute(waiting: &Mutex<mpsc::Receiver<Work>>) {
+    loop {
+        // The lock is held only while waiting, never while computing.
+        let work = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        match work {
+            Ok(work) => work(),
+            Err(mpsc::RecvError) => return,
+        }
     }
 }
 

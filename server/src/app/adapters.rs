@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 
-use super::{Ports, administrator::read as read_secret, private_directory};
+use super::{Ports, private_file};
 use crate::{
     adapters::{
         argon2_hasher::Argon2Hasher,
@@ -25,7 +25,7 @@ use crate::{
 /// # Errors
 /// When one of them cannot be opened; the message says which and what to do.
 pub async fn open_ports(settings: &Settings) -> Result<Ports> {
-    private_directory(&settings.data_dir)?;
+    private_file::make_directory(&settings.data_dir)?;
     let token = open_token(settings)?;
     let repository = SurrealRepository::connect(database_settings(settings)?)
         .await
@@ -46,7 +46,7 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
 
 fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
     let pin = match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
-        (Some(file), _) => read_secret(file).context("pkcs11_pin_file")?,
+        (Some(file), _) => private_file::read(file).context("pkcs11_pin_file")?,
         (None, Some(pin)) => pin.clone(),
         (None, None) => {
             anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
@@ -71,7 +71,7 @@ fn database_settings(settings: &Settings) -> Result<DatabaseSettings> {
     } else {
         settings.database_url.clone()
     };
-    let password = settings.database_password_file.as_deref().map(read_secret).transpose()?;
+    let password = settings.database_password_file.as_deref().map(private_file::read).transpose()?;
     Ok(DatabaseSettings {
         url,
         namespace: settings.database_namespace.clone(),

@@ -1,15 +1,10 @@
 //! The first administrator.
 
-use std::{
-    fs::OpenOptions,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use secrecy::{ExposeSecret, SecretString};
 
+use super::private_file;
 use crate::{
     config::Settings,
     domain::client::ClientId,
@@ -35,11 +30,11 @@ pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Resul
     let mut failure = None;
     let made = bootstrap::ensure_administrator(access, id, |access| {
         let secret = match given {
-            Some(path) => read(path),
+            Some(path) => private_file::read(path),
             // Written by a start that was killed before the client was stored: still the right one.
-            None if own.exists() => read(&own),
+            None if own.exists() => private_file::read(&own),
             None => access.new_secret().map_err(anyhow::Error::from).and_then(|secret| {
-                write(&own, &secret)?;
+                private_file::write(&own, &secret)?;
                 written = Some(own.clone());
                 Ok(secret)
             }),
@@ -59,24 +54,4 @@ pub(super) async fn ensure(settings: &Settings, access: &AccessService) -> Resul
         std::fs::remove_file(path)?;
     }
     Ok(written)
-}
-
-/// A secret from a file, without the line end.
-pub(super) fn read(path: &Path) -> Result<SecretString> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let secret = SecretString::from(text.trim_end_matches(['\r', '\n']));
-    anyhow::ensure!(!secret.expose_secret().is_empty(), "{} is empty", path.display());
-    Ok(secret)
-}
-
-fn write(path: &Path, secret: &SecretString) -> Result<()> {
-    let temporary = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
-    file.write_all(secret.expose_secret().as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    std::fs::rename(&temporary, path)?;
-    let directory = path.parent().context("the data directory")?;
-    std::fs::File::open(directory)?.sync_all()?;
-    Ok(())
 }

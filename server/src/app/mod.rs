@@ -1,10 +1,6 @@
 //! The composition root: the only place that names adapters.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
@@ -43,6 +39,7 @@ use crate::{
 
 mod adapters;
 mod administrator;
+mod private_file;
 mod serve;
 
 pub use adapters::open_ports;
@@ -155,6 +152,7 @@ fn services(
         },
         PacketSettings {
             limit_bytes: settings.packet_limit_bytes,
+            spooled_bodies: settings.spooled_bodies,
             spool_threshold_bytes: settings.spool_threshold_bytes,
             splitter: Splitter::new(settings.splitter.as_bytes())?,
             keys_without_thumbprint: settings
@@ -228,7 +226,7 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
         .iter()
         .map(|(application, policy)| {
             Ok(KeyPolicy {
-                application: ApplicationId::parse(application)?,
+                application: ApplicationId::parse_any(application)?,
                 validity_days: policy.validity_days,
                 pre_expire_days: policy.pre_expire_days,
                 active: true,
@@ -240,14 +238,4 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
 
 fn issuer(settings: &Settings) -> String {
     if settings.issuer.is_empty() { format!("http://{}", settings.listen) } else { settings.issuer.clone() }
-}
-
-/// Makes a directory that only this user can read, with its parents.
-fn private_directory(path: &Path) -> Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
-        .with_context(|| format!("the directory {} cannot be made", path.display()))
 }

@@ -1,6 +1,6 @@
 //! From settings to a server that answers until it is told to stop.
 
-use std::{io::Write, time::Duration};
+use std::io::Write;
 
 use anyhow::{Context, Result};
 use tokio::{
@@ -38,12 +38,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         }
         tracing::info!("stopping");
     };
-    let limits = api::ServeLimits {
-        max_connections: settings.max_connections,
-        header_timeout: Duration::from_secs(settings.header_timeout_seconds),
-        stall_timeout: Duration::from_secs(settings.idle_timeout_seconds),
-        shutdown: Duration::from_secs(settings.shutdown_seconds),
-    };
+    let limits = api::ServeLimits::from(&settings);
     api::serve(listener, endpoint, limits, stop).await?;
     Ok(())
 }

@@ -11,15 +11,9 @@ use secrecy::SecretString;
 
 use super::Settings;
 
-/// Environment variables with our prefix that are for commands, not settings.
-const NOT_SETTINGS: [&str; 6] = [
-    "KUNJI_CONFIG",
-    "KUNJI_URL",
-    "KUNJI_TOKEN",
-    "KUNJI_CLIENT_ID",
-    "KUNJI_CLIENT_SECRET_FILE",
-    "KUNJI_TEST_PKCS11_MODULE",
-];
+/// Environment variables with our prefix that are for commands, not settings. Those of the tests are none either.
+const NOT_SETTINGS: [&str; 5] =
+    ["KUNJI_CONFIG", "KUNJI_URL", "KUNJI_TOKEN", "KUNJI_CLIENT_ID", "KUNJI_CLIENT_SECRET_FILE"];
 
 /// The defaults, then `file`, then those of `environment` that begin with `KUNJI_`; checked as a whole.
 ///
@@ -32,10 +26,8 @@ pub fn load<I>(file: Option<&Path>, environment: I) -> Result<Settings, ConfigEr
 where
     I: IntoIterator<Item = (String, String)>,
 {
-    let mut environment: BTreeMap<String, String> = environment
-        .into_iter()
-        .filter(|(name, _)| name.starts_with("KUNJI_") && !NOT_SETTINGS.contains(&name.as_str()))
-        .collect();
+    let mut environment: BTreeMap<String, String> =
+        environment.into_iter().filter(|(name, _)| is_setting(name)).collect();
     // Never among the values that the configuration library keeps and may print.
     let pin = environment.remove("KUNJI_PKCS11_PIN").map(SecretString::from);
     let mut sources = Config::builder().add_source(File::from_str(super::DEFAULTS, FileFormat::Toml));
@@ -52,6 +44,10 @@ where
     settings.pkcs11_pin = pin;
     settings.check()?;
     Ok(settings)
+}
+
+fn is_setting(name: &str) -> bool {
+    name.starts_with("KUNJI_") && !name.starts_with("KUNJI_TEST_") && !NOT_SETTINGS.contains(&name)
 }
 
 /// Why the settings cannot be used.

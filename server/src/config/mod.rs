@@ -73,6 +73,8 @@ pub struct Settings {
     pub packet_limit_bytes: u64,
     /// Bodies of the binary routes above this are spooled to disk.
     pub spool_threshold_bytes: u64,
+    /// Bodies spooled to disk at once; more wait. Bounds the disk in use to this many times the packet limit.
+    pub spooled_bodies: usize,
     /// Connections at once.
     pub max_connections: usize,
     /// Longest time for a request's header to arrive.

@@ -19,6 +19,7 @@ impl Settings {
             ("pkcs11_queue", self.pkcs11_queue),
             ("secret_hash_concurrency", self.secret_hash_concurrency),
             ("max_connections", self.max_connections),
+            ("spooled_bodies", self.spooled_bodies),
             ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
         ] {
             if value == 0 {
@@ -43,7 +44,7 @@ impl Settings {
             }
         }
         for (application, policy) in &self.policies {
-            if ApplicationId::parse(application).is_err() {
+            if ApplicationId::parse_any(application).is_err() || application == ApplicationId::INTERNAL {
                 return senseless("policies", "has a name that is no application id");
             }
             if policy.pre_expire_days >= policy.validity_days {

@@ -18,14 +18,16 @@ impl ApplicationId {
     pub const PARTNER: &'static str = "PARTNER";
     /// The application of the server's own keys; no caller can name it.
     pub const INTERNAL: &'static str = "KUNJI";
+    /// Not an application but the name of the policy of base keys; no caller can name it.
+    pub const BASE_POLICY: &'static str = "BASE";
 
     /// Reads a name sent by a caller.
     ///
     /// # Errors
-    /// [`AliasError::Application`] when it is empty, too long, holds another character or is the
-    /// server's own.
+    /// [`AliasError::Application`] when it is empty, too long, holds another character or is taken by
+    /// the server itself.
     pub fn parse(text: &str) -> Result<Self, AliasError> {
-        if text.eq_ignore_ascii_case(Self::INTERNAL) {
+        if [Self::INTERNAL, Self::BASE_POLICY].iter().any(|taken| text.eq_ignore_ascii_case(taken)) {
             return Err(AliasError::Application);
         }
         Self::parse_any(text)
@@ -201,6 +203,7 @@ mod tests {
         assert_eq!(ApplicationId::parse(""), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse("A/B"), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse("kunji"), Err(AliasError::Application));
+        assert_eq!(ApplicationId::parse("BASE"), Err(AliasError::Application));
         assert_eq!(ApplicationId::parse(&"A".repeat(37)), Err(AliasError::Application));
         assert_eq!(ReferenceId::parse(&"A".repeat(129)), Err(AliasError::Reference));
         assert_eq!(ReferenceId::parse("a\nb"), Err(AliasError::Reference));

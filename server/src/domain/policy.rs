@@ -44,7 +44,7 @@ pub struct KeyPolicy {
 
 impl KeyPolicy {
     /// Name of the policy of base keys.
-    pub const BASE: &'static str = "BASE";
+    pub const BASE: &'static str = ApplicationId::BASE_POLICY;
 }
 
 /// The callers a policy admits.
@@ -52,7 +52,7 @@ impl KeyPolicy {
 pub enum AccessList {
     /// Everyone whose role allows the operation.
     AnyRoleHolder,
-    /// Only these principals, compared without regard to ASCII case; an empty list admits nobody.
+    /// Only these principals, by their exact names; an empty list admits nobody.
     Principals(Vec<String>),
 }
 
@@ -61,7 +61,7 @@ impl AccessList {
     pub fn admits(&self, principal: &str) -> bool {
         match self {
             Self::AnyRoleHolder => true,
-            Self::Principals(names) => names.iter().any(|name| name.eq_ignore_ascii_case(principal)),
+            Self::Principals(names) => names.iter().any(|name| name == principal),
         }
     }
 }
@@ -92,6 +92,8 @@ mod tests {
     #[test]
     fn an_empty_list_admits_nobody() {
         assert!(!AccessList::Principals(vec![]).admits("a"));
-        assert!(AccessList::Principals(vec!["Clerk".to_owned()]).admits("clerk"));
+        assert!(AccessList::Principals(vec!["clerk".to_owned()]).admits("clerk"));
+        // Client ids differ by letter case, so a list that ignored it would admit whoever takes the other one.
+        assert!(!AccessList::Principals(vec!["clerk".to_owned()]).admits("CLERK"));
     }
 }

@@ -86,6 +86,13 @@ pub trait KeyStore: TokenSigner + KekStore {
     /// # Errors
     /// [`KeyStoreError::Unavailable`] when it does not.
     async fn check_health(&self) -> Result<(), KeyStoreError>;
+
+    /// Whether there are objects under `id`, all made with this label, and none that can leave the token: what an
+    /// earlier attempt made for the same purpose, and nothing that somebody points us at.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unavailable`].
+    async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError>;
 }
 
 /// Why the token did not do it.

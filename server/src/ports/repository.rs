@@ -63,7 +63,8 @@ pub trait KeyRepository: Send + Sync {
 #[async_trait]
 pub trait ProvisioningRepository: Send + Sync {
     /// Takes the lease `name` for `holder` until `until`; `false` when another holds it at `now`. Taking a
-    /// lease one holds extends it.
+    /// lease one holds extends it. One held for longer than twice the time asked for counts as free: a clock was
+    /// wrong when it was taken.
     async fn try_lease(
         &self,
         name: &str,

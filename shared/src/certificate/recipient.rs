@@ -27,9 +27,7 @@ pub struct RecipientPolicy {
 /// RSA-2048 or larger.
 impl Default for RecipientPolicy {
     fn default() -> Self {
-        Self {
-            minimum_modulus: ModulusLength::Rsa2048,
-        }
+        Self { minimum_modulus: ModulusLength::Rsa2048 }
     }
 }
 
@@ -99,13 +97,9 @@ impl RecipientError {
             Self::Expired => {
                 "fetch the current certificate from the key manager; if it is current, check this machine's clock"
             }
-            Self::KeyUsage => {
-                "use the encryption certificate of the application, not one made for signing"
-            }
+            Self::KeyUsage => "use the encryption certificate of the application, not one made for signing",
             Self::KeyTooSmall => "have a larger key made, or lower the required size",
-            Self::Key(_) => {
-                "have an RSA key of 2048, 3072 or 4096 bits with exponent 65537 certified"
-            }
+            Self::Key(_) => "have an RSA key of 2048, 3072 or 4096 bits with exponent 65537 certified",
             Self::CriticalExtension => {
                 "have the certificate issued without that extension, or with it not critical"
             }
@@ -118,9 +112,7 @@ impl RecipientError {
             Self::IssuerNotAuthority => {
                 "check the order and the origin of the chain; its issuers need basicConstraints CA:TRUE and keyCertSign"
             }
-            Self::PathLength => {
-                "have the certificate issued by an authority that the anchor allows"
-            }
+            Self::PathLength => "have the certificate issued by an authority that the anchor allows",
             Self::IssuerExpired => {
                 "fetch the chain again; renew the authority's certificate if it has expired"
             }
@@ -160,10 +152,7 @@ impl Recipient {
         if now > leaf.not_after() {
             return Err(RecipientError::Expired);
         }
-        if leaf
-            .key_usage()
-            .is_some_and(|usage| !usage.key_encipherment)
-        {
+        if leaf.key_usage().is_some_and(|usage| !usage.key_encipherment) {
             return Err(RecipientError::KeyUsage);
         }
         let public_key = leaf.public_key().map_err(RecipientError::Key)?;
@@ -176,10 +165,7 @@ impl Recipient {
         if !anchors.contains(leaf) {
             PathSearch::new(chain, anchors, now).run(leaf)?;
         }
-        Ok(Self {
-            certificate: leaf.clone(),
-            key: RecipientKey::new(leaf.thumbprint(), public_key),
-        })
+        Ok(Self { certificate: leaf.clone(), key: RecipientKey::new(leaf.thumbprint(), public_key) })
     }
 
     /// The certificate that was checked.
@@ -213,13 +199,7 @@ struct Below {
 
 impl<'a> PathSearch<'a> {
     const fn new(chain: &'a [Certificate], anchors: &'a [Certificate], now: UnixTime) -> Self {
-        Self {
-            chain,
-            anchors,
-            now,
-            signatures_left: MAX_SIGNATURES,
-            failure: None,
-        }
+        Self { chain, anchors, now, signatures_left: MAX_SIGNATURES, failure: None }
     }
 
     fn run(mut self, leaf: &Certificate) -> Result<(), RecipientError> {
@@ -231,10 +211,7 @@ impl<'a> PathSearch<'a> {
 
     fn reaches_anchor(&mut self, certificate: &Certificate, below: Below) -> bool {
         let (anchors, chain) = (self.anchors, self.chain);
-        if anchors
-            .iter()
-            .any(|anchor| self.may_issue(anchor, certificate, below))
-        {
+        if anchors.iter().any(|anchor| self.may_issue(anchor, certificate, below)) {
             return true;
         }
         if below.authorities == MAX_INTERMEDIATES {
@@ -244,13 +221,7 @@ impl<'a> PathSearch<'a> {
             issuer != certificate && self.may_issue(issuer, certificate, below) && {
                 let counted = below.counted + usize::from(!issuer.is_self_issued());
                 let authorities = below.authorities + 1;
-                self.reaches_anchor(
-                    issuer,
-                    Below {
-                        authorities,
-                        counted,
-                    },
-                )
+                self.reaches_anchor(issuer, Below { authorities, counted })
             }
         })
     }
@@ -279,9 +250,7 @@ fn check_issuer(
     below: Below,
     now: UnixTime,
 ) -> Result<(), RecipientError> {
-    certificate
-        .is_signed_by(issuer)
-        .map_err(RecipientError::Signature)?;
+    certificate.is_signed_by(issuer).map_err(RecipientError::Signature)?;
     let constraints = issuer
         .basic_constraints()
         .filter(|constraints| constraints.is_authority)
@@ -289,10 +258,7 @@ fn check_issuer(
     if issuer.key_usage().is_some_and(|usage| !usage.key_cert_sign) {
         return Err(RecipientError::IssuerNotAuthority);
     }
-    if constraints
-        .path_length
-        .is_some_and(|length| below.counted > length.into())
-    {
+    if constraints.path_length.is_some_and(|length| below.counted > length.into()) {
         return Err(RecipientError::PathLength);
     }
     if now < issuer.not_before() || now > issuer.not_after() {

@@ -81,6 +81,10 @@ pub async fn ids_name_one_key(store: Arc<impl KeyStore>) {
     }
     assert!(store.find_signing_pair(pair).await.unwrap().is_some());
     assert!(store.has_kek(kek).await.unwrap());
+    assert!(store.was_made_as(pair, "pair").await.unwrap());
+    assert!(store.was_made_as(kek, "kek").await.unwrap());
+    assert!(!store.was_made_as(pair, "kek").await.unwrap());
+    assert!(!store.was_made_as(fresh_id(), "kek").await.unwrap());
 
     let raced = fresh_id();
     let made = join_all((0..8).map(|_| store.generate_kek(raced, "raced"))).await;

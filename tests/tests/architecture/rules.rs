@@ -11,12 +11,16 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("services", &["ports", "domain"]),
     // An adapter may name its own section of `config`, and no other adapter.
     ("adapters", &["ports", "domain", "config"]),
-    ("api", &["services", "domain"]),
+    // Settings are plain data.
+    ("api", &["services", "domain", "config"]),
     ("app", &["domain", "config", "telemetry", "ports", "services", "adapters", "api"]),
 ];
 
-/// The program: arguments and configuration in, then the composition root.
-const PROGRAM_MAY_NAME: &[&str] = &["app", "config", "telemetry"];
+/// The program: arguments and configuration in, then the composition root, or the API's own description.
+const PROGRAM_MAY_NAME: &[&str] = &["api", "app", "config", "telemetry"];
+
+/// What adapters share, as they may not name each other.
+const SHARED_BY_ADAPTERS: &[&str] = &["private_directory"];
 
 /// Libraries that would carry a decision out of the room it was made in, and the modules that may name them.
 const LIBRARIES: &[(&str, &[&str])] = &[
@@ -68,7 +72,8 @@ pub(crate) fn forbidden_program_edges(file: &SourceFile) -> Vec<String> {
 fn names_other_adapter(file: &SourceFile, path: &PathUse) -> bool {
     let is_adapter = file.module[0] == "adapters" && path.segments[0] == "adapters";
     let own = file.module.get(1);
-    is_adapter && own.is_some() && path.segments.get(1) != own
+    let shared = path.segments.get(1).is_some_and(|name| SHARED_BY_ADAPTERS.contains(&name.as_str()));
+    is_adapter && own.is_some() && path.segments.get(1) != own && !shared
 }
 
 fn library_is_allowed(library: &str, module: &str) -> bool {

@@ -1,13 +1,13 @@
 //! The end of every generation: the key is what was asked for, or it is gone again.
 
-use cryptoki::object::ObjectHandle;
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
 use super::{
     recovery::{Call, Failure, unavailable},
     return_values::describe,
     templates,
 };
-use crate::ports::key_store::KeyStoreError;
+use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
 
 /// Checks that `key` cannot leave the token and ends its making with `conclude`; when either fails, destroys all
 /// of `made`. The token has done its work by now, so no failure from here on asks for a second attempt.
@@ -38,6 +38,22 @@ pub(super) fn destroy(call: &Call<'_>, objects: &[ObjectHandle]) {
             );
         }
     }
+}
+
+/// See [`crate::ports::key_store::KeyStore::was_made_as`].
+pub(super) fn was_made_as(call: &Call<'_>, id: TokenKeyId, label: &str) -> Result<bool, Failure> {
+    let objects = call.session.find_objects(&templates::search_any(id))?;
+    for object in &objects {
+        let about = call.session.get_attributes(*object, &[AttributeType::Label, AttributeType::Class])?;
+        let is_public = about.contains(&Attribute::Class(ObjectClass::PUBLIC_KEY));
+        let is_ours = about.contains(&Attribute::Label(label.as_bytes().to_vec()));
+        let is_safe =
+            is_public || templates::is_locked_in(&call.session.get_attributes(*object, &templates::LOCK)?);
+        if !(is_ours && is_safe) {
+            return Ok(false);
+        }
+    }
+    Ok(!objects.is_empty())
 }
 
 fn check_locked_in(call: &Call<'_>, key: ObjectHandle) -> Result<(), Failure> {

@@ -217,6 +217,11 @@ impl KekStore for Pkcs11KeyStore {
 
 #[async_trait]
 impl KeyStore for Pkcs11KeyStore {
+    async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError> {
+        let label = label.to_owned();
+        self.perform(Repeat::Freely, move |call| generation::was_made_as(call, id, &label)).await
+    }
+
     async fn check_health(&self) -> Result<(), KeyStoreError> {
         let deadline = self.deadline.min(HEALTH_DEADLINE);
         self.health.call(deadline, |worker| worker.check_health()).await.map_err(|error| match error {

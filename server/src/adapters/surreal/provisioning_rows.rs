@@ -59,12 +59,19 @@ impl ProvisioningRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::provisioning_rows::try_lease
             BEGIN;
             LET $held = SELECT * FROM ONLY type::record('lease', $name);
-            IF $held != NONE AND $held.holder != $lease.holder AND $held.until > $now { THROW 'held' };
+            IF $held != NONE AND $held.holder != $lease.holder AND $held.until > $now
+                AND $held.until <= $longest { THROW 'held' };
             UPSERT ONLY type::record('lease', $name) CONTENT $lease RETURN NONE;
             COMMIT;";
         let lease = || LeaseRow { holder: holder.to_owned(), until: until.millis() };
-        let query =
-            Query::new(TEXT).bind("name", name.to_owned()).bind("lease", lease()).bind("now", now.millis());
+        // One that runs much longer than anybody asks for was taken by a clock that was wrong.
+        let longest =
+            now.millis().saturating_add(until.millis().saturating_sub(now.millis()).saturating_mul(2));
+        let query = Query::new(TEXT)
+            .bind("name", name.to_owned())
+            .bind("lease", lease())
+            .bind("now", now.millis())
+            .bind("longest", longest);
         match self.runner.change(query).await {
             Ok(()) => Ok(true),
             Err(Failure::Refused) => Ok(false),

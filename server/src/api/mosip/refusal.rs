@@ -6,8 +6,12 @@ use super::faults::Fault;
 use crate::{
     api::{native::with_sources, transport::TransportError},
     domain::alias::AliasError,
-    ports::secret_hasher::SecretHashError,
-    services::{access::AccessError, keys::KeyError, packets::PacketError, signatures::SignatureError},
+    services::{
+        access::{AccessError, SecretHashError},
+        keys::KeyError,
+        packets::PacketError,
+        signatures::SignatureError,
+    },
 };
 
 /// Why a request was not done, on its way into an envelope.

@@ -24,8 +24,10 @@ use crate::{
         transport::TransportError,
         wire::{Form, FormError, Plus, percent_decode},
     },
-    ports::secret_hasher::SecretHashError,
-    services::{Services, access::AccessError},
+    services::{
+        Services,
+        access::{AccessError, SecretHashError},
+    },
 };
 
 /// Access tokens.

@@ -16,8 +16,11 @@ use serde::Serialize;
 use crate::{
     api::{transport::TransportError, wire::JsonFault},
     domain::alias::AliasError,
-    ports::secret_hasher::SecretHashError,
-    services::{access::AccessError, keys::KeyError, packets::PacketError},
+    services::{
+        access::{AccessError, SecretHashError},
+        keys::KeyError,
+        packets::PacketError,
+    },
 };
 
 /// The content type of problem documents.
@@ -349,7 +352,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::ports::audit_sink::AuditError;
+    use crate::services::access::AuditError;
 
     async fn document(problem: Problem) -> (Response, Value) {
         let mut response = problem.into_answer("00000000-0000-4000-8000-000000000000");

@@ -24,6 +24,7 @@ use crate::{
 mod error;
 pub(crate) mod tokens;
 
+pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
 pub use error::{AccessError, TokenRefusal};
 
 use tokens::AccessTokens;

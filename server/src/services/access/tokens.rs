@@ -85,6 +85,7 @@ struct RealmAccess {
 #[derive(Deserialize)]
 struct Header {
     alg: String,
+    typ: String,
     kid: String,
     #[serde(default)]
     crit: Option<serde_json::Value>,
@@ -159,13 +160,12 @@ impl AccessTokens {
             return Err(TokenRefusal::Invalid);
         }
         let name = sha256(token.as_bytes());
-        let (principal, expires) = match self.verified.get(&name) {
-            Some(verified) => verified,
-            None => {
-                let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
-                self.verified.insert(name, verified.clone());
-                verified
-            }
+        let (principal, expires) = if let Some(verified) = self.verified.get(&name) {
+            verified
+        } else {
+            let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
+            self.verified.insert(name, verified.clone());
+            verified
         };
         if self.clock.now() >= Timestamp::from_seconds(expires) {
             self.verified.invalidate(&name);
@@ -180,7 +180,7 @@ impl AccessTokens {
         let (header, claims) = input.split_once('.')?;
         let decode = |text: &str| decode_base64(text, TOKEN_MAX_BYTES).ok();
         let header: Header = serde_json::from_slice(&decode(header)?).ok()?;
-        if header.alg != "RS256" || header.crit.is_some() {
+        if header.alg != "RS256" || header.typ != "JWT" || header.crit.is_some() {
             return None;
         }
         let signature = decode(signature)?;

@@ -141,6 +141,9 @@ impl Issuer {
         alias: &KeyAlias,
         overrides: &SubjectOverrides,
     ) -> Result<Name, KeyError> {
+        if !names_no_other(overrides.common_name.as_deref(), alias) {
+            return Err(KeyError::SubjectNotAllowed);
+        }
         let default_common_name =
             format!("{} ({})", self.subject.common_name, alias_text(alias).to_uppercase());
         let pick = |given: &Option<String>, default: &str| {
@@ -195,6 +198,15 @@ fn alias_text(alias: &KeyAlias) -> String {
         alias.application.to_string()
     } else {
         format!("{}-{}", alias.application, alias.reference.as_str())
+    }
+}
+
+/// A common name that a caller gives may have the alias in brackets, as ours have, but no other: a CA must not
+/// bear ROOT's or another module's name.
+fn names_no_other(common_name: Option<&str>, alias: &KeyAlias) -> bool {
+    match common_name.and_then(|name| name.split_once('(')) {
+        None => true,
+        Some((_, rest)) => rest.trim_end() == format!("{})", alias_text(alias).to_uppercase()),
     }
 }
 
@@ -286,7 +298,7 @@ struct HolderPublicKey(SubjectPublicKeyInfoOwned);
 
 impl EncodePublicKey for HolderPublicKey {
     fn to_public_key_der(&self) -> spki::Result<Document> {
-        Ok(Document::try_from(&self.0)?)
+        Document::try_from(&self.0)
     }
 }
 

@@ -44,7 +44,7 @@ impl PrivateKeys {
         if let Some(private) = unwrapped.get(&key.id).await {
             return Ok(private);
         }
-        unwrapped.try_get_with_by_ref(&key.id, self.unwrap(key)).await.map_err(shared_failure)
+        unwrapped.try_get_with_by_ref(&key.id, self.unwrap(key)).await.map_err(|error| shared_failure(&error))
     }
 
     /// Drops what is past its time. Without it a key that nobody uses any more would stay.
@@ -78,8 +78,8 @@ impl PrivateKeys {
 }
 
 /// What each of the callers that shared a failed unwrapping is told.
-fn shared_failure(error: Arc<KeyError>) -> KeyError {
-    match &*error {
+fn shared_failure(error: &KeyError) -> KeyError {
+    match error {
         KeyError::Token(KeyStoreError::Busy) => KeyStoreError::Busy.into(),
         KeyError::Internal(what) => KeyError::Internal(what),
         other => KeyStoreError::Unavailable(other.to_string()).into(),

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use kunji_shared::ModulusLength;
+use kunji_shared::{ModulusLength, RsaPublicKey};
 
 use super::{
     KeyError, SubjectOverrides,
@@ -185,8 +185,9 @@ impl Provisioner {
         generation: u32,
     ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
         let slot = format!("sign/{alias}/{generation}");
-        if let Some(intended) = self.repository.find_intent(&slot).await?
+        if let Some(intended) = self.intended(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
+            && has_modulus(&public_key, self.modulus)
         {
             return Ok((intended, public_key));
         }
@@ -194,6 +195,13 @@ impl Provisioner {
         self.repository.put_intent(&slot, id).await?;
         let public_key = self.token.generate_signing_pair(id, &slot, self.modulus).await?;
         Ok((id, public_key))
+    }
+
+    /// The id under which an earlier attempt made the object for the slot. The row alone is not believed: it could
+    /// have been changed to name another key, so that two purposes share one.
+    async fn intended(&self, slot: &str) -> Result<Option<TokenKeyId>, KeyError> {
+        let Some(id) = self.repository.find_intent(slot).await? else { return Ok(None) };
+        Ok(self.token.was_made_as(id, slot).await?.then_some(id))
     }
 
     /// The application's KEK of at least `version`; made when there is none.
@@ -242,7 +250,7 @@ impl Provisioner {
 
     /// The KEK object for the slot: the one an earlier attempt made, or a new one. The caller holds the lease.
     pub(crate) async fn kek_object(&self, slot: &str) -> Result<TokenKeyId, KeyError> {
-        if let Some(intended) = self.repository.find_intent(slot).await?
+        if let Some(intended) = self.intended(slot).await?
             && self.token.has_kek(intended).await?
         {
             return Ok(intended);
@@ -301,6 +309,10 @@ impl Provisioner {
         self.entropy.fill(&mut bytes).map_err(|_| KeyError::Internal("randomness"))?;
         Ok(TokenKeyId(bytes))
     }
+}
+
+fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {
+    RsaPublicKey::from_spki_der(public_key).is_ok_and(|key| key.modulus_length() == modulus)
 }
 
 /// The token object of a key that lives on the token.

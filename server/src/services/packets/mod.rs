@@ -10,6 +10,7 @@ use kunji_shared::{
     secret::Plaintext,
 };
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use super::{
     auditor::Auditor,
@@ -80,6 +81,7 @@ pub struct PacketService {
     recipients: Cache<KeyId, Arc<RecipientKey>>,
     settings: PacketSettings,
     spool: Arc<dyn Spool>,
+    spool_places: Arc<Semaphore>,
     unlocker: Unlocker,
 }
 
@@ -87,6 +89,8 @@ pub struct PacketService {
 pub(crate) struct PacketSettings {
     /// Largest packet or content on the streaming calls.
     pub(crate) limit_bytes: u64,
+    /// Most streams spooled at once; more wait.
+    pub(crate) spooled_bodies: usize,
     /// Streams above this are spooled.
     pub(crate) spool_threshold_bytes: u64,
     /// Stands between the wrapped key and the content.
@@ -122,6 +126,7 @@ impl PacketService {
             entropy: dependencies.entropy,
             keys: dependencies.keys,
             recipients: Cache::new(100_000),
+            spool_places: Arc::new(Semaphore::new(settings.spooled_bodies)),
             settings,
             spool: dependencies.spool,
             unlocker,

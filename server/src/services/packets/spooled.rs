@@ -14,7 +14,7 @@ use kunji_shared::{
     packet::{ContentFrame, FormatError, HEAD_BYTES, Part, SealPlan},
     secret::Plaintext,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use zeroize::Zeroizing;
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 use crate::{
     domain::{
         access::{CallContext, Operation},
-        alias::KeyAlias,
+        alias::{AliasRole, KeyAlias},
     },
     ports::{
         bulk_cipher::{BulkCipher, StreamOpener},
@@ -49,13 +49,20 @@ impl PacketService {
         content: BodyStream,
         inputs: CallerInputs,
     ) -> Result<ContentStream, PacketError> {
-        let (content, beginning) = match self.gather(content).await? {
+        let taken = async {
+            if alias.role() != AliasRole::Base {
+                return Err(PacketError::SigningKey);
+            }
+            self.gather(content).await
+        };
+        let (content, beginning) = match self.taken(call, Operation::Encrypt, alias, taken.await).await? {
             Gathered::Whole(content) => {
                 let packet = self.encrypt(call, alias, Plaintext::new(content), inputs).await?;
                 return Ok(in_memory(Bytes::from(packet)));
             }
             Gathered::Beginning(beginning, rest) => (rest, Zeroizing::new(beginning)),
         };
+        let place = self.place().await?;
         let sealed = async {
             let (key, recipient) = self.recipient(call, alias, false).await?;
             let (cipher, entropy) = (Arc::clone(&self.cipher), Arc::clone(&self.entropy));
@@ -74,7 +81,13 @@ impl PacketService {
             .auditor
             .finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
             .await?;
-        Ok(ContentStream { length, pieces: read_pieces(file, length, |_| Ok(())) })
+        Ok(ContentStream {
+            length,
+            pieces: read_pieces(file, length, move |_| {
+                let _held = &place;
+                Ok(())
+            }),
+        })
     }
 
     /// As [`PacketService::decrypt`], for packets larger than memory, up to the packet limit. Nothing is given
@@ -89,13 +102,19 @@ impl PacketService {
         packet: BodyStream,
         inputs: CallerInputs,
     ) -> Result<ContentStream, PacketError> {
-        let (packet, beginning) = match self.gather(packet).await? {
+        let taken = async {
+            // Before gigabytes are taken in for nothing.
+            self.unlocker.check_admitted(call, alias)?;
+            self.gather(packet).await
+        };
+        let (packet, beginning) = match self.taken(call, Operation::Decrypt, alias, taken.await).await? {
             Gathered::Whole(packet) => {
                 let content = self.decrypt(call, alias, packet, inputs).await?;
                 return Ok(in_memory(Bytes::from_owner(content.into_inner())));
             }
             Gathered::Beginning(beginning, rest) => (rest, beginning),
         };
+        let place = self.place().await?;
         let opened = async {
             let (spool, limit) = (Arc::clone(&self.spool), self.settings.limit_bytes);
             let head = beginning.get(..HEAD_BYTES.min(beginning.len())).unwrap_or_default().to_vec();
@@ -115,25 +134,53 @@ impl PacketService {
             Ok::<_, PacketError>((key, content))
         }
         .await;
-        let (_, (file, length, mut opener)) =
+        let (_, (file, length, mut decrypter)) =
             self.auditor.finish(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
-        let decrypt = move |piece: &mut [u8]| opener.update(piece).map_err(std::io::Error::other);
+        let decrypt = move |piece: &mut [u8]| {
+            let _held = &place;
+            decrypter.update(piece).map_err(std::io::Error::other)
+        };
         Ok(ContentStream { length, pieces: read_pieces(file, length, decrypt) })
     }
 
-    /// Reads the body to its end, or as far as memory may hold it.
+    /// Records that a body was not taken in; when it was, its outcome is recorded later.
+    async fn taken(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: &KeyAlias,
+        result: Result<Gathered, PacketError>,
+    ) -> Result<Gathered, PacketError> {
+        match result {
+            Ok(gathered) => Ok(gathered),
+            refused @ Err(_) => self.auditor.finish(call, operation, Some(alias), refused, |_| None).await,
+        }
+    }
+
+    /// Waits for one of the places that spooled bodies have: they bound the disk and the threads in use. Held
+    /// until the answer was read.
+    async fn place(&self) -> Result<OwnedSemaphorePermit, PacketError> {
+        let places = Arc::clone(&self.spool_places);
+        places.acquire_owned().await.map_err(|_| PacketError::Internal("the spool is closed"))
+    }
+
+    /// Reads the body to its end, or as far as memory may hold it. The pieces are joined once, so that a growing
+    /// buffer leaves no copies of the content behind.
     async fn gather(&self, mut body: BodyStream) -> Result<Gathered, PacketError> {
-        let mut gathered = Vec::new();
+        let mut pieces = Vec::new();
+        let mut length = 0_u64;
         while let Some(piece) = body.next().await {
-            gathered.extend_from_slice(&piece.map_err(PacketError::Body)?);
-            if gathered.len() as u64 > self.settings.limit_bytes {
+            let piece = piece.map_err(PacketError::Body)?;
+            length = length.saturating_add(piece.len() as u64);
+            pieces.push(piece);
+            if length > self.settings.limit_bytes {
                 return Err(PacketError::TooLarge { limit: self.settings.limit_bytes });
             }
-            if gathered.len() as u64 > self.settings.spool_threshold_bytes.max(HEAD_BYTES as u64) {
-                return Ok(Gathered::Beginning(gathered, body));
+            if length > self.settings.spool_threshold_bytes.max(HEAD_BYTES as u64) {
+                return Ok(Gathered::Beginning(pieces.concat(), body));
             }
         }
-        Ok(Gathered::Whole(gathered))
+        Ok(Gathered::Whole(pieces.concat()))
     }
 }
 
@@ -316,6 +363,7 @@ fn read_pieces(
         .boxed()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 fn spool_failed(error: std::io::Error) -> PacketError {
     tracing::error!(%error, "the spool cannot be written or read");
     PacketError::Internal("the spool cannot be used")
