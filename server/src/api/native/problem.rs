@@ -298,9 +298,11 @@ impl From<KeyError> for Problem {
 impl From<PacketError> for Problem {
     fn from(error: PacketError) -> Self {
         match error {
-            PacketError::AccessListed => {
-                Self::new(ProblemKind::PolicyForbids, "have the client added to the policy's access list")
-            }
+            PacketError::AccessListed => Self::new(
+                ProblemKind::PolicyForbids,
+                "have the client added to the policy's access list; or the application has no key policy: \
+                     check Kunji-Application",
+            ),
             PacketError::Audit(_) => Self::unavailable(&error),
             PacketError::Body(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
                 TransportError::Timeout.into()

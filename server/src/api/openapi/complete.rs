@@ -234,7 +234,7 @@ fn complete_operation(path: &str, operation: &mut Value) {
         complete_problems(responses, &id, &transport);
     }
     for (status, response) in responses.iter_mut() {
-        add_headers(status, response, &id, enveloped);
+        add_headers(status, response, &id);
     }
     responses.sort_keys();
 }
@@ -321,13 +321,13 @@ fn add_failure(
     }
 }
 
-fn add_headers(status: &str, response: &mut Value, id: &str, enveloped: bool) {
+fn add_headers(status: &str, response: &mut Value, id: &str) {
     let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
     let mut add = |name: &str, description: &str| response["headers"][name] = text(description);
     add("X-Request-Id", "Names the request in the server's log.");
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
-        ("401", _) if !enveloped => add("WWW-Authenticate", "How to authenticate."),
+        ("401", _) => add("WWW-Authenticate", "How to authenticate."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");
             add("Set-Cookie", "The access token in the cookie `Authorization`.");
