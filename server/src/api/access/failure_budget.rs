@@ -127,47 +127,47 @@ mod tests {
         (FailureBudget::per_minute(failures, Arc::<SetClock>::clone(&clock)), clock)
     }
 
-    fn address(text: &str) -> Option<IpAddr> {
-        Some(text.parse().unwrap())
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
     }
 
     #[test]
     fn failures_use_up_the_budget_of_their_address() {
         let (budget, clock) = budget(60);
         for _ in 0..60 {
-            assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
+            assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
         }
-        assert_eq!(budget.take(address("192.0.2.1")), Err(2));
-        assert_eq!(budget.take(address("192.0.2.2")), Ok(()));
+        assert_eq!(budget.take(Some(address("192.0.2.1"))), Err(2));
+        assert_eq!(budget.take(Some(address("192.0.2.2"))), Ok(()));
         assert_eq!(budget.take(None), Ok(()));
         clock.0.fetch_add(1000, Ordering::Relaxed);
-        assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
-        assert!(budget.take(address("192.0.2.1")).is_err());
+        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
+        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
         clock.0.fetch_add(60_000, Ordering::Relaxed);
         for _ in 0..60 {
-            assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
+            assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
         }
-        assert!(budget.take(address("192.0.2.1")).is_err());
+        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
     }
 
     #[test]
     fn successes_use_up_nothing() {
         let (budget, _) = budget(1);
         for _ in 0..10 {
-            assert_eq!(budget.take(address("2001:db8::1")), Ok(()));
-            assert!(budget.take(address("2001:db8::2")).is_err());
-            budget.give_back(address("2001:db8::1"));
+            assert_eq!(budget.take(Some(address("2001:db8::1"))), Ok(()));
+            assert!(budget.take(Some(address("2001:db8::2"))).is_err());
+            budget.give_back(Some(address("2001:db8::1")));
         }
     }
 
     #[test]
     fn a_clock_that_goes_back_locks_nobody_out() {
         let (budget, clock) = budget(2);
-        assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
+        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
         clock.0.fetch_sub(86_400_000, Ordering::Relaxed);
-        assert!(budget.take(address("192.0.2.1")).is_err());
+        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
         clock.0.fetch_add(30_000, Ordering::Relaxed);
-        assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
+        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
     }
 
     #[test]
@@ -181,9 +181,9 @@ mod tests {
         };
         assert!(fill() <= MAX_ADDRESSES + 1);
         // Those that found no room share one budget.
-        assert!(budget.take(address("192.0.2.1")).is_err());
+        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
         clock.0.fetch_add(60_000, Ordering::Relaxed);
-        assert_eq!(budget.take(address("192.0.2.1")), Ok(()));
+        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
         assert_eq!(budget.addresses.lock().unwrap().spent.len(), 1);
     }
 }

@@ -119,7 +119,7 @@ mod tests {
 
     use super::*;
 
-    const LONG: Duration = Duration::from_secs(600);
+    const LONG: Duration = Duration::from_mins(10);
 
     fn running() -> (watch::Sender<bool>, watch::Receiver<bool>) {
         watch::channel(false)
