@@ -266,6 +266,11 @@ impl ManualClock {
         self.0.fetch_add(days * 86_400_000, Ordering::SeqCst);
     }
 
+    /// Goes back, as a clock does that is set right.
+    pub fn set_back_seconds(&self, seconds: u64) {
+        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+    }
+
     /// Moves on.
     pub fn advance_seconds(&self, seconds: u64) {
         self.0.fetch_add(seconds * 1000, Ordering::SeqCst);

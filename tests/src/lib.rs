@@ -11,6 +11,8 @@
 pub mod contract;
 pub mod faults;
 pub mod http;
+pub mod load;
+pub mod measure;
 pub mod peer;
 pub mod raw;
 pub mod refusals;

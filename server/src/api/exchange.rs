@@ -15,6 +15,17 @@ use uuid::Uuid;
 use super::transport::TransportError;
 use crate::domain::access::Principal;
 
+/// How large a body may be, and how slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyBounds {
+    /// Most bytes.
+    pub(super) limit: u64,
+    /// Longest time for a body that is read whole.
+    pub(super) arrival: Duration,
+    /// Longest pause within a body that is streamed.
+    pub(super) pause: Duration,
+}
+
 /// One request on its way through the routes; an extension of it.
 #[derive(Debug)]
 pub(super) struct Exchange {
@@ -24,10 +35,8 @@ pub(super) struct Exchange {
     pub(super) address: Option<IpAddr>,
     /// The caller, on routes that are not anonymous.
     pub(super) principal: Option<Arc<Principal>>,
-    /// Largest body, in bytes.
-    pub(super) body_limit: u64,
-    /// Longest pause within a streamed body.
-    pub(super) idle_timeout: Duration,
+    /// What its body may be.
+    pub(super) body: BodyBounds,
     body_complete: AtomicBool,
 }
 
@@ -36,17 +45,9 @@ impl Exchange {
         request_id: Arc<str>,
         address: Option<IpAddr>,
         principal: Option<Arc<Principal>>,
-        body_limit: u64,
-        idle_timeout: Duration,
+        body: BodyBounds,
     ) -> Self {
-        Self {
-            request_id,
-            address,
-            principal,
-            body_limit,
-            idle_timeout,
-            body_complete: AtomicBool::new(false),
-        }
+        Self { request_id, address, principal, body, body_complete: AtomicBool::new(false) }
     }
 
     /// The exchange of a request.

@@ -1,22 +1,28 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::{AssertUnwindSafe, resume_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
     http::{Method, Uri, header},
 };
+use tokio::task::JoinError;
 
 use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
     allowed_methods::AllowedMethods,
     cors::Cors,
-    exchange::{Exchange, new_request_id, peer_address},
+    exchange::{BodyBounds, Exchange, new_request_id, peer_address},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
     native::{Problem, transport_oauth, with_sources},
     routes::Resources,
+    serve::Place,
     transport::TransportError,
 };
 use crate::{
@@ -28,9 +34,16 @@ use crate::{
 /// Largest body of the routes that take a client's secret; they are open to everyone.
 const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
 
+/// Longest path and query that are looked at, in bytes.
+const URI_LIMIT_BYTES: usize = 8 * 1024;
+/// Characters of a path that stand in the log; it is the caller's to choose.
+const SHOWN_CHARS: usize = 128;
+/// Longest time for the body of a request that anyone may send; all of them are small.
+const ANONYMOUS_ARRIVAL: Duration = Duration::from_secs(10);
+
 /// Lets a request in or not, bounds it, and gives its answer the form that its caller understands.
 pub(super) struct Front<E> {
-    routes: E,
+    routes: Arc<E>,
     services: Services,
     cors: Cors,
     allowed_methods: AllowedMethods,
@@ -40,10 +53,10 @@ pub(super) struct Front<E> {
     idle_timeout: Duration,
 }
 
-impl<E: Endpoint<Output = Response>> Front<E> {
+impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     pub(super) fn new(routes: E, services: &Services, settings: &Settings) -> Self {
         Self {
-            routes,
+            routes: Arc::new(routes),
             services: services.clone(),
             cors: Cors::new(settings.cors_origins.clone()),
             allowed_methods: AllowedMethods::of::<Resources>(),
@@ -78,12 +91,17 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             }
         };
         let address = peer_address(request);
-        tracing::warn!(request_id, ?address, path = ?request.uri().path(), reason, "refused");
+        tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
     }
 
     /// Lets the request in and runs its operation.
     async fn enter(&self, request: Request, class: PathClass, request_id: &Arc<str>) -> Result<Response> {
+        let uri = request.uri();
+        let length = uri.path_and_query().map_or(0, |text| text.as_str().len());
+        if length > URI_LIMIT_BYTES {
+            return Err(TransportError::UriTooLong.into());
+        }
         let principal = self.admit(&request, class, request_id)?;
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
@@ -91,7 +109,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
         self.run(request, class, principal, request_id).await
     }
 
-    /// Runs the operation, no longer than it may take.
+    /// Runs the operation, and waits no longer than it may take.
     async fn run(
         &self,
         mut request: Request,
@@ -104,11 +122,13 @@ impl<E: Endpoint<Output = Response>> Front<E> {
             BodyKind::Packet => self.packet_limit,
             BodyKind::Credentials => CREDENTIALS_LIMIT_BYTES.min(self.json_limit),
         };
+        let arrival =
+            if class.anonymous { ANONYMOUS_ARRIVAL.min(self.request_timeout) } else { self.request_timeout };
+        let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
         let address = peer_address(&request);
-        let exchange =
-            Arc::new(Exchange::new(Arc::clone(request_id), address, principal, limit, self.idle_timeout));
+        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));
-        let answer = self.routes.call(request);
+        let answer = begin(&self.routes, request);
         if class.body == BodyKind::Packet {
             // Packets take as long as they are large; pauses within them are bounded where they are read.
             return answer.await;
@@ -151,7 +171,7 @@ impl<E: Endpoint<Output = Response>> Front<E> {
     }
 }
 
-impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
+impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
     type Output = Response;
 
     async fn call(&self, request: Request) -> Result<Response> {
@@ -174,7 +194,86 @@ impl<E: Endpoint<Output = Response>> Endpoint for Front<E> {
             Cors::decorate(admitted, &mut response);
         }
         headers::complete(&mut response, &request_id);
-        tracing::debug!(%request_id, path = ?uri.path(), status = response.status().as_u16(), "answered");
+        tracing::debug!(%request_id, path = ?shown(uri.path()), status = response.status().as_u16(), "answered");
         Ok(response)
+    }
+}
+
+/// As much of a path as is logged.
+fn shown(path: &str) -> &str {
+    path.char_indices().nth(SHOWN_CHARS).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
+}
+
+/// Begins an operation. It goes on to its end when nobody waits for it any more, because the caller hung up or
+/// was told that it takes too long: nothing may be made and then not recorded.
+fn begin<E>(routes: &Arc<E>, request: Request) -> impl Future<Output = Result<Response>> + Send + use<E>
+where
+    E: Endpoint<Output = Response> + 'static,
+{
+    let routes = Arc::clone(routes);
+    // Kept for as long as the operation runs, so that the server's end waits for it too.
+    let place = request.data::<Arc<Place>>().cloned();
+    let task = tokio::spawn(async move {
+        let answer = routes.call(request).await;
+        drop(place);
+        answer
+    });
+    async move {
+        match task.await.map_err(JoinError::try_into_panic) {
+            Ok(answer) => answer,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_cancelled)) => Err(TransportError::Internal.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::{endpoint::make, http::StatusCode};
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_operation_ends_although_nobody_waits() {
+        let (entered, release, ended) =
+            (Arc::new(Notify::new()), Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let routes = {
+            let (entered, release, ended) = (Arc::clone(&entered), Arc::clone(&release), Arc::clone(&ended));
+            make(move |_| {
+                let (entered, release, ended) =
+                    (Arc::clone(&entered), Arc::clone(&release), Arc::clone(&ended));
+                async move {
+                    entered.notify_one();
+                    release.notified().await;
+                    ended.notify_one();
+                    Ok::<_, poem::Error>(Response::from(StatusCode::NO_CONTENT))
+                }
+            })
+        };
+        let answer = begin(&Arc::new(routes), Request::default());
+        entered.notified().await;
+        drop(answer);
+        release.notify_one();
+        ended.notified().await;
+    }
+
+    #[test]
+    fn little_of_a_path_is_shown() {
+        assert_eq!(shown("/v1/clients"), "/v1/clients");
+        let long = "é".repeat(129);
+        assert_eq!(shown(&long).chars().count(), 128);
+        // Logged by `Debug`.
+        assert_eq!(format!("{:?}", shown("/a\n\u{1b}[31m")), r#""/a\n\u{1b}[31m""#);
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_whoever_waits() {
+        let routes = make(|request| async move {
+            request.header("absent").unwrap();
+            Ok::<_, poem::Error>(Response::default())
+        });
+        let answer = begin(&Arc::new(routes), Request::default());
+        assert!(AssertUnwindSafe(answer).catch_unwind().await.is_err());
     }
 }

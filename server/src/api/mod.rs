@@ -18,6 +18,7 @@ mod front;
 mod headers;
 mod mosip;
 mod native;
+mod network;
 mod openapi;
 mod routes;
 mod serve;

@@ -1,6 +1,8 @@
 //! Every resource, joined.
 
-use super::{mosip, native, openapi::DocumentsApi};
+use std::sync::Arc;
+
+use super::{access::TokenRequests, mosip, native, openapi::DocumentsApi};
 use crate::{config::Settings, services::Services};
 
 /// The resources whose operations are described and routed.
@@ -8,5 +10,11 @@ pub(super) type Resources = (mosip::MosipApi, native::NativeApi, DocumentsApi);
 
 /// Makes them.
 pub(super) fn resources(services: &Services, settings: &Settings, document: &str) -> Resources {
-    (mosip::resources(services, settings), native::resources(services, settings), DocumentsApi::new(document))
+    // One for both ways to ask for a token: they share what an address may fail.
+    let token_requests = Arc::new(TokenRequests::new(services, settings));
+    (
+        mosip::resources(services, settings, &token_requests),
+        native::resources(services, settings, &token_requests),
+        DocumentsApi::new(document),
+    )
 }

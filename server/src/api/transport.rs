@@ -9,6 +9,9 @@ use poem::{
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 
+/// Seconds after which a caller may try again what was not available.
+pub(super) const RETRY_SECONDS: u32 = 5;
+
 /// A request that did not reach its operation, or did not come back from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TransportError {
@@ -48,12 +51,23 @@ pub(super) enum TransportError {
     /// The request took too long to arrive.
     #[error("the request did not arrive in time; send it again")]
     Timeout,
+    /// Too many requests of the address failed lately.
+    #[error(
+        "too many requests from this address failed; wait for {seconds} s, and check the credentials sent"
+    )]
+    TooManyFailures {
+        /// Seconds until the next one is heard.
+        seconds: u32,
+    },
     /// The body is larger than the limit.
     #[error("the request body is larger than {limit} bytes; send less, or have the limit raised")]
     TooLarge {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// The path and query are longer than any that is served.
+    #[error("path and query are longer than 8192 bytes; nothing here has such an address")]
+    UriTooLong,
     /// There is no token, or it is not accepted.
     #[error("a valid access token is needed; take one at /oauth2/token")]
     Unauthenticated,
@@ -61,7 +75,7 @@ pub(super) enum TransportError {
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -73,7 +87,9 @@ impl TransportError {
         Self::Parameter { name: "applicationId" },
         Self::Timeout,
         Self::TooLarge { limit: 67_108_864 },
+        Self::TooManyFailures { seconds: 2 },
         Self::Unauthenticated,
+        Self::UriTooLong,
     ];
 
     /// The status outside of the envelope's "200 for whatever a caller did wrong".
@@ -88,7 +104,18 @@ impl TransportError {
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::UriTooLong => StatusCode::URI_TOO_LONG,
+        }
+    }
+
+    /// Seconds after which the caller may try again.
+    pub(super) const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::Overloaded => Some(RETRY_SECONDS),
+            Self::TooManyFailures { seconds } => Some(seconds),
+            _ => None,
         }
     }
 

@@ -67,6 +67,8 @@ pub struct Settings {
     pub token_lifetime_seconds: u32,
     /// Secrets hashed at once.
     pub secret_hash_concurrency: usize,
+    /// Token requests of one address that may fail, a minute.
+    pub token_failures_per_minute: u32,
     /// Largest JSON body.
     pub json_body_limit_bytes: u64,
     /// Largest packet or content on the binary routes.
@@ -77,6 +79,8 @@ pub struct Settings {
     pub spooled_bodies: usize,
     /// Connections at once.
     pub max_connections: usize,
+    /// Connections of one address at once.
+    pub max_connections_per_address: usize,
     /// Longest time for a request's header to arrive.
     pub header_timeout_seconds: u64,
     /// Longest time for a JSON request from its header to the end of its answer.

@@ -19,6 +19,7 @@ impl Settings {
             ("pkcs11_queue", self.pkcs11_queue),
             ("secret_hash_concurrency", self.secret_hash_concurrency),
             ("max_connections", self.max_connections),
+            ("max_connections_per_address", self.max_connections_per_address),
             ("spooled_bodies", self.spooled_bodies),
             ("packets_without_thumbprint_keys", self.packets_without_thumbprint_keys),
         ] {
@@ -26,8 +27,14 @@ impl Settings {
                 return senseless(name, "must be at least 1");
             }
         }
+        if self.max_connections_per_address > self.max_connections {
+            return senseless("max_connections_per_address", "must not be above max_connections");
+        }
         if !(60..=86_400).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
+        }
+        if !(1..=60_000).contains(&self.token_failures_per_minute) {
+            return senseless("token_failures_per_minute", "must be from 1 to 60000");
         }
         if self.modulus().is_none() {
             return senseless("rsa_bits", "must be 2048, 3072 or 4096");

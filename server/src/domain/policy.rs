@@ -12,18 +12,28 @@ pub struct Cryptoperiod {
 }
 
 impl Cryptoperiod {
-    /// `days` days from `start` (rounded down to the second), never beyond the issuer's own end.
+    /// Begins this many seconds before the key was made, so that peers whose clocks are a little behind accept it.
+    pub const BACKDATED_SECONDS: i64 = 300;
+
+    /// `days` days from `start` (rounded down to the second) with the backdated beginning, never beyond the
+    /// issuer's own period.
     pub fn starting(start: Timestamp, days: u32, issuer: Option<Self>) -> Self {
-        let not_before = start.floor_to_second();
-        let wanted = not_before.plus_days(days);
-        let not_after = issuer.map_or(wanted, |issuer| wanted.min(issuer.not_after));
-        Self { not_before, not_after }
+        let start = start.floor_to_second();
+        let not_before = start.plus_seconds(-Self::BACKDATED_SECONDS);
+        let not_after = start.plus_days(days);
+        match issuer {
+            None => Self { not_before, not_after },
+            Some(issuer) => Self {
+                not_before: not_before.max(issuer.not_before),
+                not_after: not_after.min(issuer.not_after),
+            },
+        }
     }
 
-    /// Whether a key of this period is the one to use for new data at `now`: it has begun, and is not yet
-    /// within `pre_expire_days` days of its end.
+    /// Whether a key of this period needs no successor at `now`: it is not yet within `pre_expire_days` days of its
+    /// end. That it has not begun is no reason to make another: then a clock is wrong.
     pub fn is_current(self, now: Timestamp, pre_expire_days: u32) -> bool {
-        self.not_before <= now && now < self.not_after.minus_days(pre_expire_days)
+        now < self.not_after.minus_days(pre_expire_days)
     }
 }
 
@@ -73,20 +83,23 @@ mod tests {
     const DAY: i64 = 86_400_000;
 
     #[test]
-    fn a_period_ends_with_its_issuer() {
-        let issuer = Cryptoperiod::starting(Timestamp::from_millis(0), 10, None);
-        let period = Cryptoperiod::starting(Timestamp::from_millis(DAY + 999), 100, Some(issuer));
-        assert_eq!(period.not_before.millis(), DAY);
-        assert_eq!(period.not_after, issuer.not_after);
+    fn a_period_stays_within_its_issuers() {
+        let issuer = Cryptoperiod::starting(Timestamp::from_millis(10 * DAY), 10, None);
+        assert_eq!(issuer.not_before.millis(), 10 * DAY - 300_000);
+        assert_eq!(issuer.not_after.millis(), 20 * DAY);
+        let at_once = Cryptoperiod::starting(Timestamp::from_millis(10 * DAY), 5, Some(issuer));
+        assert_eq!(at_once.not_before, issuer.not_before);
+        let later = Cryptoperiod::starting(Timestamp::from_millis(11 * DAY + 999), 100, Some(issuer));
+        assert_eq!(later.not_before.millis(), 11 * DAY - 300_000);
+        assert_eq!(later.not_after, issuer.not_after);
     }
 
     #[test]
-    fn a_key_is_current_until_its_pre_expiry() {
+    fn a_key_is_current_until_its_pre_expiry_whatever_a_slow_clock_says() {
         let period = Cryptoperiod::starting(Timestamp::from_millis(0), 10, None);
-        assert!(period.is_current(Timestamp::from_millis(0), 3));
+        assert!(period.is_current(Timestamp::from_millis(-DAY), 3));
         assert!(period.is_current(Timestamp::from_millis(7 * DAY - 1), 3));
         assert!(!period.is_current(Timestamp::from_millis(7 * DAY), 3));
-        assert!(!period.is_current(Timestamp::from_millis(-1), 3));
     }
 
     #[test]

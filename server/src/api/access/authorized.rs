@@ -87,12 +87,17 @@ mod tests {
     use poem::Body;
 
     use super::*;
-    use crate::domain::access::{Principal, Role};
+    use crate::{
+        api::exchange::BodyBounds,
+        domain::access::{Principal, Role},
+    };
+
+    const NO_BODY: BodyBounds = BodyBounds { limit: 0, arrival: Duration::ZERO, pause: Duration::ZERO };
 
     async fn try_decrypt(roles: Option<Vec<Role>>) -> Result<CallContext, Option<TransportError>> {
         let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles }));
         let mut request = Request::default();
-        request.set_data(Arc::new(Exchange::new("r".into(), None, principal, 0, Duration::ZERO)));
+        request.set_data(Arc::new(Exchange::new("r".into(), None, principal, NO_BODY)));
         let mut body = RequestBody::new(Body::empty());
         let options = ExtractParamOptions::default();
         match Authorized::<Decrypt>::from_request(&request, &mut body, options).await {

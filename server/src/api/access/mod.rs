@@ -2,7 +2,9 @@
 
 mod authorized;
 mod credentials;
+mod failure_budget;
 mod paths;
+mod token_requests;
 
 pub(super) use self::{
     authorized::{
@@ -11,4 +13,5 @@ pub(super) use self::{
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},
+    token_requests::TokenRequests,
 };

@@ -17,7 +17,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    api::{exchange::Exchange, openapi::Tag},
+    api::{access::TokenRequests, exchange::Exchange, openapi::Tag, transport::TransportError},
     config::Settings,
     services::{Services, access::IssuedToken},
 };
@@ -25,24 +25,38 @@ use crate::{
 /// `clientidsecretkey`
 pub(crate) struct AuthenticateApi {
     services: Services,
+    token_requests: Arc<TokenRequests>,
     /// Whether browsers may send the cookie over TLS only: so when the issuer's own address is https.
     secure_cookie: bool,
 }
 
 impl AuthenticateApi {
-    pub(crate) fn new(services: &Services, settings: &Settings) -> Self {
-        Self { services: services.clone(), secure_cookie: settings.issuer.starts_with("https://") }
+    pub(crate) fn new(services: &Services, settings: &Settings, token_requests: &Arc<TokenRequests>) -> Self {
+        Self {
+            services: services.clone(),
+            token_requests: Arc::clone(token_requests),
+            secure_cookie: settings.issuer.starts_with("https://"),
+        }
     }
 
-    async fn issue(&self, exchange: &Exchange, request: ClientSecretRequest) -> Result<IssuedToken, Refusal> {
+    /// A token, or why the envelope has none.
+    ///
+    /// # Errors
+    /// [`TransportError::TooManyFailures`].
+    async fn issue(
+        &self,
+        exchange: &Exchange,
+        request: ClientSecretRequest,
+    ) -> Result<Result<IssuedToken, Refusal>, TransportError> {
         let mut violations = Violations::default();
         violations.require_text("request.clientId", request.client_id.as_deref());
         violations.require_text("request.secretKey", request.secret_key.as_deref());
-        violations.finish()?;
+        if let Err(refusal) = violations.finish() {
+            return Ok(Err(refusal));
+        }
         let id = request.client_id.unwrap_or_default();
         let secret = SecretString::from(request.secret_key.unwrap_or_default());
-        let request_id = Arc::clone(&exchange.request_id);
-        Ok(self.services.access.issue_token(&id, secret, exchange.address, request_id).await?)
+        Ok(self.token_requests.issue(exchange, &id, secret).await?.map_err(Refusal::from))
     }
 
     fn cookie(&self, token: &IssuedToken) -> Option<HeaderValue> {
@@ -72,7 +86,7 @@ impl AuthenticateApi {
         body: Enveloped<ClientSecretRequest>,
     ) -> Result<Reply<AuthenticateAnswer>> {
         let exchange = Exchange::of(request)?;
-        let outcome = self.issue(exchange, body.request).await;
+        let outcome = self.issue(exchange, body.request).await?;
         let headers = outcome
             .as_ref()
             .ok()

@@ -27,8 +27,7 @@ use super::{
 };
 use crate::{
     api::{
-        native::RETRY_SECONDS,
-        transport::TransportError,
+        transport::{RETRY_SECONDS, TransportError},
         wire::{JSON, Members, WireTime, is_json, parse, read_bounded},
     },
     domain::time::Timestamp,
@@ -288,6 +287,9 @@ fn render(echo: &Echo, now: Timestamp, refusal: &Refusal) -> Response {
         .status(status)
         .content_type(JSON)
         .body(serde_json::to_vec(&envelope).unwrap_or_default());
+    if status == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+    }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_SECONDS.into());
     }
@@ -300,7 +302,11 @@ fn render(echo: &Echo, now: Timestamp, refusal: &Refusal) -> Response {
 
 /// The envelope of a request that did not reach its operation.
 pub(crate) fn transport_envelope(error: TransportError, now: Timestamp) -> Response {
-    render(&Echo::default(), now, &error.into())
+    let mut response = render(&Echo::default(), now, &error.into());
+    if let Some(seconds) = error.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    response
 }
 
 /// A request whose envelope was read, or partly read, but not what is in it.
@@ -456,6 +462,7 @@ mod tests {
     async fn transport_failures_carry_the_envelope() {
         let response = transport_envelope(TransportError::Unauthenticated, NOW);
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(response.header(header::WWW_AUTHENTICATE), Some("Bearer"));
         let value: Value = serde_json::from_str(&body(response).await).unwrap();
         assert_eq!(
             value["errors"],
@@ -463,6 +470,7 @@ mod tests {
         );
         for error in TransportError::ALL {
             let response = transport_envelope(error, NOW);
+            assert_eq!(response.headers().contains_key(header::RETRY_AFTER), error.retry_after().is_some());
             let value: Value = serde_json::from_str(&body(response).await).unwrap();
             assert_eq!(value.as_object().unwrap().len(), 6);
             assert_eq!(value["errors"].as_array().unwrap().len(), 1);

@@ -18,6 +18,9 @@ mod jwt_verify;
 mod members;
 mod refusal;
 
+use std::sync::Arc;
+
+use super::access::TokenRequests;
 use crate::{config::Settings, services::Services};
 
 pub(super) use self::{
@@ -40,7 +43,11 @@ pub(super) type MosipApi = (
 );
 
 /// Makes them.
-pub(super) fn resources(services: &Services, settings: &Settings) -> MosipApi {
+pub(super) fn resources(
+    services: &Services,
+    settings: &Settings,
+    token_requests: &Arc<TokenRequests>,
+) -> MosipApi {
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
@@ -50,6 +57,6 @@ pub(super) fn resources(services: &Services, settings: &Settings) -> MosipApi {
         jwt_sign::JwtSignApi::new(services),
         jwt_verify::JwtVerifyApi::new(services),
         actuator::ActuatorApi,
-        authenticate::AuthenticateApi::new(services, settings),
+        authenticate::AuthenticateApi::new(services, settings, token_requests),
     )
 }

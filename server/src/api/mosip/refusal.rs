@@ -87,6 +87,8 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
         TransportError::Parameter { .. } => (Fault::Invalid.code(), error.to_string().into()),
         TransportError::Timeout => ("KER-KMS-408", error.to_string().into()),
         TransportError::TooLarge { .. } => ("KER-KMS-413", error.to_string().into()),
+        TransportError::TooManyFailures { .. } => ("KER-KMS-429", error.to_string().into()),
+        TransportError::UriTooLong => ("KER-KMS-414", error.to_string().into()),
         TransportError::Unauthenticated => {
             (Fault::AuthenticationFailed.code(), Fault::AuthenticationFailed.text().into())
         }

@@ -9,11 +9,14 @@ mod packets;
 mod problem;
 mod rate_limit;
 
+use std::sync::Arc;
+
+use super::access::TokenRequests;
 use crate::{config::Settings, services::Services};
 
 pub(super) use self::{
-    oauth::{OAuthErrorAnswer, OAuthErrorCode, transport_oauth},
-    problem::{Problem, ProblemAnswer, ProblemKind, RETRY_SECONDS, with_sources},
+    oauth::{OAuthErrorAnswer, OAuthErrorCode, transport_code, transport_oauth},
+    problem::{Problem, ProblemAnswer, ProblemKind, with_sources},
 };
 
 /// The resources of this module.
@@ -27,12 +30,16 @@ pub(super) type NativeApi = (
 );
 
 /// Makes them.
-pub(super) fn resources(services: &Services, settings: &Settings) -> NativeApi {
+pub(super) fn resources(
+    services: &Services,
+    settings: &Settings,
+    token_requests: &Arc<TokenRequests>,
+) -> NativeApi {
     (
         packets::PacketsApi::new(services),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
-        oauth::OAuthApi::new(services),
+        oauth::OAuthApi::new(token_requests),
         keys_for_tokens::TokenKeysApi::new(services),
         health::HealthApi::new(services),
     )

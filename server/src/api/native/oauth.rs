@@ -16,28 +16,26 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::problem::{RETRY_SECONDS, with_sources};
+use super::problem::with_sources;
 use crate::{
     api::{
+        access::TokenRequests,
         exchange::Exchange,
         openapi::Tag,
-        transport::TransportError,
+        transport::{RETRY_SECONDS, TransportError},
         wire::{Form, FormError, Plus, percent_decode},
     },
-    services::{
-        Services,
-        access::{AccessError, SecretHashError},
-    },
+    services::access::{AccessError, SecretHashError},
 };
 
 /// Access tokens.
 pub(crate) struct OAuthApi {
-    services: Services,
+    token_requests: Arc<TokenRequests>,
 }
 
 impl OAuthApi {
-    pub(crate) fn new(services: &Services) -> Self {
-        Self { services: services.clone() }
+    pub(crate) fn new(token_requests: &Arc<TokenRequests>) -> Self {
+        Self { token_requests: Arc::clone(token_requests) }
     }
 }
 
@@ -54,8 +52,7 @@ impl OAuthApi {
             Err(error) => return Ok(TokenResponse::Refused(OAuthError::new(error, false))),
         };
         let ClientCredentials { id, secret, by_header } = credentials;
-        let request_id = Arc::clone(&exchange.request_id);
-        Ok(match self.services.access.issue_token(&id, secret, exchange.address, request_id).await {
+        Ok(match self.token_requests.issue(exchange, &id, secret).await? {
             Ok(issued) => TokenResponse::Issued(TokenAnswer {
                 access_token: issued.token.expose_secret().to_owned(),
                 token_type: "Bearer".to_owned(),
@@ -259,16 +256,23 @@ fn answer(status: StatusCode, error: &str, description: &str) -> Response {
 
 /// The form of failures that did not reach the operation.
 pub(crate) fn transport_oauth(failure: TransportError) -> Response {
-    let code = match failure {
-        TransportError::Internal => OAuthErrorCode::ServerError,
-        TransportError::Overloaded => OAuthErrorCode::TemporarilyUnavailable,
-        _ => OAuthErrorCode::InvalidRequest,
-    };
+    let code = transport_code(failure);
     let mut response = answer(failure.status_code(), code.name(), &failure.to_string());
-    if failure == TransportError::Overloaded {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_SECONDS.into());
+    if let Some(seconds) = failure.retry_after() {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
+}
+
+/// The code of a failure that did not reach the operation.
+pub(crate) const fn transport_code(failure: TransportError) -> OAuthErrorCode {
+    match failure {
+        TransportError::Internal => OAuthErrorCode::ServerError,
+        TransportError::Overloaded | TransportError::TooManyFailures { .. } => {
+            OAuthErrorCode::TemporarilyUnavailable
+        }
+        _ => OAuthErrorCode::InvalidRequest,
+    }
 }
 
 enum TokenResponse {
@@ -312,9 +316,12 @@ impl ApiResponse for TokenResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use poem_openapi::payload::ParsePayload;
 
     use super::*;
+    use crate::api::exchange::BodyBounds;
 
     async fn credentials(
         authorization: Option<&str>,
@@ -325,7 +332,9 @@ mod tests {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let mut request = builder.body(body);
-        let exchange = Exchange::new("r".into(), None, None, 16_384, std::time::Duration::ZERO);
+        let time = Duration::from_secs(30);
+        let bounds = BodyBounds { limit: 16_384, arrival: time, pause: time };
+        let exchange = Exchange::new("r".into(), None, None, bounds);
         request.set_data(Arc::new(exchange));
         let (request, mut body) = request.split();
         let form = Form::from_request(&request, &mut body).await.unwrap();

@@ -1,7 +1,10 @@
 //! `POST /v1/packets/encrypt` and `/v1/packets/decrypt`: bytes in, bytes out, larger than memory.
 
 use kunji_shared::encoding::decode_base64;
-use poem::{Body, IntoResponse, Request, RequestBody, Response, Result, http::header};
+use poem::{
+    Body, IntoResponse, Request, RequestBody, Response, Result,
+    http::{HeaderMap, header},
+};
 use poem_openapi::{
     ApiResponse, OpenApi, impl_apirequest_for_payload,
     param::Header,
@@ -54,22 +57,22 @@ impl PacketsApi {
     async fn encrypt(
         &self,
         caller: Authorized<Encrypt>,
+        request: &Request,
         /// The application whose key is used.
         #[oai(name = "Kunji-Application")]
-        application: Header<String>,
+        _application: Header<String>,
         /// The reference of the key within the application.
         #[oai(name = "Kunji-Reference")]
-        reference: Header<Option<String>>,
+        _reference: Header<Option<String>>,
         /// The GCM nonce, 1 to 64 bytes, base64url.
         #[oai(name = "Kunji-Salt")]
-        salt: Header<Option<String>>,
+        _salt: Header<Option<String>>,
         /// Additional authenticated data, base64url.
         #[oai(name = "Kunji-Aad")]
-        aad: Header<Option<String>>,
+        _aad: Header<Option<String>>,
         content: Octets,
     ) -> Result<OctetsAnswer, Problem> {
-        let alias = KeyAlias::parse(&application, reference.as_deref().unwrap_or_default())?;
-        let inputs = caller_inputs(salt.as_deref(), aad.as_deref())?;
+        let (alias, inputs) = read_headers(request.headers())?;
         let packet = self.services.packets.encrypt_stream(&caller.call, &alias, content.0, inputs).await?;
         Ok(OctetsAnswer(packet))
     }
@@ -86,33 +89,51 @@ impl PacketsApi {
     async fn decrypt(
         &self,
         caller: Authorized<Decrypt>,
+        request: &Request,
         /// The application whose key is used.
         #[oai(name = "Kunji-Application")]
-        application: Header<String>,
+        _application: Header<String>,
         /// The reference of the key within the application.
         #[oai(name = "Kunji-Reference")]
-        reference: Header<Option<String>>,
+        _reference: Header<Option<String>>,
         /// The GCM nonce that the packet was made with, base64url; absent when the packet carries its own.
         #[oai(name = "Kunji-Salt")]
-        salt: Header<Option<String>>,
+        _salt: Header<Option<String>>,
         /// Additional authenticated data, base64url.
         #[oai(name = "Kunji-Aad")]
-        aad: Header<Option<String>>,
+        _aad: Header<Option<String>>,
         packet: Octets,
     ) -> Result<OctetsAnswer, Problem> {
-        let alias = KeyAlias::parse(&application, reference.as_deref().unwrap_or_default())?;
-        let inputs = caller_inputs(salt.as_deref(), aad.as_deref())?;
+        let (alias, inputs) = read_headers(request.headers())?;
         let content = self.services.packets.decrypt_stream(&caller.call, &alias, packet.0, inputs).await?;
         Ok(OctetsAnswer(content))
     }
 }
 
-fn caller_inputs(salt: Option<&str>, aad: Option<&str>) -> Result<CallerInputs, Problem> {
-    Ok(CallerInputs { salt: input("Kunji-Salt", salt)?, aad: input("Kunji-Aad", aad)? })
+/// What the headers say. The declared parameters describe them and are not used: one that cannot be read would
+/// count as absent there, and the packet would be made in another layout.
+fn read_headers(headers: &HeaderMap) -> Result<(KeyAlias, CallerInputs), Problem> {
+    let application = single(headers, "Kunji-Application")?.unwrap_or_default();
+    let reference = single(headers, "Kunji-Reference")?.unwrap_or_default();
+    let alias = KeyAlias::parse(application, reference)?;
+    Ok((alias, CallerInputs { salt: input(headers, "Kunji-Salt")?, aad: input(headers, "Kunji-Aad")? }))
 }
 
-fn input(name: &str, text: Option<&str>) -> Result<Option<Vec<u8>>, Problem> {
-    let Some(text) = text else { return Ok(None) };
+/// The one value of a header, if it is there.
+fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    match value.to_str() {
+        Ok(text) if values.next().is_none() && !text.contains('\t') => Ok(Some(text)),
+        _ => Err(Problem::new(
+            ProblemKind::RequestInvalid,
+            format!("{name} must be sent once at most, in visible ASCII characters"),
+        )),
+    }
+}
+
+fn input(headers: &HeaderMap, name: &str) -> Result<Option<Vec<u8>>, Problem> {
+    let Some(text) = single(headers, name)? else { return Ok(None) };
     match decode_base64(text, INPUT_LIMIT_BYTES) {
         Ok(bytes) if !bytes.is_empty() => Ok(Some(bytes)),
         _ => Err(Problem::new(
@@ -181,4 +202,54 @@ impl ApiResponse for OctetsAnswer {
 
 fn octets_schema() -> MetaSchemaRef {
     MetaSchemaRef::Inline(Box::new(MetaSchema::new_with_format("string", "binary")))
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &[u8])]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in pairs {
+            map.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn headers_are_read() {
+        let sent = headers(&[
+            ("kunji-application", b"REGISTRATION"),
+            ("kunji-reference", b"a b"),
+            ("kunji-salt", b"AAEC"),
+        ]);
+        let (alias, inputs) = read_headers(&sent).unwrap();
+        assert_eq!(alias, KeyAlias::parse("REGISTRATION", "a b").unwrap());
+        assert_eq!((inputs.salt, inputs.aad), (Some(vec![0, 1, 2]), None));
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_read_or_comes_twice_is_named() {
+        let names = [
+            ("kunji-application", "A"),
+            ("kunji-reference", "r"),
+            ("kunji-salt", "AAEC"),
+            ("kunji-aad", "AAEC"),
+        ];
+        for (name, good) in names {
+            for values in [&["é"][..], &["\t\u{202e}x"], &["A\tA"], &[good, good], &[good, "é"]] {
+                let mut sent = headers(&[("kunji-application", b"A")]);
+                sent.remove(name);
+                for value in values {
+                    let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                    sent.append(HeaderName::from_static(name), value);
+                }
+                let Err(problem) = read_headers(&sent) else { panic!("{name} {values:?}") };
+                assert_eq!(problem.kind(), ProblemKind::RequestInvalid, "{name} {values:?}");
+                assert!(problem.detail().to_ascii_lowercase().starts_with(name), "{}", problem.detail());
+            }
+        }
+    }
 }

@@ -14,7 +14,10 @@ use poem_openapi::{
 use serde::Serialize;
 
 use crate::{
-    api::{transport::TransportError, wire::JsonFault},
+    api::{
+        transport::{RETRY_SECONDS, TransportError},
+        wire::JsonFault,
+    },
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
@@ -25,9 +28,6 @@ use crate::{
 
 /// The content type of problem documents.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
-
-/// Seconds after which a caller may try again what was not available.
-pub(crate) const RETRY_SECONDS: u32 = 5;
 
 macro_rules! problem_kinds {
     ($($name:ident, $code:literal, $status:literal, $title:literal;)+) => {
@@ -89,6 +89,7 @@ problem_kinds! {
     TooLarge, "request.too_large", 413, "The body is larger than the limit";
     Unauthenticated, "access.unauthenticated", 401, "A valid access token is needed";
     Unavailable, "service.unavailable", 503, "The server cannot do this now";
+    UriTooLong, "request.uri_too_long", 414, "Path and query are too long";
     UnknownKey, "packet.unknown_key", 404, "No key of this server has the packet's thumbprint";
 }
 
@@ -240,10 +241,11 @@ impl From<TransportError> for Problem {
             TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
             TransportError::Timeout => ProblemKind::RequestTimeout,
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
+            TransportError::TooManyFailures { .. } => ProblemKind::RateExceeded,
             TransportError::Unauthenticated => ProblemKind::Unauthenticated,
+            TransportError::UriTooLong => ProblemKind::UriTooLong,
         };
-        let problem = Self::new(kind, error.to_string());
-        if kind == ProblemKind::Unavailable { problem.with_retry_after(RETRY_SECONDS) } else { problem }
+        Self { retry_after: error.retry_after(), ..Self::new(kind, error.to_string()) }
     }
 }
 
@@ -296,9 +298,11 @@ impl From<KeyError> for Problem {
 impl From<PacketError> for Problem {
     fn from(error: PacketError) -> Self {
         match error {
-            PacketError::AccessListed => {
-                Self::new(ProblemKind::PolicyForbids, "have the client added to the policy's access list")
-            }
+            PacketError::AccessListed => Self::new(
+                ProblemKind::PolicyForbids,
+                "have the client added to the policy's access list; or the application has no key policy: \
+                     check Kunji-Application",
+            ),
             PacketError::Audit(_) => Self::unavailable(&error),
             PacketError::Body(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
                 TransportError::Timeout.into()

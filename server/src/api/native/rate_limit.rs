@@ -1,12 +1,14 @@
 //! How often one address may ask.
 
 use std::{
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
+
+use crate::api::network::{SHARED, network};
 
 /// Addresses that are remembered at once; those beyond share one allowance.
 const MAX_ADDRESSES: usize = 10_000;
@@ -40,22 +42,12 @@ impl AddressLimiter {
         }
         let key = match address {
             Some(address) if self.limiter.len() < MAX_ADDRESSES => network(address),
-            _ => Ipv6Addr::UNSPECIFIED.into(),
+            _ => SHARED,
         };
         self.limiter.check_key(&key).map_err(|refusal| {
             let seconds = refusal.wait_time_from(self.clock.now()).as_secs();
             u32::try_from(seconds).unwrap_or(u32::MAX).saturating_add(1)
         })
-    }
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
     }
 }
 

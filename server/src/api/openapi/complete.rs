@@ -12,7 +12,7 @@ use super::failures;
 use crate::{
     api::{
         mosip::Fault,
-        native::{OAuthErrorAnswer, OAuthErrorCode, Problem, ProblemAnswer, ProblemKind},
+        native::{OAuthErrorAnswer, OAuthErrorCode, Problem, ProblemAnswer, ProblemKind, transport_code},
         transport::TransportError,
     },
     domain::access::Operation,
@@ -224,7 +224,7 @@ fn complete_operation(path: &str, operation: &mut Value) {
         _ => "application/json",
     };
     let has_body = operation.get("requestBody").is_some();
-    let transport = failures::transport(needed.is_none(), has_body, media_type);
+    let transport = failures::transport(&id, needed.is_none(), has_body, media_type);
     let Some(responses) = operation["responses"].as_object_mut() else { return };
     if enveloped {
         complete_enveloped(responses, &id, &transport);
@@ -234,7 +234,7 @@ fn complete_operation(path: &str, operation: &mut Value) {
         complete_problems(responses, &id, &transport);
     }
     for (status, response) in responses.iter_mut() {
-        add_headers(status, response, &id, enveloped);
+        add_headers(status, response, &id);
     }
     responses.sort_keys();
 }
@@ -294,7 +294,7 @@ fn complete_oauth(responses: &mut Map<String, Value>, transport: &[TransportErro
         add(code.status().as_u16(), code, code.description());
     }
     for error in transport.iter().filter(|error| error.status_code().is_client_error()) {
-        add(error.status_code().as_u16(), OAuthErrorCode::InvalidRequest, &error.to_string());
+        add(error.status_code().as_u16(), transport_code(*error), &error.to_string());
     }
 }
 
@@ -321,13 +321,13 @@ fn add_failure(
     }
 }
 
-fn add_headers(status: &str, response: &mut Value, id: &str, enveloped: bool) {
+fn add_headers(status: &str, response: &mut Value, id: &str) {
     let text = |description: &str| json!({ "description": description, "schema": { "type": "string" } });
     let mut add = |name: &str, description: &str| response["headers"][name] = text(description);
     add("X-Request-Id", "Names the request in the server's log.");
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
-        ("401", _) if !enveloped => add("WWW-Authenticate", "How to authenticate."),
+        ("401", _) => add("WWW-Authenticate", "How to authenticate."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");
             add("Set-Cookie", "The access token in the cookie `Authorization`.");
@@ -410,7 +410,8 @@ mod tests {
     fn every_code_is_an_example() {
         let text = super::super::openapi_document();
         for kind in ProblemKind::ALL {
-            let routing = [ProblemKind::NotFound, ProblemKind::MethodNotAllowed].contains(kind);
+            let routing = [ProblemKind::NotFound, ProblemKind::MethodNotAllowed, ProblemKind::UriTooLong]
+                .contains(kind);
             assert!(routing || text.contains(kind.code()), "{}", kind.code());
         }
         for code in OAuthErrorCode::ALL {

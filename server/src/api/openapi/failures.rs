@@ -79,7 +79,12 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
 }
 
 /// The transport failures of an operation.
-pub(super) fn transport(anonymous: bool, has_body: bool, media_type: &'static str) -> Vec<TransportError> {
+pub(super) fn transport(
+    operation: &str,
+    anonymous: bool,
+    has_body: bool,
+    media_type: &'static str,
+) -> Vec<TransportError> {
     TransportError::ALL
         .into_iter()
         .map(|error| match error {
@@ -93,11 +98,13 @@ pub(super) fn transport(anonymous: bool, has_body: bool, media_type: &'static st
             | TransportError::TooLarge { .. }
             | TransportError::Timeout => has_body,
             TransportError::Internal => true,
+            TransportError::TooManyFailures { .. } => matches!(operation, "takeToken" | "authenticateClient"),
             TransportError::Overloaded => !anonymous || has_body,
             TransportError::ForeignOrigin
             | TransportError::MethodNotAllowed
             | TransportError::NotFound
-            | TransportError::Parameter { .. } => false,
+            | TransportError::Parameter { .. }
+            | TransportError::UriTooLong => false,
         })
         .collect()
 }

@@ -1,5 +1,7 @@
 //! Connections: how many, how slow, and how they end.
 
+mod linger;
+mod peers;
 mod stall;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
@@ -17,13 +19,19 @@ use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
 
-use self::stall::StallGuard;
+use self::{
+    linger::Linger,
+    peers::{PeerPlace, Peers},
+    stall::StallGuard,
+};
 use crate::config::Settings;
 
 /// Pause after the system could not give us a connection (no more descriptors, no memory).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Room for the header of one request; also the largest piece that a body is read in.
 const READ_BUFFER_BYTES: usize = 128 * 1024;
+/// Longest time that a connection is kept for a peer that still sends when it was answered.
+const LINGER: Duration = Duration::from_secs(2);
 /// Most permits of a semaphore that counts in 32 bits.
 const MAX_CONNECTIONS: usize = 1 << 20;
 
@@ -32,6 +40,8 @@ const MAX_CONNECTIONS: usize = 1 << 20;
 pub struct ServeLimits {
     /// Connections at once; more wait to be accepted.
     pub max_connections: usize,
+    /// Connections of one address at once; more are closed unheard.
+    pub max_connections_per_address: usize,
     /// Longest time for a request's header to arrive, and for a kept connection to stay unused.
     pub header_timeout: Duration,
     /// Longest time that a peer may take nothing of an answer.
@@ -44,6 +54,7 @@ impl From<&Settings> for ServeLimits {
     fn from(settings: &Settings) -> Self {
         Self {
             max_connections: settings.max_connections,
+            max_connections_per_address: settings.max_connections_per_address,
             header_timeout: Duration::from_secs(settings.header_timeout_seconds),
             stall_timeout: Duration::from_secs(settings.idle_timeout_seconds),
             shutdown: Duration::from_secs(settings.shutdown_seconds),
@@ -69,6 +80,7 @@ where
     let endpoint = Arc::new(endpoint);
     let permits = limits.max_connections.clamp(1, MAX_CONNECTIONS);
     let connections = Arc::new(Semaphore::new(permits));
+    let peers = Peers::new(limits.max_connections_per_address);
     let (ending, ended) = watch::channel(false);
     let mut shutdown = pin!(shutdown);
 
@@ -81,6 +93,10 @@ where
                 None => continue,
             },
         };
+        let Some(peer_place) = peers.enter(peer.ip()) else {
+            tracing::debug!(%peer, "a connection was closed: its address has enough");
+            continue;
+        };
         let connection = Connection {
             endpoint: Arc::clone(&endpoint),
             local: local.clone(),
@@ -88,11 +104,9 @@ where
             scheme: Scheme::HTTP,
             limits,
             ended: ended.clone(),
+            place: Arc::new(Place { _peer: peer_place, _permit: permit }),
         };
-        tokio::spawn(async move {
-            connection.run(stream).await;
-            drop(permit);
-        });
+        tokio::spawn(connection.run(stream));
     }
 
     drop(listener);
@@ -138,6 +152,14 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
+/// The place that a connection takes among those there may be at once; an extension of its requests. Whoever
+/// still works for the connection keeps it.
+pub(super) struct Place {
+    // Given back first: whoever takes the permit next may be the same peer.
+    _peer: PeerPlace,
+    _permit: OwnedSemaphorePermit,
+}
+
 /// One connection, whatever carries it.
 struct Connection<E> {
     endpoint: Arc<E>,
@@ -146,6 +168,7 @@ struct Connection<E> {
     scheme: Scheme,
     limits: ServeLimits,
     ended: watch::Receiver<bool>,
+    place: Arc<Place>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
@@ -153,11 +176,13 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: S) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let endpoint = Arc::clone(&self.endpoint);
-            let request =
+            let mut request =
                 Request::from((request, self.local.clone(), self.remote.clone(), self.scheme.clone()));
+            request.set_data(Arc::clone(&self.place));
             async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
         });
-        let stream = TokioIo::new(StallGuard::new(stream, self.limits.stall_timeout));
+        let stream = StallGuard::new(stream, self.limits.stall_timeout);
+        let stream = TokioIo::new(Linger::new(stream, LINGER, self.ended.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
@@ -201,6 +226,7 @@ mod tests {
 
     const LIMITS: ServeLimits = ServeLimits {
         max_connections: 2,
+        max_connections_per_address: 2,
         header_timeout: Duration::from_millis(200),
         stall_timeout: Duration::from_secs(30),
         shutdown: Duration::from_secs(5),
@@ -270,12 +296,35 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_answer_given_early_arrives() {
+        let server = start(hello(), LIMITS).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 900000\r\n\r\n").await.unwrap();
+        // Nobody reads the body, and all of it is sent before the answer is looked at.
+        for _ in 0..90 {
+            stream.write_all(&[7; 10_000]).await.unwrap();
+        }
+        assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 204"));
+    }
+
+    #[tokio::test]
     async fn a_slow_header_ends_the_connection() {
         let server = start(hello(), LIMITS).await;
         let mut stream = TcpStream::connect(server.address).await.unwrap();
         stream.write_all(b"GET / HTTP/1.1\r\nhost:").await.unwrap();
         let answer = read_to_end(&mut stream).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408"), "{answer}");
+    }
+
+    #[tokio::test]
+    async fn connections_above_the_limit_of_an_address_are_closed() {
+        let server = start(hello(), ServeLimits { max_connections: 3, ..LIMITS }).await;
+        let first = TcpStream::connect(server.address).await.unwrap();
+        let second = TcpStream::connect(server.address).await.unwrap();
+        let mut third = TcpStream::connect(server.address).await.unwrap();
+        let mut byte = [0];
+        assert!(matches!(third.read(&mut byte).await, Ok(0) | Err(_)));
+        drop((first, second));
     }
 
     #[tokio::test]

@@ -14,23 +14,28 @@ use crate::{
 /// The whole body. One that came in a single piece is not copied.
 ///
 /// # Errors
-/// [`TransportError::TooLarge`] as soon as it is known, [`TransportError::Body`] when it ends early.
+/// [`TransportError::TooLarge`] as soon as it is known, [`TransportError::Body`] when it ends early,
+/// [`TransportError::Timeout`] when it does not arrive in time.
 pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> Result<Bytes, TransportError> {
     let exchange = Exchange::of(request)?;
-    let limit = exchange.body_limit;
+    let limit = exchange.body.limit;
     let announced = announced_length(request);
     check_length(announced, limit)?;
-    let mut pieces = pin!(take(body)?.into_bytes_stream());
-    let Some(first) = pieces.next().await else {
-        exchange.complete_body();
-        return Ok(Bytes::new());
-    };
+    let whole = read_whole(take(body)?, announced, limit);
+    // Nobody else ends the reading: the operation goes on when its caller was told that it took too long.
+    let whole = tokio::time::timeout(exchange.body.arrival, whole)
+        .await
+        .map_err(|_elapsed| TransportError::Timeout)??;
+    exchange.complete_body();
+    Ok(whole)
+}
+
+async fn read_whole(body: Body, announced: Option<u64>, limit: u64) -> Result<Bytes, TransportError> {
+    let mut pieces = pin!(body.into_bytes_stream());
+    let Some(first) = pieces.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(|_| TransportError::Body)?;
     check_length(Some(length(&first)), limit)?;
-    let Some(second) = pieces.next().await else {
-        exchange.complete_body();
-        return Ok(first);
-    };
+    let Some(second) = pieces.next().await else { return Ok(first) };
     // Room for what was announced, but no more than a megabyte on the word of a caller who may never send it.
     let room = announced.unwrap_or(0).min(1 << 20);
     let mut whole = Vec::with_capacity(usize::try_from(room).unwrap_or(0).max(first.len()));
@@ -42,7 +47,6 @@ pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> R
         whole.extend_from_slice(&piece);
         next = pieces.next().await;
     }
-    exchange.complete_body();
     Ok(whole.into())
 }
 
@@ -56,9 +60,9 @@ pub(crate) fn stream_bounded(
     body: &mut RequestBody,
 ) -> Result<BodyStream, TransportError> {
     let exchange = Arc::clone(Exchange::of(request)?);
-    check_length(announced_length(request), exchange.body_limit)?;
+    check_length(announced_length(request), exchange.body.limit)?;
     let pieces = take(body)?.into_bytes_stream();
-    Ok(within_idle_time(pieces, exchange.idle_timeout).boxed())
+    Ok(within_idle_time(pieces, exchange.body.pause).boxed())
 }
 
 fn within_idle_time(
@@ -98,9 +102,15 @@ fn length(piece: &Bytes) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::exchange::BodyBounds;
 
     fn exchange(limit: u64) -> Arc<Exchange> {
-        Arc::new(Exchange::new("id".into(), None, None, limit, Duration::from_secs(30)))
+        exchange_within(limit, Duration::from_secs(30))
+    }
+
+    fn exchange_within(limit: u64, time: Duration) -> Arc<Exchange> {
+        let bounds = BodyBounds { limit, arrival: time, pause: time };
+        Arc::new(Exchange::new("id".into(), None, None, bounds))
     }
 
     async fn read(
@@ -135,6 +145,17 @@ mod tests {
         assert_eq!(read(&[b"abc", b"d"], None, 3).await, too_large);
         // The announcement alone is enough.
         assert_eq!(read(&[], Some(4), 3).await, too_large);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_arrive_is_given_up() {
+        let pieces = stream::iter([Ok::<_, io::Error>(Bytes::from_static(b"a"))]).chain(stream::pending());
+        let mut request = Request::builder().body(Body::from_bytes_stream(pieces));
+        let exchange = exchange_within(3, Duration::from_millis(10));
+        request.set_data(Arc::clone(&exchange));
+        let (request, mut body) = request.split();
+        assert_eq!(read_bounded(&request, &mut body).await, Err(TransportError::Timeout));
+        assert!(!exchange.is_body_complete());
     }
 
     #[tokio::test]

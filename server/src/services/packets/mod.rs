@@ -32,8 +32,10 @@ use crate::{
 mod error;
 mod spooled;
 mod unlocking;
+mod wiped;
 
 pub use error::PacketError;
+pub(crate) use wiped::wiped_after_use;
 
 use unlocking::Unlocker;
 

@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{
     BodyStream, CallerInputs, ContentStream, PacketError, PacketService, off_thread_if, unlocking::Unlocked,
+    wiped_after_use,
 };
 use crate::{
     domain::{
@@ -110,7 +111,7 @@ impl PacketService {
         let (packet, beginning) = match self.taken(call, Operation::Decrypt, alias, taken.await).await? {
             Gathered::Whole(packet) => {
                 let content = self.decrypt(call, alias, packet, inputs).await?;
-                return Ok(in_memory(Bytes::from_owner(content.into_inner())));
+                return Ok(in_memory(wiped_after_use(content)));
             }
             Gathered::Beginning(beginning, rest) => (rest, beginning),
         };
@@ -247,15 +248,18 @@ fn seal_into(
     let mut file = spool.open().map_err(spool_failed)?;
     file.write_all(plan.prefix()).map_err(spool_failed)?;
     let mut length = 0_u64;
+    // Reused: what stands in it after each round is ciphertext, and wiped once is enough.
+    let mut buffer = Zeroizing::new(Vec::with_capacity(PIECE_BYTES));
     let mut seal_piece = |piece: &[u8]| {
         length = length.saturating_add(piece.len() as u64);
         if length > limit {
             return Err(PacketError::TooLarge { limit });
         }
         for part in piece.chunks(PIECE_BYTES) {
-            let mut part = Zeroizing::new(part.to_vec());
-            sealer.update(&mut part).map_err(failed)?;
-            file.write_all(&part).map_err(spool_failed)?;
+            buffer.clear();
+            buffer.extend_from_slice(part);
+            sealer.update(&mut buffer).map_err(failed)?;
+            file.write_all(&buffer).map_err(spool_failed)?;
         }
         Ok(())
     };
@@ -352,7 +356,7 @@ fn read_pieces(
             let mut piece = Zeroizing::new(vec![0; size]);
             let result = file.read_exact(&mut piece).and_then(|()| transform(&mut piece));
             let failed = result.is_err();
-            let piece = result.map(|()| Bytes::from_owner(piece));
+            let piece = result.map(|()| wiped_after_use(Plaintext::new(std::mem::take(&mut *piece))));
             if sender.blocking_send(piece).is_err() || failed {
                 return;
             }

@@ -1,0 +1,96 @@
+//! Many callers at once, as cheap as they can be: what is measured is the server, on a machine that both share.
+
+use std::fmt::Write as _;
+
+use futures_util::future::join_all;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+/// A POST, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Post(Vec<u8>);
+
+impl Post {
+    /// A POST of `body` to `path`.
+    pub fn new(path: &str, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Self {
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nhost: kunji.test\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            write!(head, "{name}: {value}\r\n").unwrap();
+        }
+        head.push_str("\r\n");
+        Self([head.as_bytes(), body].concat())
+    }
+}
+
+/// Connections to one server that stay open.
+pub struct Load(Vec<Connection>);
+
+impl Load {
+    /// Opens `connections` of them to `base`, `http://address`.
+    pub async fn connect(base: &str, connections: usize) -> Self {
+        let address = base.strip_prefix("http://").unwrap();
+        Self(join_all((0..connections).map(|_| Connection::open(address))).await)
+    }
+
+    /// Sends `posts` in turn on each connection, `count` of them, every one after the last answer was read;
+    /// every answer must have `content_bytes` in its body at least, and status 200.
+    pub async fn run(&mut self, posts: &[Post], count: usize, content_bytes: usize) {
+        let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
+            for number in first..first + count {
+                connection.exchange(&posts[number % posts.len()], content_bytes).await;
+            }
+        });
+        join_all(runs).await;
+    }
+
+    /// How many there are.
+    pub fn connections(&self) -> usize {
+        self.0.len()
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+}
+
+impl Connection {
+    async fn open(address: &str) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, buffer: vec![0; 256 * 1024] }
+    }
+
+    async fn exchange(&mut self, post: &Post, content_bytes: usize) {
+        self.stream.write_all(&post.0).await.unwrap();
+        let mut filled = 0;
+        let head = loop {
+            filled += self.read(filled).await;
+            if let Some(end) = self.buffer[..filled].windows(4).position(|window| window == b"\r\n\r\n") {
+                break end + 4;
+            }
+        };
+        let text = std::str::from_utf8(&self.buffer[..head]).unwrap().to_ascii_lowercase();
+        let body = &self.buffer[head..filled];
+        assert!(text.starts_with("http/1.1 200"), "{text}{}", String::from_utf8_lossy(body));
+        let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
+        let length: usize = length.parse().unwrap();
+        // Less is an error in an envelope.
+        assert!(length >= content_bytes, "{text}{}", String::from_utf8_lossy(body));
+        let mut left = length - body.len();
+        while left > 0 {
+            left -= self.read(0).await;
+        }
+    }
+
+    async fn read(&mut self, from: usize) -> usize {
+        let read = self.stream.read(&mut self.buffer[from..]).await.unwrap();
+        assert!(read > 0, "the server closed the connection");
+        read
+    }
+}
