@@ -93,15 +93,10 @@ pub async fn exchange(http: &Http, request: impl AsRef<[u8]>) -> Option<Answer> 
 
 /// A request line and headers, with the caller's token and `lines` after the usual ones.
 pub fn head(http: &Http, method: &str, target: &str, lines: &[&str]) -> String {
-    let mut head = format!("{method} {target} HTTP/1.1\r\nhost: kunji.test\r\nconnection: close\r\n");
-    if let Some(token) = http.token() {
-        head.push_str(&format!("authorization: Bearer {token}\r\n"));
-    }
-    for line in lines {
-        head.push_str(line);
-        head.push_str("\r\n");
-    }
-    head + "\r\n"
+    let first = format!("{method} {target} HTTP/1.1\r\nhost: kunji.test\r\nconnection: close\r\n");
+    let token = http.token().map(|token| format!("authorization: Bearer {token}\r\n"));
+    let lines = lines.iter().map(|line| format!("{line}\r\n"));
+    [first].into_iter().chain(token).chain(lines).chain(["\r\n".to_owned()]).collect()
 }
 
 /// An answer whose body has a `Content-Length`; `None` until it is all there, unless it is `bodiless`.

@@ -32,10 +32,11 @@ fn no_names() -> Vec<(String, String)> {
 
 /// Every byte percent-encoded.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |escaped, byte| escaped + &format!("%{byte:02X}"))
 }
 
-fn crypto(application: &str, reference: Value) -> Value {
+fn crypto(application: &str, reference: impl Into<Value>) -> Value {
+    let reference: Value = reference.into();
     json!({
         "applicationId": application, "referenceId": reference, "timeStamp": [2026, 1, 5, 10, 11], "data": "YQ",
         "salt": b64([1; 12]), "aad": b64([2; 32]),
@@ -108,8 +109,8 @@ async fn unknown_applications_have_no_keys() {
     let witness = Witness::new().await;
     let client = &witness.client;
     for (path, request, code) in [
-        ("/encrypt", crypto(PLANTED, json!(REFERENCE)), "KER-KMS-002"),
-        ("/decrypt", crypto(PLANTED, json!(REFERENCE)), "KER-CRY-012"),
+        ("/encrypt", crypto(PLANTED, REFERENCE), "KER-KMS-002"),
+        ("/decrypt", crypto(PLANTED, REFERENCE), "KER-CRY-012"),
         ("/jwtSign", json!({ "dataToSign": "YQ", "applicationId": PLANTED }), "KER-JWS-108"),
         ("/jwtVerify", json!({ "jwtSignatureData": "e30..AAAA", "applicationId": PLANTED }), "KER-KMS-012"),
         ("/generateMasterKey/CERTIFICATE", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
@@ -167,13 +168,13 @@ async fn keys_do_only_what_they_are_for() {
     for reference in [Value::Null, json!(""), json!("  ")] {
         client.call("/encrypt", crypto(APPLICATION, reference)).await.envelope_error(200, "KER-CRY-011");
     }
-    client.call("/encrypt", crypto("KERNEL", json!("SIGN"))).await.envelope_error(200, "KER-CRY-011");
+    client.call("/encrypt", crypto("KERNEL", "SIGN")).await.envelope_error(200, "KER-CRY-011");
     for reference in [None, Some(""), Some(" ")] {
         let answer = octets(&witness, "/v1/packets/encrypt", APPLICATION, reference).await;
         answer.problem(409, "alias.signing_key");
     }
     for application in ["ROOT", "KERNEL"] {
-        let answer = client.call("/encrypt", crypto(application, json!(REFERENCE))).await;
+        let answer = client.call("/encrypt", crypto(application, REFERENCE)).await;
         answer.envelope_error(200, "KER-KMS-016");
         let query = format!("applicationId={application}&referenceId={REFERENCE}");
         let answer = client.get(&format!("/v1/keymanager/getCertificate?{query}")).await;
@@ -214,7 +215,7 @@ async fn references_of_a_form_that_is_not_allowed_get_no_key() {
     let witness = Witness::new().await;
     // A name, but not of the pattern: a blank inside, and another beginning.
     for reference in ["Pl4nt3d x", "-Pl4nt3d", ".Pl4nt3d", ":Pl4nt3d"] {
-        let answer = witness.client.call("/encrypt", crypto(APPLICATION, json!(reference))).await;
+        let answer = witness.client.call("/encrypt", crypto(APPLICATION, reference)).await;
         answer.envelope_error(200, "KER-KMS-016");
         answer.assert_hides(PLANTED);
         let answer = octets(&witness, "/v1/packets/encrypt", APPLICATION, Some(reference)).await;

@@ -24,15 +24,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[tokio::test]
 async fn large_and_slow_bodies_are_refused_while_others_are_served() {
     let site = Site::new()
-        .with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION")
         .with("KUNJI_JSON_BODY_LIMIT_BYTES", JSON_LIMIT.to_string())
         .with("KUNJI_PACKET_LIMIT_BYTES", PACKET_LIMIT.to_string())
         .with("KUNJI_SPOOL_THRESHOLD_BYTES", "100000")
         .with("KUNJI_HEADER_TIMEOUT_SECONDS", HEADER_SECONDS.to_string())
         .with("KUNJI_IDLE_TIMEOUT_SECONDS", IDLE_SECONDS.to_string())
         .with("KUNJI_REQUEST_TIMEOUT_SECONDS", REQUEST_SECONDS.to_string());
-    let server = site.start();
-    let witness = Witness::on(&server).await;
+    let (witness, site, _server) = Witness::at(site).await;
     let client = &witness.client;
     tokio::join!(slow_heads(client), slow_json(client), slow_packets(client), served_meanwhile(client),);
     large_json(client, &witness.administrator).await;

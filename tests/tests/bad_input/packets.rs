@@ -489,11 +489,9 @@ async fn there_must_be_content() {
 #[tokio::test]
 async fn spooled_packets_get_the_same_one_answer_and_leave_nothing_behind() {
     let site = Site::new()
-        .with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION")
         .with("KUNJI_SPOOL_THRESHOLD_BYTES", "1")
         .with("KUNJI_PACKETS_WITHOUT_THUMBPRINT", "false");
-    let server = site.start();
-    let witness = Witness::on(&server).await;
+    let (witness, site, _server) = Witness::at(site).await;
     let client = &witness.client;
     let content = CONTENT.repeat(100);
     let spooled = one_answer(client, &witness.certificate, &content, Route::Binary).await;

@@ -19,11 +19,8 @@ const CONNECTIONS: usize = 16;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ten_thousand_new_references_make_as_many_keys_as_the_quota() {
-    let site = Site::new()
-        .with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION")
-        .with("KUNJI_KEY_CREATION_QUOTA_PER_HOUR", QUOTA.to_string());
-    let server = site.start();
-    let witness = Witness::on(&server).await;
+    let site = Site::new().with("KUNJI_KEY_CREATION_QUOTA_PER_HOUR", QUOTA.to_string());
+    let (witness, _site, _server) = Witness::at(site).await;
     // Its own quota: the witness has used one of its hour.
     let greedy = witness.administrator.new_client(&["encryptor"]).await;
 

@@ -44,11 +44,11 @@ impl Genuine {
         Self { header, claims: read(&parts[1]), signature: parts[2].clone(), jwk }
     }
 
-    fn header(&self, members: Value) -> Value {
+    fn header(&self, members: &Value) -> Value {
         merged(&self.header, members)
     }
 
-    fn claims(&self, members: Value) -> Value {
+    fn claims(&self, members: &Value) -> Value {
         merged(&self.claims, members)
     }
 
@@ -71,7 +71,7 @@ impl Genuine {
     }
 }
 
-fn merged(value: &Value, members: Value) -> Value {
+fn merged(value: &Value, members: &Value) -> Value {
     let mut merged = value.clone();
     for (name, member) in members.as_object().unwrap() {
         merged[name] = member.clone();
@@ -83,8 +83,8 @@ fn forged(genuine: &Genuine, kernel_kid: &Value) -> Vec<String> {
     let (header, claims) = (part(&genuine.header), part(&genuine.claims));
     let administrator =
         json!({ "roles": ["administrator", "decryptor", "encryptor", "key-administrator", "signer"] });
-    let more = genuine.claims(json!({ "realm_access": administrator, "preferred_username": PLANTED }));
-    let later = genuine.claims(json!({ "exp": 4_102_444_800_u32 }));
+    let more = genuine.claims(&json!({ "realm_access": administrator, "preferred_username": PLANTED }));
+    let later = genuine.claims(&json!({ "exp": 4_102_444_800_u32 }));
     let own = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
     let own_jwk = {
         let rsa = own.rsa().unwrap();
@@ -109,7 +109,7 @@ fn forged(genuine: &Genuine, kernel_kid: &Value) -> Vec<String> {
 
     // None at all.
     for name in ["none", "None", "NONE", "nOnE", ""] {
-        let header = part(&genuine.header(json!({ "alg": name })));
+        let header = part(&genuine.header(&json!({ "alg": name })));
         tokens.extend([format!("{header}.{claims}."), format!("{header}.{claims}.{signature}")]);
     }
     tokens.push(format!("{}.{claims}.", part(&json!({ "alg": "none", "typ": "JWT" }))));
@@ -118,7 +118,7 @@ fn forged(genuine: &Genuine, kernel_kid: &Value) -> Vec<String> {
     for secret in genuine.public_forms() {
         for name in ["HS256", "RS256"] {
             let key = PKey::hmac(&secret).unwrap();
-            let input = format!("{}.{}", part(&genuine.header(json!({ "alg": name }))), part(&more));
+            let input = format!("{}.{}", part(&genuine.header(&json!({ "alg": name }))), part(&more));
             let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
             signer.update(input.as_bytes()).unwrap();
             tokens.push(format!("{input}.{}", b64(signer.sign_to_vec().unwrap())));
@@ -140,13 +140,13 @@ fn forged(genuine: &Genuine, kernel_kid: &Value) -> Vec<String> {
         json!({ "alg": "RS512" }),
         json!({ "alg": "PS256" }),
     ] {
-        tokens.push(rs256(&own, &format!("{}.{}", part(&genuine.header(members)), part(&more))));
+        tokens.push(rs256(&own, &format!("{}.{}", part(&genuine.header(&members)), part(&more))));
     }
     // The genuine header and claims, said in another way.
     for members in
         [json!({ "crit": ["exp"] }), json!({ "b64": false, "crit": ["b64"] }), json!({ "typ": "x" })]
     {
-        tokens.push(format!("{}.{claims}.{signature}", part(&genuine.header(members))));
+        tokens.push(format!("{}.{claims}.{signature}", part(&genuine.header(&members))));
     }
 
     // No tokens.
@@ -220,10 +220,9 @@ async fn forged_tokens_open_nothing() {
 #[tokio::test]
 async fn tokens_of_another_server_open_nothing() {
     let witness = Witness::new().await;
-    // Of the same name and with the same client, but with a token (the PKCS#11 one) of its own.
-    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
-    let server = site.start();
-    let elsewhere = server.http().sign_in("administrator", &server.secret).await;
+    // Of the same name and with the same client, but with an HSM token of its own.
+    let (stranger, _site, _server) = Witness::at(Site::new()).await;
+    let elsewhere = stranger.administrator;
     let genuine = (Genuine::of(&witness.administrator).await, Genuine::of(&elsewhere).await);
     for name in ["iss", "aud", "sub"] {
         assert_eq!(genuine.0.claims[name], genuine.1.claims[name]);
@@ -233,7 +232,7 @@ async fn tokens_of_another_server_open_nothing() {
     answer.problem(401, "access.unauthenticated");
     // Nor does the right name of a key help.
     let (_, rest) = elsewhere.token().unwrap().split_once('.').unwrap();
-    let renamed = format!("{}.{rest}", part(&genuine.1.header(json!({ "kid": genuine.0.header["kid"] }))));
+    let renamed = format!("{}.{rest}", part(&genuine.1.header(&json!({ "kid": genuine.0.header["kid"] }))));
     let stranger = witness.anonymous().bearing(&renamed);
     let answer = stranger.post("/v1/clients", &json!({ "clientId": "x", "roles": ["signer"] })).await;
     answer.problem(401, "access.unauthenticated");

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use kunji_tests::{
     http::{Http, b64, unb64},
     peer,
-    site::{Server, Shared, shared},
+    site::{Server, Shared, Site, shared},
 };
 use serde_json::{Value, json};
 use tokio::sync::Mutex;
@@ -31,8 +31,8 @@ pub(crate) struct Witness {
     pub(crate) administrator: Http,
     /// PEM of the key's certificate.
     pub(crate) certificate: String,
-    // Keeps the shared server running, if it is that one.
-    _shared: Option<Arc<Shared>>,
+    // Kept also by tests with a server of their own: else it would start again for each test beside them.
+    _shared: Arc<Shared>,
     packet: Vec<u8>,
     listed: Vec<Value>,
 }
@@ -41,16 +41,23 @@ impl Witness {
     /// On the shared server.
     pub(crate) async fn new() -> Self {
         let shared = shared();
-        Self { _shared: Some(Arc::clone(&shared)), ..Self::on(&shared.server).await }
+        Self::on(&shared.server, Arc::clone(&shared)).await
     }
 
-    /// On another server.
-    pub(crate) async fn on(server: &Server) -> Self {
+    /// On a server of this place, with the keys that the tests need and no others.
+    pub(crate) async fn at(site: Site) -> (Self, Site, Server) {
+        let shared = shared();
+        let site = site.with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+        let server = site.start();
+        (Self::on(&server, shared).await, site, server)
+    }
+
+    async fn on(server: &Server, shared: Arc<Shared>) -> Self {
         let (administrator, client) = callers(server).await;
         let certificate = client.certificate(APPLICATION, REFERENCE).await;
         let packet = peer::seal_self_contained(&certificate, CONTENT);
         let listed = list(&client).await;
-        Self { client, administrator, certificate, _shared: None, packet, listed }
+        Self { client, administrator, certificate, _shared: shared, packet, listed }
     }
 
     /// A caller without a token.

@@ -293,10 +293,6 @@ fn render(echo: &Echo, now: Timestamp, refusal: &Refusal) -> Response {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(header::RETRY_AFTER, RETRY_SECONDS.into());
     }
-    if status == StatusCode::UNAUTHORIZED {
-        // RFC 9110 11.6.1
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
-    }
     response
 }
 
