@@ -31,12 +31,12 @@ impl Process {
     /// Processor time of all its threads so far, in user mode and in the kernel; counted in ticks of 10 ms on
     /// most systems.
     pub fn processor_time(self) -> Duration {
+        const UTIME: usize = 14;
+        const STIME: usize = 15;
         let stat = self.read("stat");
         // The name of the program, in parentheses, may hold blanks: fields are counted from behind it.
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         let ticks = |field: usize| fields[field - 3].parse::<u64>().unwrap();
-        const UTIME: usize = 14;
-        const STIME: usize = 15;
         Duration::from_nanos((ticks(UTIME) + ticks(STIME)) * nanoseconds_of_a_tick())
     }
 
