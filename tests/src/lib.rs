@@ -11,6 +11,7 @@
 pub mod contract;
 pub mod faults;
 pub mod http;
+pub mod large;
 pub mod load;
 pub mod measure;
 pub mod peer;

@@ -1,6 +1,11 @@
 //! What the operating system says of a process, and how measurements are summed up.
 
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 /// A process, as `/proc` shows it (proc(5)).
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +97,18 @@ fn nanoseconds_of_a_tick() -> u64 {
         let output = Command::new("getconf").arg("CLK_TCK").output().unwrap();
         1_000_000_000 / String::from_utf8(output.stdout).unwrap().trim().parse::<u64>().unwrap()
     })
+}
+
+/// Whether something comes to hold within five seconds: a server closes and frees a moment after its last answer.
+pub async fn soon(holds: impl Fn() -> bool) -> bool {
+    let patience = Instant::now() + Duration::from_secs(5);
+    while !holds() {
+        if Instant::now() > patience {
+            return false;
+        }
+        tokio::task::yield_now().await;
+    }
+    true
 }
 
 /// The value in the middle; of an even number, the upper one of the two.
