@@ -9,9 +9,15 @@
 //! `cargo build --release && cargo bench --profile release -p kunji-tests --bench decrypt`
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     clippy::print_stdout,
     reason = "a measurement of something that fails is none"
+)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::unchecked_time_subtraction,
+    reason = "figures for people, far from the ends of their types"
 )]
 
 use std::{

@@ -31,6 +31,7 @@ async fn main() {
     let disk_before = disk();
     let journey = seal_and_open(&client, process, mib * MIB, site.path()).await;
     soon(|| disk() == disk_before).await;
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
     let rate = |time: std::time::Duration| mib as f64 / time.as_secs_f64();
 
     println!("| One packet of {mib} MiB | |");
