@@ -3,12 +3,12 @@
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use crate::{
     api::network::{SHARED, network},
-    ports::clock::Clock,
+    domain::time::Timestamp,
 };
 
 /// Addresses that are remembered at once; those beyond share one budget.
@@ -23,7 +23,6 @@ const SWEEP_MILLIS: i64 = 1000;
 /// An attempt takes its place when it begins and gives it back when it succeeds: however many are made at once,
 /// no more than the budget can fail.
 pub(crate) struct FailureBudget {
-    clock: Arc<dyn Clock>,
     /// Time after which one more failure is allowed, in milliseconds.
     interval: i64,
     addresses: Mutex<Addresses>,
@@ -45,17 +44,17 @@ struct Spent {
 
 impl FailureBudget {
     /// `failures` is from 1 to 60 000.
-    pub(crate) fn per_minute(failures: u32, clock: Arc<dyn Clock>) -> Self {
+    pub(crate) fn per_minute(failures: u32) -> Self {
         let interval = (WINDOW_MILLIS / i64::from(failures.max(1))).max(1);
-        Self { clock, interval, addresses: Mutex::default() }
+        Self { interval, addresses: Mutex::default() }
     }
 
-    /// Counts an attempt as failed, until [`give_back`](Self::give_back).
+    /// Counts an attempt at `now` as failed, until [`give_back`](Self::give_back).
     ///
     /// # Errors
     /// The seconds to wait, when nothing of the budget is left.
-    pub(crate) fn take(&self, address: Option<IpAddr>) -> Result<(), u32> {
-        let now = self.clock.now().millis();
+    pub(crate) fn take(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), u32> {
+        let now = now.millis();
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let key = addresses.key(address, now);
         let spent = addresses.spent.entry(key).or_default();
@@ -105,27 +104,11 @@ impl Addresses {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        net::Ipv4Addr,
-        sync::atomic::{AtomicI64, Ordering},
-    };
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::domain::time::Timestamp;
 
-    #[derive(Default)]
-    struct SetClock(AtomicI64);
-
-    impl Clock for SetClock {
-        fn now(&self) -> Timestamp {
-            Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-        }
-    }
-
-    fn budget(failures: u32) -> (FailureBudget, Arc<SetClock>) {
-        let clock = Arc::new(SetClock(AtomicI64::new(1_767_607_872_007)));
-        (FailureBudget::per_minute(failures, Arc::<SetClock>::clone(&clock)), clock)
-    }
+    const START: Timestamp = Timestamp::from_millis(1_767_607_872_007);
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -133,57 +116,51 @@ mod tests {
 
     #[test]
     fn failures_use_up_the_budget_of_their_address() {
-        let (budget, clock) = budget(60);
+        let budget = FailureBudget::per_minute(60);
+        let first = Some(address("192.0.2.1"));
         for _ in 0..60 {
-            assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
+            assert_eq!(budget.take(first, START), Ok(()));
         }
-        assert_eq!(budget.take(Some(address("192.0.2.1"))), Err(2));
-        assert_eq!(budget.take(Some(address("192.0.2.2"))), Ok(()));
-        assert_eq!(budget.take(None), Ok(()));
-        clock.0.fetch_add(1000, Ordering::Relaxed);
-        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
-        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
-        clock.0.fetch_add(60_000, Ordering::Relaxed);
+        assert_eq!(budget.take(first, START), Err(2));
+        assert_eq!(budget.take(Some(address("192.0.2.2")), START), Ok(()));
+        assert_eq!(budget.take(None, START), Ok(()));
+        assert_eq!(budget.take(first, START.plus_seconds(1)), Ok(()));
+        assert!(budget.take(first, START.plus_seconds(1)).is_err());
         for _ in 0..60 {
-            assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
+            assert_eq!(budget.take(first, START.plus_seconds(61)), Ok(()));
         }
-        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
+        assert!(budget.take(first, START.plus_seconds(61)).is_err());
     }
 
     #[test]
     fn successes_use_up_nothing() {
-        let (budget, _) = budget(1);
+        let budget = FailureBudget::per_minute(1);
         for _ in 0..10 {
-            assert_eq!(budget.take(Some(address("2001:db8::1"))), Ok(()));
-            assert!(budget.take(Some(address("2001:db8::2"))).is_err());
+            assert_eq!(budget.take(Some(address("2001:db8::1")), START), Ok(()));
+            assert!(budget.take(Some(address("2001:db8::2")), START).is_err());
             budget.give_back(Some(address("2001:db8::1")));
         }
     }
 
     #[test]
     fn a_clock_that_goes_back_locks_nobody_out() {
-        let (budget, clock) = budget(2);
-        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
-        clock.0.fetch_sub(86_400_000, Ordering::Relaxed);
-        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
-        clock.0.fetch_add(30_000, Ordering::Relaxed);
-        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
+        let budget = FailureBudget::per_minute(2);
+        let back = START.minus_days(1);
+        assert_eq!(budget.take(Some(address("192.0.2.1")), START), Ok(()));
+        assert!(budget.take(Some(address("192.0.2.1")), back).is_err());
+        assert_eq!(budget.take(Some(address("192.0.2.1")), back.plus_seconds(30)), Ok(()));
     }
 
     #[test]
     fn memory_is_bounded_and_used_again() {
-        let (budget, clock) = budget(1);
-        let fill = || {
-            for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 10 {
-                let _ = budget.take(Some(Ipv4Addr::from_bits(number).into()));
-            }
-            budget.addresses.lock().unwrap().spent.len()
-        };
-        assert!(fill() <= MAX_ADDRESSES + 1);
+        let budget = FailureBudget::per_minute(1);
+        for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 10 {
+            let _ = budget.take(Some(Ipv4Addr::from_bits(number).into()), START);
+        }
+        assert!(budget.addresses.lock().unwrap().spent.len() <= MAX_ADDRESSES + 1);
         // Those that found no room share one budget.
-        assert!(budget.take(Some(address("192.0.2.1"))).is_err());
-        clock.0.fetch_add(60_000, Ordering::Relaxed);
-        assert_eq!(budget.take(Some(address("192.0.2.1"))), Ok(()));
+        assert!(budget.take(Some(address("192.0.2.1")), START).is_err());
+        assert_eq!(budget.take(Some(address("192.0.2.1")), START.plus_seconds(60)), Ok(()));
         assert_eq!(budget.addresses.lock().unwrap().spent.len(), 1);
     }
 }

@@ -26,8 +26,7 @@ pub(crate) struct TokenRequests {
 
 impl TokenRequests {
     pub(crate) fn new(services: &Services, settings: &Settings) -> Self {
-        let clock = Arc::clone(&services.clock);
-        let failures = FailureBudget::per_minute(settings.token_failures_per_minute, clock);
+        let failures = FailureBudget::per_minute(settings.token_failures_per_minute);
         Self { services: services.clone(), failures }
     }
 
@@ -42,7 +41,7 @@ impl TokenRequests {
         secret: SecretString,
     ) -> Result<Result<IssuedToken, AccessError>, TransportError> {
         self.failures
-            .take(exchange.address)
+            .take(exchange.address, self.services.clock.now())
             .map_err(|seconds| TransportError::TooManyFailures { seconds })?;
         // No client has such an id or secret: not worth a look at the records, nor an entry in the trail.
         if secret.expose_secret().len() > SECRET_LIMIT_BYTES || ClientId::parse(client_id).is_none() {
