@@ -3,7 +3,6 @@
 use kunji_shared::{encoding::encode_base64url, secret::Plaintext};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
-use zeroize::Zeroize;
 
 use super::{
     envelope::{Answer, Enveloped, Reply},
@@ -124,7 +123,8 @@ impl Answer for DataAnswer {
 
 impl Drop for DataAnswer {
     fn drop(&mut self) {
-        self.data.zeroize();
+        // At the speed of memory; `zeroize` of a string wipes it byte by byte.
+        drop(Plaintext::new(std::mem::take(&mut self.data).into_bytes()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use bytes::Bytes;
+use kunji_shared::secret::Plaintext;
 use poem::{
     Body, IntoResponse, Request, RequestBody, Response, Result,
     error::ResponseError,
@@ -31,6 +31,7 @@ use crate::{
         wire::{JSON, Members, WireTime, is_json, parse, read_bounded},
     },
     domain::time::Timestamp,
+    services::packets::wiped_after_use,
 };
 
 /// Longest `id` and `version` that are sent back, in characters.
@@ -254,7 +255,10 @@ fn success<T: Answer>(echo: &Echo, now: Timestamp, answer: &T) -> Response {
         errors: None,
     };
     match serde_json::to_writer(&mut *text, &envelope) {
-        Ok(()) => Response::builder().content_type(JSON).body(Body::from_bytes(Bytes::from_owner(text))),
+        Ok(()) => {
+            let text = wiped_after_use(Plaintext::new(std::mem::take(&mut *text)));
+            Response::builder().content_type(JSON).body(Body::from_bytes(text))
+        }
         Err(_) => transport_envelope(TransportError::Internal, now),
     }
 }

@@ -57,7 +57,6 @@ impl PacketsApi {
     async fn encrypt(
         &self,
         caller: Authorized<Encrypt>,
-        request: &Request,
         /// The application whose key is used.
         #[oai(name = "Kunji-Application")]
         _application: Header<String>,
@@ -72,8 +71,8 @@ impl PacketsApi {
         _aad: Header<Option<String>>,
         content: Octets,
     ) -> Result<OctetsAnswer, Problem> {
-        let (alias, inputs) = read_headers(request.headers())?;
-        let packet = self.services.packets.encrypt_stream(&caller.call, &alias, content.0, inputs).await?;
+        let Octets { alias, inputs, pieces } = content;
+        let packet = self.services.packets.encrypt_stream(&caller.call, &alias, pieces, inputs).await?;
         Ok(OctetsAnswer(packet))
     }
 
@@ -89,7 +88,6 @@ impl PacketsApi {
     async fn decrypt(
         &self,
         caller: Authorized<Decrypt>,
-        request: &Request,
         /// The application whose key is used.
         #[oai(name = "Kunji-Application")]
         _application: Header<String>,
@@ -104,8 +102,8 @@ impl PacketsApi {
         _aad: Header<Option<String>>,
         packet: Octets,
     ) -> Result<OctetsAnswer, Problem> {
-        let (alias, inputs) = read_headers(request.headers())?;
-        let content = self.services.packets.decrypt_stream(&caller.call, &alias, packet.0, inputs).await?;
+        let Octets { alias, inputs, pieces } = packet;
+        let content = self.services.packets.decrypt_stream(&caller.call, &alias, pieces, inputs).await?;
         Ok(OctetsAnswer(content))
     }
 }
@@ -143,8 +141,12 @@ fn input(headers: &HeaderMap, name: &str) -> Result<Option<Vec<u8>>, Problem> {
     }
 }
 
-/// A body of bytes, in pieces.
-struct Octets(BodyStream);
+/// A body of bytes, with what the headers say of it.
+struct Octets {
+    alias: KeyAlias,
+    inputs: CallerInputs,
+    pieces: BodyStream,
+}
 
 impl Payload for Octets {
     const CONTENT_TYPE: &'static str = OCTET_STREAM;
@@ -165,7 +167,8 @@ impl ParsePayload for Octets {
     const IS_REQUIRED: bool = true;
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
-        Ok(Self(stream_bounded(request, body)?))
+        let (alias, inputs) = read_headers(request.headers())?;
+        Ok(Self { alias, inputs, pieces: stream_bounded(request, body)? })
     }
 }
 
