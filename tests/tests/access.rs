@@ -391,9 +391,14 @@ async fn a_token_ends_on_time() {
         let body: Value = json!({ "clientId": "late", "roles": ["signer"] });
         unseen.post("/v1/clients", &body).await.problem(401, "access.unauthenticated");
     }
-    // A new one opens again.
-    let again = nobody.sign_in("administrator", secret.trim_end()).await;
-    again.new_client(&["encryptor"]).await.get(CERTIFICATE).await.response();
+    // A new one opens again, also when the key that signs tokens was renewed by then.
+    for days in [0, 1_040, 1_040] {
+        clock.advance_days(days);
+        let again = nobody.sign_in("administrator", secret.trim_end()).await;
+        again.new_client(&["encryptor"]).await.get(CERTIFICATE).await.response();
+    }
+    let keys = nobody.get("/.well-known/jwks.json").await;
+    assert_eq!(keys.body["keys"].as_array().unwrap().len(), 3, "{keys:?}");
 
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();

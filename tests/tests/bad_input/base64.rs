@@ -129,3 +129,44 @@ async fn headers_that_are_not_base64_are_named_and_not_shown() {
     }
     witness.assert_unchanged().await;
 }
+
+#[tokio::test]
+async fn headers_that_cannot_be_read_do_not_count_as_absent() {
+    let witness = Witness::new().await;
+    let usual = [
+        ("Kunji-Application", APPLICATION.as_bytes()),
+        ("Kunji-Reference", REFERENCE.as_bytes()),
+        ("Kunji-Salt", b"AAECAwQFBgcICQoL"),
+        ("Kunji-Aad", b"AAEC"),
+    ];
+    let sealed = |replaced: &str, value: &[u8], again: Option<&[u8]>| {
+        let mut request = witness
+            .client
+            .request(reqwest::Method::POST, "/v1/packets/encrypt")
+            .header("content-type", "application/octet-stream");
+        for (name, text) in usual {
+            request = request.header(name, if name == replaced { value } else { text });
+            if let Some(again) = again.filter(|_| name == replaced) {
+                request = request.header(name, again);
+            }
+        }
+        let request = request.body(CONTENT);
+        async { Answer::read(request.send().await.unwrap()).await }
+    };
+    for (name, text) in usual {
+        assert_eq!(sealed(name, text, None).await.status, 200);
+        for value in ["Pl4nt3d\u{e9}".as_bytes(), b"Pl4nt3d\xff", b"\xc3\xa9", b"Pl4nt3d\tx"] {
+            let answer = sealed(name, value, None).await;
+            let detail = answer.problem(400, "request.invalid");
+            assert!(detail.starts_with(name), "{detail}");
+            answer.assert_hides(PLANTED);
+        }
+        // Nor does one of two that say the same, or another thing.
+        for again in [text, b"QUJD"] {
+            let answer = sealed(name, text, Some(again)).await;
+            let detail = answer.problem(400, "request.invalid");
+            assert!(detail.starts_with(name), "{detail}");
+        }
+    }
+    witness.assert_unchanged().await;
+}

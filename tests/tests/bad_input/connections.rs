@@ -75,13 +75,22 @@ async fn a_head_of_a_megabyte_is_not_taken() {
         let limit = began + Duration::from_secs(5);
         assert!(connection.age() < limit, "it was ended by its size, not by time");
     }
-    // A long path that still fits is only a path.
-    let answer =
-        exchange(&witness.client, head(&witness.client, "GET", &format!("/{}", PLANTED.repeat(5_000)), &[]))
-            .await;
-    let answer = answer.unwrap();
-    answer.problem(404, "request.not_found");
-    answer.assert_hides(PLANTED);
+    // A long path that still fits is only a path, and one that does not is told so.
+    for (path, length, status, codes) in [
+        ("/", 7_000, 404, ("KER-KMS-404", "request.not_found")),
+        ("/v1/keymanager/", 7_000, 404, ("KER-KMS-404", "request.not_found")),
+        ("/", 35_000, 414, ("KER-KMS-414", "request.uri_too_long")),
+        ("/v1/keymanager/", 35_000, 414, ("KER-KMS-414", "request.uri_too_long")),
+    ] {
+        let target = format!("{path}{}", PLANTED.repeat(length / PLANTED.len()));
+        let answer = exchange(&witness.client, head(&witness.client, "GET", &target, &[])).await.unwrap();
+        if path == "/" {
+            answer.problem(status, codes.1);
+        } else {
+            answer.envelope_error(status, codes.0);
+        }
+        answer.assert_hides(PLANTED);
+    }
     witness.assert_unchanged().await;
 }
 
