@@ -27,9 +27,6 @@ impl Settings {
                 return senseless(name, "must be at least 1");
             }
         }
-        if self.max_connections_per_address > self.max_connections {
-            return senseless("max_connections_per_address", "must not be above max_connections");
-        }
         if !(60..=86_400).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
