@@ -82,7 +82,7 @@ async fn the_binary_route_opens_and_seals_without_base64() {
     let shared = shared();
     let client = administrator(&shared.server).await.new_client(&["encryptor", "decryptor"]).await;
     // Larger than the part that stays in memory: spooled.
-    let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).take(5_000_000).collect();
+    let content: Vec<u8> = (0..3_000_000_u32).flat_map(u32::to_le_bytes).take(7_000_000).collect();
     let send = |path: &'static str, body: Vec<u8>| {
         client
             .request(reqwest::Method::POST, path)
