@@ -297,7 +297,7 @@ pub async fn the_first_policy_of_an_application_stays(repository: Subject) -> Re
     ensure!(repository.list_policies().await?.is_empty());
     let registration = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
     let base = KeyPolicy {
-        application: ApplicationId::parse(KeyPolicy::BASE)?,
+        application: ApplicationId::parse_any(KeyPolicy::BASE)?,
         active: false,
         ..policy(AccessList::AnyRoleHolder)?
     };
