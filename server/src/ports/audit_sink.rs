@@ -1,5 +1,10 @@
 //! The record of who did what.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use async_trait::async_trait;
 
 use crate::domain::audit::AuditEvent;
@@ -10,11 +15,38 @@ use crate::domain::audit::AuditEvent;
 /// taken. Events of one server keep the order in which `record` returned.
 #[async_trait]
 pub trait AuditSink: Send + Sync {
+    /// Says that the event of an operation that begins now will come. A sink that shares work among events that
+    /// come at about the same time then knows whom to wait for.
+    fn announce(&self) -> Announcement {
+        Announcement::default()
+    }
+
     /// Returns once the event would survive a crash of this machine.
     ///
     /// # Errors
     /// [`AuditError`] when the event may not be durable.
     async fn record(&self, event: AuditEvent) -> Result<(), AuditError>;
+}
+
+/// An event to come, or one that came and is not durable yet. Counts until it is dropped.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Announcement(Option<Arc<AtomicUsize>>);
+
+impl Announcement {
+    /// Counts itself in `announced`.
+    pub fn counted(announced: &Arc<AtomicUsize>) -> Self {
+        announced.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Arc::clone(announced)))
+    }
+}
+
+impl Drop for Announcement {
+    fn drop(&mut self) {
+        if let Some(announced) = &self.0 {
+            announced.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// The event could not be made durable.

@@ -32,15 +32,17 @@ impl Auditor {
         Self { clock, sink }
     }
 
-    /// Records `result` and gives it back; when it cannot be recorded, the operation failed.
-    pub(crate) async fn finish<T, E: Audited>(
+    /// Does `work`, records its result and gives it back; when it cannot be recorded, the operation failed.
+    pub(crate) async fn audited<T, E: Audited>(
         &self,
         call: &CallContext,
         operation: Operation,
         alias: Option<&KeyAlias>,
-        result: Result<T, E>,
+        work: impl Future<Output = Result<T, E>>,
         key: impl FnOnce(&T) -> Option<&KeyId>,
     ) -> Result<T, E> {
+        let _announcement = self.sink.announce();
+        let result = work.await;
         let (key, outcome) = match &result {
             Ok(done) => (key(done).cloned(), Outcome::Succeeded),
             Err(error) => (None, Outcome::Failed(error.code())),

@@ -33,9 +33,9 @@
 //! # Durability
 //!
 //! One thread writes. It takes all events that wait, numbers them, writes them in one piece, calls `fdatasync`
-//! once, and only then are their callers told; under load it does so once a millisecond. When writing fails, every caller of that piece is told so, and
-//! before anything else is written the segment is cut back to what was durable; while that fails, every event is
-//! refused. So the numbers of durable events have no gaps. After a crash the end of the last segment may hold
+//! once, and only then are their callers told; callers who come at about the same time share a piece. When writing
+//! fails, every caller of that piece is told so, and before anything else is written the segment is cut back to
+//! what was durable; while that fails, every event is refused. So the numbers of durable events have no gaps. After a crash the end of the last segment may hold
 //! events that nobody was told were durable: whole lines in sequence are kept (they happened), the rest is set
 //! aside.
 
@@ -49,6 +49,7 @@ mod writer;
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::{Arc, atomic::Ordering},
     thread::{self, JoinHandle},
 };
 
@@ -57,11 +58,11 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::{
     disk::{Disk, SegmentDirectory},
-    writer::{Entry, Ledger},
+    writer::{Entry, Ledger, Load},
 };
 use crate::{
     domain::audit::AuditEvent,
-    ports::audit_sink::{AuditError, AuditSink},
+    ports::audit_sink::{Announcement, AuditError, AuditSink},
 };
 
 /// [`AuditSink`] in `<data directory>/audit`.
@@ -72,6 +73,7 @@ pub struct AuditLog {
     // Taken when dropped.
     outbox: Option<mpsc::Sender<Entry>>,
     writer: Option<JoinHandle<()>>,
+    load: Arc<Load>,
 }
 
 impl AuditLog {
@@ -86,18 +88,31 @@ impl AuditLog {
 
     fn start(ledger: Ledger<impl Disk>) -> io::Result<Self> {
         let (outbox, inbox) = mpsc::channel(QUEUE_EVENTS);
-        let writer = thread::Builder::new().name("audit".to_owned()).spawn(|| writer::run(ledger, inbox))?;
-        Ok(Self { outbox: Some(outbox), writer: Some(writer) })
+        let load = Arc::new(Load::default());
+        let seen = Arc::clone(&load);
+        let writer = thread::Builder::new()
+            .name("audit".to_owned())
+            .spawn(move || writer::run(ledger, inbox, &seen))?;
+        Ok(Self { outbox: Some(outbox), writer: Some(writer), load })
     }
 }
 
 #[async_trait]
 impl AuditSink for AuditLog {
+    fn announce(&self) -> Announcement {
+        Announcement::counted(&self.load.announced)
+    }
+
     async fn record(&self, event: AuditEvent) -> Result<(), AuditError> {
         let line = line::encode(&event).map_err(AuditError)?;
         let (entry, durable) = Entry::new(line);
         let outbox = self.outbox.as_ref().ok_or_else(ended)?;
-        outbox.send(entry).await.map_err(|_| ended())?;
+        let room = outbox.reserve().await.map_err(|_| ended())?;
+        self.load.waiting.fetch_add(1, Ordering::Relaxed);
+        room.send(entry);
+        if let Some(writer) = self.writer.as_ref().filter(|_| self.load.is_gathered()) {
+            writer.thread().unpark();
+        }
         durable.await.map_err(|oneshot::error::RecvError { .. }| ended())?.map_err(AuditError)
     }
 }

@@ -117,6 +117,20 @@ async fn many_callers_lose_nothing_and_each_keeps_its_order() {
 }
 
 #[tokio::test]
+async fn announced_events_that_never_come_hold_nobody_up_for_long() {
+    let data = data_dir();
+    let log = AuditLog::open(data.path()).unwrap();
+    let _endless = log.announce();
+    let withdrawn = log.announce();
+    for name in ["a", "b", "c"] {
+        log.record(event(name)).await.unwrap();
+    }
+    drop(withdrawn);
+    log.record(event("d")).await.unwrap();
+    assert_eq!(recorded(&data), ["a", "b", "c", "d"]);
+}
+
+#[tokio::test]
 async fn reopened_log_goes_on() {
     let data = data_dir();
     for name in ["a", "b", "c"] {

@@ -1,7 +1,12 @@
 //! The thread that writes, and what it knows of the disk.
 
 use std::{
-    io, iter, thread,
+    io, iter,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
@@ -23,19 +28,34 @@ impl Entry {
     }
 }
 
+/// How many events there are on their way.
+#[derive(Default)]
+pub(super) struct Load {
+    /// Of operations that go on, those included whose event waits.
+    pub(super) announced: Arc<AtomicUsize>,
+    /// Given to the thread and not yet written.
+    pub(super) waiting: AtomicUsize,
+}
+
+impl Load {
+    /// Whether three quarters of all that is announced wait. The others make the next piece, so that the
+    /// processors are not idle while the disk is busy.
+    pub(super) fn is_gathered(&self) -> bool {
+        let announced = self.announced.load(Ordering::Relaxed);
+        self.waiting.load(Ordering::Relaxed).saturating_mul(4) >= announced.saturating_mul(3)
+    }
+}
+
 /// Writes until nobody can send any more. Entries that came while a piece was being written make the next piece.
-pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry>) {
-    let mut pace = Pace::default();
+pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry>, load: &Load) {
+    let mut last = None;
     let mut waiting = Vec::with_capacity(QUEUE_EVENTS);
     let mut piece = Vec::new();
     let mut callers = Vec::new();
     while inbox.blocking_recv_many(&mut waiting, QUEUE_EVENTS) > 0 {
-        let pause = pace.pause(Instant::now(), waiting.len());
-        if !pause.is_zero() {
-            thread::park_timeout(pause);
-            waiting.extend(iter::from_fn(|| inbox.try_recv().ok()).take(QUEUE_EVENTS));
-        }
-        pace.begin(Instant::now(), waiting.len());
+        wait_for_company(last, load);
+        last = Some(Instant::now());
+        waiting.extend(iter::from_fn(|| inbox.try_recv().ok()).take(QUEUE_EVENTS));
         let mut entries = waiting.drain(..).peekable();
         while entries.peek().is_some() {
             let mut sequence = ledger.next_sequence();
@@ -46,6 +66,7 @@ pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry
                 sequence += 1;
             }
             let result = ledger.append(&piece, sequence);
+            load.waiting.fetch_sub(callers.len(), Ordering::Relaxed);
             for caller in callers.drain(..) {
                 // A caller who no longer waits has nothing to be told.
                 let _ = caller.send(result.as_ref().copied().map_err(duplicate));
@@ -55,34 +76,23 @@ pub(super) fn run(mut ledger: Ledger<impl Disk>, mut inbox: mpsc::Receiver<Entry
     }
 }
 
-/// How often the disk is asked.
+/// Waits while others are on their way, at most until [`SYNC_INTERVAL`] after the `last` sync began.
 ///
-/// A sync costs about as much processor time as a dozen events. A lone caller is served at once; when several
-/// come, syncs begin at least [`SYNC_INTERVAL`] apart, so that they share them. A disk that takes longer than
-/// that for a sync is never waited for.
-#[derive(Default)]
-struct Pace {
-    last: Option<(Instant, usize)>,
-}
-
-impl Pace {
-    /// How long to wait for company, when `waiting` events wait at `now`.
-    fn pause(&self, now: Instant, waiting: usize) -> Duration {
-        match self.last {
-            Some((began, events)) if events > 1 || waiting > 1 => {
-                SYNC_INTERVAL.saturating_sub(now.saturating_duration_since(began))
-            }
-            _ => Duration::ZERO,
-        }
-    }
-
-    /// `events` events are being written from `now` on.
-    fn begin(&mut self, now: Instant, events: usize) {
-        self.last = Some((now, events));
+/// A sync costs about as much processor time as a dozen events, so callers share one. A lone caller is served at
+/// once, and so is everyone on a disk that takes longer than the interval for a sync. Whoever makes the load
+/// gathered wakes this thread.
+fn wait_for_company(last: Option<Instant>, load: &Load) {
+    while let Some(pause) = pause(last, Instant::now(), load) {
+        thread::park_timeout(pause);
     }
 }
 
-const SYNC_INTERVAL: Duration = Duration::from_millis(1);
+fn pause(last: Option<Instant>, now: Instant, load: &Load) -> Option<Duration> {
+    let since = now.saturating_duration_since(last?);
+    (since < SYNC_INTERVAL && !load.is_gathered()).then(|| SYNC_INTERVAL.saturating_sub(since))
+}
+
+const SYNC_INTERVAL: Duration = Duration::from_millis(4);
 
 /// The end of the log, and whether the disk agrees with it.
 pub(super) struct Ledger<D> {
@@ -137,25 +147,28 @@ fn duplicate(error: &io::Error) -> io::Error {
 mod tests {
     use super::*;
 
-    #[test]
-    fn lone_caller_never_waits() {
-        let now = Instant::now();
-        let mut pace = Pace::default();
-        assert_eq!(pace.pause(now, 1), Duration::ZERO);
-        pace.begin(now, 1);
-        assert_eq!(pace.pause(now, 1), Duration::ZERO);
+    fn load(announced: usize, waiting: usize) -> Load {
+        Load { announced: Arc::new(announced.into()), waiting: waiting.into() }
     }
 
     #[test]
-    fn several_callers_wait_until_the_interval_is_over() {
+    fn lone_callers_and_whole_companies_never_wait() {
         let now = Instant::now();
-        let mut pace = Pace::default();
-        assert_eq!(pace.pause(now, 5), Duration::ZERO);
-        for (before, waiting) in [(1, 2), (2, 1), (9, 9)] {
-            pace.begin(now, before);
-            assert_eq!(pace.pause(now, waiting), SYNC_INTERVAL);
-            assert_eq!(pace.pause(now + SYNC_INTERVAL / 4, waiting), SYNC_INTERVAL * 3 / 4);
-            assert_eq!(pace.pause(now + SYNC_INTERVAL * 2, waiting), Duration::ZERO);
+        for (announced, waiting) in [(0, 1), (1, 1), (16, 12), (16, 16), (3, 3)] {
+            assert_eq!(pause(Some(now), now, &load(announced, waiting)), None, "{waiting} of {announced}");
+        }
+    }
+
+    #[test]
+    fn others_on_their_way_are_waited_for_until_the_interval_is_over() {
+        let last = Instant::now();
+        for (announced, waiting) in [(2, 1), (16, 11), (usize::MAX, 1)] {
+            let load = load(announced, waiting);
+            assert_eq!(pause(None, last, &load), None);
+            assert_eq!(pause(Some(last), last, &load), Some(SYNC_INTERVAL));
+            let later = last + SYNC_INTERVAL / 4;
+            assert_eq!(pause(Some(last), later, &load), Some(SYNC_INTERVAL * 3 / 4));
+            assert_eq!(pause(Some(last), last + SYNC_INTERVAL, &load), None);
         }
     }
 }

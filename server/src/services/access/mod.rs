@@ -118,9 +118,8 @@ impl AccessService {
             let secret = self.new_secret()?;
             self.store_client(id, &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
-        }
-        .await;
-        self.auditor.finish(call, Operation::CreateClient, None, made, |_| None).await
+        };
+        self.auditor.audited(call, Operation::CreateClient, None, made, |_| None).await
     }
 
     /// Stores a client with this secret.

@@ -117,8 +117,8 @@ impl KeyService {
         call: &CallContext,
         alias: &KeyAlias,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let found = self.current(call, alias).await;
-        self.auditor.finish(call, Operation::ReadCertificate, Some(alias), found, |key| Some(&key.id)).await
+        let found = self.current(call, alias);
+        self.auditor.audited(call, Operation::ReadCertificate, Some(alias), found, |key| Some(&key.id)).await
     }
 
     /// The current key of the alias, for a use case that records its own event.
@@ -207,9 +207,8 @@ impl KeyService {
         let listed = async {
             self.policies.periods(alias)?;
             Ok(self.directory.list(alias, LISTED_VERSIONS).await?)
-        }
-        .await;
-        self.auditor.finish(call, Operation::ReadCertificates, Some(alias), listed, |_| None).await
+        };
+        self.auditor.audited(call, Operation::ReadCertificates, Some(alias), listed, |_| None).await
     }
 
     /// The current module key (or `KERNEL/SIGN`); made when there is none.
@@ -222,8 +221,8 @@ impl KeyService {
         alias: &KeyAlias,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let made = self.ensure_master(alias, subject).await;
-        self.auditor.finish(call, Operation::GenerateMasterKey, Some(alias), made, |key| Some(&key.id)).await
+        let made = self.ensure_master(alias, subject);
+        self.auditor.audited(call, Operation::GenerateMasterKey, Some(alias), made, |key| Some(&key.id)).await
     }
 
     /// A PKCS#10 request (DER) for the current module key, made when there is none, with that key.
@@ -240,10 +239,9 @@ impl KeyService {
             let key = self.ensure_master(alias, subject).await?;
             let request = self.provisioner.request(&key, subject).await?;
             Ok((key, request))
-        }
-        .await;
+        };
         self.auditor
-            .finish(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id))
+            .audited(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id))
             .await
     }
 

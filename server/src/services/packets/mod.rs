@@ -157,11 +157,10 @@ impl PacketService {
             })
             .await??;
             Ok::<_, PacketError>((key, packet))
-        }
-        .await;
+        };
         let (_, packet) = self
             .auditor
-            .finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
+            .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
             .await?;
         Ok(packet)
     }
@@ -190,10 +189,9 @@ impl PacketService {
             })
             .await??;
             Ok::<_, PacketError>((key, content))
-        }
-        .await;
+        };
         let (_, content) =
-            self.auditor.finish(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
+            self.auditor.audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
         Ok(content)
     }
 

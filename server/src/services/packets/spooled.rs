@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    future::ready,
     io::{Read, Seek, SeekFrom, Write},
     ops::Range,
     sync::Arc,
@@ -76,11 +77,10 @@ impl PacketService {
             })
             .await?;
             Ok::<_, PacketError>((key, stored))
-        }
-        .await;
+        };
         let (_, (file, length)) = self
             .auditor
-            .finish(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
+            .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
             .await?;
         Ok(ContentStream {
             length,
@@ -133,10 +133,9 @@ impl PacketService {
             })
             .await??;
             Ok::<_, PacketError>((key, content))
-        }
-        .await;
+        };
         let (_, (file, length, mut decrypter)) =
-            self.auditor.finish(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
+            self.auditor.audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
         let decrypt = move |piece: &mut [u8]| {
             let _held = &place;
             decrypter.update(piece).map_err(std::io::Error::other)
@@ -154,7 +153,9 @@ impl PacketService {
     ) -> Result<Gathered, PacketError> {
         match result {
             Ok(gathered) => Ok(gathered),
-            refused @ Err(_) => self.auditor.finish(call, operation, Some(alias), refused, |_| None).await,
+            refused @ Err(_) => {
+                self.auditor.audited(call, operation, Some(alias), ready(refused), |_| None).await
+            }
         }
     }
 

@@ -108,11 +108,10 @@ impl SignatureService {
             let key = self.signing_key(call, &alias).await?;
             let token = self.sign(&key, &request).await?;
             Ok::<_, SignatureError>((key, token))
-        }
-        .await;
+        };
         let (_, token) = self
             .auditor
-            .finish(call, Operation::Sign, Some(&alias), signed, |(key, _)| Some(&key.id))
+            .audited(call, Operation::Sign, Some(&alias), signed, |(key, _)| Some(&key.id))
             .await?;
         Ok(token)
     }
@@ -175,8 +174,8 @@ impl SignatureService {
         request: VerifyRequest,
     ) -> Result<Verification, SignatureError> {
         let alias = request.alias.clone().map_or_else(default_alias, Ok)?;
-        let verified = self.verify(&alias, &request).await;
-        self.auditor.finish(call, Operation::Verify, Some(&alias), verified, |_| None).await
+        let verified = self.verify(&alias, &request);
+        self.auditor.audited(call, Operation::Verify, Some(&alias), verified, |_| None).await
     }
 
     async fn verify(
