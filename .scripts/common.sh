@@ -37,7 +37,7 @@ find_softhsm() {
 # Compiling SurrealDB is most of a first build; nobody should take it for a hang.
 announce_first_build() {
     if ! compgen -G "$target_dir/release/deps/libsurrealdb_core-*.rlib" >/dev/null; then
-        say "the first build takes about 15 to 25 minutes on 2 cores:" \
+        say "the first build takes about 10 to 15 minutes on 2 cores:" \
             "SurrealDB, the embedded database, is compiled once (into $target_dir)"
     fi
 }
