@@ -11,7 +11,7 @@ use kunji_tests::{
 };
 use openssl::{
     stack::Stack,
-    x509::{X509, X509StoreContext, store::X509StoreBuilder},
+    x509::{X509, X509StoreContext, X509StoreContextRef, store::X509StoreBuilder},
 };
 use reqwest::{Body, Method};
 use serde_json::{Value, json};
@@ -179,7 +179,10 @@ async fn the_form_learns_what_it_must_trust() {
         let mut store = X509StoreBuilder::new().unwrap();
         store.add_cert(anchor).unwrap();
         let store = store.build();
-        X509StoreContext::new().unwrap().init(&store, &leaf, issuers, |it| it.verify_cert()).unwrap()
+        X509StoreContext::new()
+            .unwrap()
+            .init(&store, &leaf, issuers, X509StoreContextRef::verify_cert)
+            .unwrap()
     };
     let anchor = X509::from_pem(anchors[0].as_str().unwrap().as_bytes()).unwrap();
     assert!(verifies(anchor, &issuers));
