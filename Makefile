@@ -8,7 +8,7 @@ help: ## This list
 run: build ## Set everything up and start the server on http://127.0.0.1:8088 with a SoftHSM token in .kunji/
 	@.scripts/run
 
-build: ## Everything `make run` does before it starts anything: packages, then the release server
+build: ## Everything `make run` does before it starts anything: packages, the demo, then the release server
 	@.scripts/build
 
 test: ## The gate: lint, then every test

@@ -34,6 +34,12 @@ find_softhsm() {
     return 1
 }
 
+# The npm package and the demo's pages, which the server embeds.
+build_pages() {
+    [ ! -f client-wasm/package.json ] || .scripts/client
+    [ ! -f web-demo/package.json ] || .scripts/demo
+}
+
 # Compiling SurrealDB is most of a first build; nobody should take it for a hang.
 announce_first_build() {
     if ! compgen -G "$target_dir/release/deps/libsurrealdb_core-*.rlib" >/dev/null; then

@@ -352,6 +352,7 @@ async fn a_token_ends_on_time() {
         audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
         cipher: Arc::new(NativeGcm::new().unwrap()),
         clock: Arc::<ManualClock>::clone(&clock),
+        demo_inbox: None,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
         repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),

@@ -58,6 +58,7 @@ impl World {
             audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
             cipher: Arc::new(NativeGcm::new().unwrap()),
             clock: Arc::<ManualClock>::clone(&self.clock),
+            demo_inbox: None,
             entropy: Arc::<SystemEntropy>::clone(&entropy),
             hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
             repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),

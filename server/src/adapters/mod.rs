@@ -3,6 +3,7 @@
 pub mod argon2_hasher;
 pub mod audit_log;
 pub mod aws_lc_keys;
+pub mod file_inbox;
 pub mod file_spool;
 pub mod native_gcm;
 pub mod pkcs11;

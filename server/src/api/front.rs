@@ -9,7 +9,7 @@ use std::{
 use futures_util::FutureExt;
 use poem::{
     Endpoint, Request, Response, Result,
-    http::{Method, Uri, header},
+    http::{HeaderValue, Method, Uri, header},
 };
 use tokio::task::JoinError;
 
@@ -17,6 +17,7 @@ use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
     allowed_methods::AllowedMethods,
     cors::Cors,
+    demo,
     exchange::{BodyBounds, Exchange, new_request_id, peer_address},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
@@ -34,12 +35,17 @@ use crate::{
 /// Largest body of the routes that take a client's secret; they are open to everyone.
 const CREDENTIALS_LIMIT_BYTES: u64 = 16 * 1024;
 
+/// Largest packet that the demo's inbox takes; it is open to everyone.
+const DEMO_PACKET_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+
 /// Longest path and query that are looked at, in bytes.
 const URI_LIMIT_BYTES: usize = 8 * 1024;
 /// Characters of a path that stand in the log; it is the caller's to choose.
 const SHOWN_CHARS: usize = 128;
-/// Longest time for the body of a request that anyone may send; all of them are small.
+/// Longest time for the body of a request that anyone may send; all of them are small, but for packets of the demo.
 const ANONYMOUS_ARRIVAL: Duration = Duration::from_secs(10);
+/// Longest time for a packet of the demo: a photo over a slow line.
+const DEMO_PACKET_ARRIVAL: Duration = Duration::from_mins(1);
 
 /// Lets a request in or not, bounds it, and gives its answer the form that its caller understands.
 pub(super) struct Front<E> {
@@ -121,9 +127,13 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             BodyKind::Json => self.json_limit,
             BodyKind::Packet => self.packet_limit,
             BodyKind::Credentials => CREDENTIALS_LIMIT_BYTES.min(self.json_limit),
+            BodyKind::DemoPacket => DEMO_PACKET_LIMIT_BYTES,
         };
-        let arrival =
-            if class.anonymous { ANONYMOUS_ARRIVAL.min(self.request_timeout) } else { self.request_timeout };
+        let arrival = match class.body {
+            BodyKind::DemoPacket => DEMO_PACKET_ARRIVAL.min(self.request_timeout),
+            _ if class.anonymous => ANONYMOUS_ARRIVAL.min(self.request_timeout),
+            _ => self.request_timeout,
+        };
         let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
         let address = peer_address(&request);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
@@ -163,9 +173,13 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             FailureForm::Problem => Problem::from(failure).into_answer(request_id),
         };
         if failure == TransportError::MethodNotAllowed
-            && let Some(methods) = self.allowed_methods.for_path(uri.path())
+            && let Some(methods) = self
+                .allowed_methods
+                .for_path(uri.path())
+                .cloned()
+                .or_else(|| demo::allowed_methods(uri.path()).map(HeaderValue::from_static))
         {
-            response.headers_mut().insert(header::ALLOW, methods.clone());
+            response.headers_mut().insert(header::ALLOW, methods);
         }
         response
     }

@@ -7,12 +7,14 @@
 //! | `access` | which paths are anonymous, where tokens stand, which role an operation needs |
 //! | `mosip` | `/v1/keymanager`, with the reference system's envelope |
 //! | `native` | the other routes, with problem documents (RFC 9457) |
+//! | `demo` | the demo's pages and inbox, under `/demo/`; no part of the described API |
 //! | `wire` | strict JSON, base64 and times, bounded bodies |
 //! | `openapi` | the one document that is served and committed |
 
 mod access;
 mod allowed_methods;
 mod cors;
+mod demo;
 mod exchange;
 mod front;
 mod headers;
@@ -20,6 +22,7 @@ mod mosip;
 mod native;
 mod network;
 mod openapi;
+mod rate_limit;
 mod routes;
 mod serve;
 mod transport;
@@ -40,5 +43,6 @@ pub fn endpoint(services: &Services, settings: &Settings) -> BoxEndpoint<'static
     let document = openapi_document();
     let routes = routes::resources(services, settings, &document);
     let service = OpenApiService::new(routes, openapi::TITLE, openapi::VERSION);
-    front::Front::new(poem::IntoEndpoint::into_endpoint(service), services, settings).boxed()
+    let routes = demo::Demo::beside(poem::IntoEndpoint::into_endpoint(service), services, settings);
+    front::Front::new(routes, services, settings).boxed()
 }

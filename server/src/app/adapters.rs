@@ -10,6 +10,7 @@ use crate::{
         argon2_hasher::Argon2Hasher,
         audit_log::AuditLog,
         aws_lc_keys::AwsLcKeys,
+        file_inbox::FileInbox,
         file_spool::FileSpool,
         native_gcm::NativeGcm,
         pkcs11::{Pkcs11KeyStore, Pkcs11Settings},
@@ -18,7 +19,11 @@ use crate::{
         system_entropy::SystemEntropy,
     },
     config::Settings,
+    ports::demo_inbox::DemoInbox,
 };
+
+/// Packets that the demo's inbox keeps, each of at most 16 MiB.
+const DEMO_PACKETS: usize = 100;
 
 /// Opens token, database, audit trail and the rest.
 ///
@@ -35,6 +40,7 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
         audit: Arc::new(AuditLog::open(&settings.data_dir).context("the audit trail cannot be opened")?),
         cipher: Arc::new(NativeGcm::new()?),
         clock: Arc::new(SystemClock),
+        demo_inbox: open_demo_inbox(settings)?,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, settings.secret_hash_concurrency)?),
         repository: Arc::new(repository),
@@ -62,6 +68,15 @@ fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
         wrapping: None,
     })
     .context("the token cannot be opened")
+}
+
+fn open_demo_inbox(settings: &Settings) -> Result<Option<Arc<dyn DemoInbox>>> {
+    if !settings.demo_inbox {
+        return Ok(None);
+    }
+    let inbox =
+        FileInbox::open(&settings.data_dir, DEMO_PACKETS).context("the demo's inbox cannot be opened")?;
+    Ok(Some(Arc::new(inbox)))
 }
 
 fn database_settings(settings: &Settings) -> Result<DatabaseSettings> {

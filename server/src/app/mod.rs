@@ -12,8 +12,9 @@ use crate::{
         policy::{AccessList, KeyPolicy},
     },
     ports::{
-        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, entropy::Entropy, key_store::KeyStore,
-        repository::Repository, secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
+        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, demo_inbox::DemoInbox,
+        entropy::Entropy, key_store::KeyStore, repository::Repository, secret_hasher::SecretHasher,
+        software_keys::SoftwareKeys, spool::Spool,
     },
     services::{
         Services,
@@ -23,6 +24,7 @@ use crate::{
         },
         auditor::Auditor,
         bootstrap,
+        demo::DemoService,
         keys::{
             KeyService, KeySettings,
             directory::KeyDirectory,
@@ -52,6 +54,7 @@ pub struct Ports {
     pub audit: Arc<dyn AuditSink>,
     pub cipher: Arc<dyn BulkCipher>,
     pub clock: Arc<dyn Clock>,
+    pub demo_inbox: Option<Arc<dyn DemoInbox>>,
     pub entropy: Arc<dyn Entropy>,
     pub hasher: Arc<dyn SecretHasher>,
     pub repository: Arc<dyn Repository>,
@@ -160,6 +163,13 @@ fn services(
                 .then_some(settings.packets_without_thumbprint_keys),
         },
     );
+    let demo = DemoService {
+        clock: Arc::clone(&ports.clock),
+        entropy: Arc::clone(&ports.entropy),
+        inbox: ports.demo_inbox,
+        keys: Arc::clone(&keys),
+        recipient: settings.demo_recipient().context("demo_recipient")?,
+    };
     Ok(Services {
         access: Arc::new(AccessService {
             auditor: Arc::clone(&auditor),
@@ -170,6 +180,7 @@ fn services(
             tokens,
         }),
         clock: Arc::clone(&ports.clock),
+        demo: Arc::new(demo),
         packets: Arc::new(packets),
         readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
         signatures: Arc::new(SignatureService {

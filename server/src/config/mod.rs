@@ -116,6 +116,10 @@ pub struct Settings {
     pub policies: BTreeMap<String, Policy>,
     /// Regular expressions that a new reference must match as a whole, by application; the entry `*` is for all others.
     pub reference_patterns: BTreeMap<String, String>,
+    /// Whether the demo's form may leave packets for its reviewer.
+    pub demo_inbox: bool,
+    /// Whose certificate the demo's form encrypts for: `APPLICATION/REFERENCE`.
+    pub demo_recipient: String,
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// What is logged, as `tracing` filters say it.

@@ -61,6 +61,9 @@ impl Settings {
                 return senseless("reference_patterns", "has an entry that is no regular expression");
             }
         }
+        if self.demo_recipient().is_none_or(|alias| alias.role() != AliasRole::Base) {
+            return senseless("demo_recipient", "must be APPLICATION/REFERENCE of a base key");
+        }
         if self.subject.country.len() != 2 {
             return senseless("subject", "country must have two letters");
         }
@@ -89,6 +92,11 @@ impl Settings {
     /// The RSA modulus of new keys.
     pub fn modulus(&self) -> Option<ModulusLength> {
         ModulusLength::from_bits(usize::try_from(self.rsa_bits).ok()?)
+    }
+
+    /// Whose certificate the demo's form encrypts for.
+    pub fn demo_recipient(&self) -> Option<KeyAlias> {
+        parse_alias(&self.demo_recipient).ok()
     }
 
     /// The keys of first start.
@@ -152,6 +160,10 @@ mod tests {
             ("KUNJI_KEYS", "ROOT,A//B\n"),
             ("KUNJI_KEYS", "ROOT,REGISTRATION/foo"),
             ("KUNJI_PKCS11_WORKERS", "0"),
+            ("KUNJI_DEMO_INBOX", "perhaps"),
+            ("KUNJI_DEMO_RECIPIENT", "REGISTRATION"),
+            ("KUNJI_DEMO_RECIPIENT", "KERNEL/SIGN"),
+            ("KUNJI_DEMO_RECIPIENT", "REGISTRATION/a/b"),
             ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
             ("KUNJI_KEY_CACHE_SECONDS", "soon"),
         ] {

@@ -5,6 +5,7 @@ pub mod access;
 pub mod alias;
 pub mod audit;
 pub mod client;
+pub mod demo;
 pub mod digest;
 pub mod key;
 pub mod policy;

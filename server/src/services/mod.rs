@@ -5,6 +5,7 @@ use std::sync::Arc;
 pub mod access;
 pub(crate) mod auditor;
 pub(crate) mod bootstrap;
+pub mod demo;
 pub mod keys;
 pub mod packets;
 pub mod readiness;
@@ -17,6 +18,8 @@ pub struct Services {
     pub access: Arc<access::AccessService>,
     /// The time, for answers that carry it.
     pub clock: Arc<dyn crate::ports::clock::Clock>,
+    /// The demo's form and inbox.
+    pub demo: Arc<demo::DemoService>,
     /// Keys and certificates.
     pub keys: Arc<keys::KeyService>,
     /// Sealing and opening.

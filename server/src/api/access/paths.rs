@@ -28,6 +28,9 @@ const ANONYMOUS: [&str; 11] = [
 /// Beginnings of paths that anyone may call.
 const ANONYMOUS_PREFIXES: [&str; 3] = ["/demo/", "/.well-known/", "/crl/"];
 
+/// Where the demo's form leaves packets, which anyone may do, and its reviewer finds them, who needs a token.
+const DEMO_INBOX: &str = "/demo/inbox";
+
 const PUBLIC_CERTIFICATES: &str = "/v1/certificates/";
 
 /// The form of answers that tell of a failure.
@@ -50,6 +53,8 @@ pub(crate) enum BodyKind {
     Packet,
     /// A few names and a secret.
     Credentials,
+    /// A packet for the demo's inbox, read whole.
+    DemoPacket,
 }
 
 /// What a path says about a request.
@@ -74,8 +79,9 @@ impl PathClass {
         let authmanager = is_below(path, "/v1/authmanager");
         let oauth = path == "/oauth2/token";
         let public_certificate = is_public_certificate(method, path);
+        let demo_upload = path == DEMO_INBOX && *method == Method::POST;
         Self {
-            anonymous: public_certificate || is_anonymous(path),
+            anonymous: public_certificate || demo_upload || is_anonymous(path),
             cookies: keymanager,
             public_certificate,
             failures: if keymanager || authmanager {
@@ -87,6 +93,8 @@ impl PathClass {
             },
             body: if is_below(path, "/v1/packets") {
                 BodyKind::Packet
+            } else if demo_upload {
+                BodyKind::DemoPacket
             } else if oauth || authmanager {
                 BodyKind::Credentials
             } else {
@@ -98,7 +106,7 @@ impl PathClass {
     /// The content type that operations under the path read.
     pub(crate) const fn content_type(self) -> &'static str {
         match (self.body, self.failures) {
-            (BodyKind::Packet, _) => "application/octet-stream",
+            (BodyKind::Packet | BodyKind::DemoPacket, _) => "application/octet-stream",
             (_, FailureForm::OAuth) => "application/x-www-form-urlencoded",
             _ => "application/json",
         }
@@ -110,10 +118,11 @@ fn is_below(path: &str, prefix: &str) -> bool {
 }
 
 fn is_anonymous(path: &str) -> bool {
-    ANONYMOUS.contains(&path)
-        || ANONYMOUS_PREFIXES
-            .iter()
-            .any(|prefix| path.strip_prefix(prefix).is_some_and(|rest| rest.split('/').all(is_plain_segment)))
+    let is_listed = ANONYMOUS.contains(&path)
+        || ANONYMOUS_PREFIXES.iter().any(|prefix| {
+            path.strip_prefix(prefix).is_some_and(|rest| rest.split('/').all(is_plain_segment))
+        });
+    is_listed && !is_below(path, DEMO_INBOX)
 }
 
 /// A segment that can be read in one way only.
@@ -159,7 +168,10 @@ mod tests {
             "/openapi.json",
             "/demo",
             "/demo/",
+            "/demo/review.html",
+            "/demo/settings.json",
             "/demo/assets/app-1.js",
+            "/demo/inboxes",
             "/.well-known/jwks.json",
             "/crl/ROOT.crl",
             "/oauth2/token",
@@ -196,6 +208,10 @@ mod tests {
             "/demo/a;b",
             "/demo/a\\b",
             "/demox",
+            "/demo/inbox",
+            "/demo/inbox/",
+            "/demo/inbox/0a6f1f0e-2b9a-4c55-8a55-2f6f0f3f9a10",
+            "/demo/inbox/x.js",
             "/.well-known",
             "/.well-known/",
             "/.well-known/../v1/clients",
@@ -228,6 +244,23 @@ mod tests {
             assert!(!get(path).anonymous, "{path}");
         }
         assert!(!PathClass::of(&Method::POST, "/v1/certificates/REGISTRATION/a").anonymous);
+    }
+
+    #[test]
+    fn anyone_may_leave_a_packet_in_the_demos_inbox_and_nothing_else() {
+        let upload = PathClass::of(&Method::POST, "/demo/inbox");
+        assert!(upload.anonymous && !upload.cookies);
+        assert_eq!(upload.body, BodyKind::DemoPacket);
+        for (method, path) in [
+            (Method::HEAD, "/demo/inbox"),
+            (Method::PUT, "/demo/inbox"),
+            (Method::DELETE, "/demo/inbox"),
+            (Method::OPTIONS, "/demo/inbox"),
+            (Method::POST, "/demo/inbox/"),
+            (Method::POST, "/demo/inbox/x"),
+        ] {
+            assert!(!PathClass::of(&method, path).anonymous, "{method} {path}");
+        }
     }
 
     #[test]

@@ -7,7 +7,6 @@ mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
-mod rate_limit;
 
 use std::sync::Arc;
 

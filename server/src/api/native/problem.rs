@@ -21,6 +21,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
+        demo::DemoError,
         keys::KeyError,
         packets::PacketError,
     },
@@ -71,6 +72,7 @@ problem_kinds! {
     DecryptionFailed, "packet.decryption_failed", 422, "The packet does not open";
     Forbidden, "access.forbidden", 403, "The caller may not do this";
     ForeignKey, "packet.foreign_key", 409, "The packet is for another application or reference";
+    InboxFull, "demo.inbox_full", 507, "The demo's inbox is full";
     Internal, "service.internal", 500, "The server failed";
     MediaType, "request.media_type", 415, "The content type is not read here";
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
@@ -129,6 +131,11 @@ impl Problem {
     /// What is wrong this time.
     pub(crate) fn detail(&self) -> &str {
         &self.detail
+    }
+
+    /// One address asked too often; it may ask again after so many seconds.
+    pub(crate) fn too_often(seconds: u32) -> Self {
+        Self::new(ProblemKind::RateExceeded, "ask less often").with_retry_after(seconds)
     }
 
     /// A JSON body that was not read.
@@ -252,6 +259,21 @@ impl From<TransportError> for Problem {
 impl From<AliasError> for Problem {
     fn from(error: AliasError) -> Self {
         Self::new(ProblemKind::AliasInvalid, error.to_string())
+    }
+}
+
+impl From<DemoError> for Problem {
+    fn from(error: DemoError) -> Self {
+        match error {
+            DemoError::Entropy(_) | DemoError::Inbox(_) => Self::unavailable(&error),
+            DemoError::Full => Self::new(
+                ProblemKind::InboxFull,
+                "no more packets are taken; the operator can empty the inbox",
+            ),
+            DemoError::Internal(_) => Self::internal(&error),
+            DemoError::Keys(error) => error.into(),
+            DemoError::NotFound | DemoError::Off => TransportError::NotFound.into(),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
-//! What arrives: bounded bodies, strict JSON, and the forms that base64 and times come in.
+//! What arrives: bounded bodies, strict JSON, and the forms that base64, times and entity tags come in.
 
 mod base64_member;
 mod body;
+mod entity_tag;
 mod form;
 mod json;
 mod percent;
@@ -10,8 +11,9 @@ mod time;
 pub(super) use self::{
     base64_member::Base64Member,
     body::{read_bounded, stream_bounded},
+    entity_tag::names_entity_tag,
     form::{Form, FormError},
     json::{JSON, Json, JsonFault, Members, is_json, parse},
-    percent::{Plus, percent_decode},
+    percent::{Plus, percent_decode, percent_encode},
     time::WireTime,
 };

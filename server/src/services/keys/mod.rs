@@ -30,7 +30,7 @@ pub use error::KeyError;
 use directory::KeyDirectory;
 use patterns::PublicPatterns;
 use policies::PolicyTable;
-use provisioning::Provisioner;
+use provisioning::{Provisioner, root_alias};
 
 /// Most versions of one key that are listed.
 const LISTED_VERSIONS: usize = 1_000;
@@ -271,6 +271,17 @@ impl KeyService {
             Some(key) => Ok(Some(self.chain(key).await?)),
             None => Ok(None),
         }
+    }
+
+    /// Every certificate of ROOT (DER) that has not ended, newest first: what a form pins.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub(crate) async fn root_certificates(&self) -> Result<Vec<Vec<u8>>, KeyError> {
+        let now = self.provisioner.clock.now();
+        let keys = self.directory.list(&root_alias()?, LISTED_VERSIONS).await?;
+        let lasting = keys.into_iter().filter(|key| key.period.is_current(now, 0));
+        Ok(lasting.map(|key| key.certificate).collect())
     }
 
     /// The chain of a key's certificate, leaf first, ROOT last.

@@ -168,9 +168,7 @@ impl Provisioner {
         if alias.role() == AliasRole::Root {
             return Ok(None);
         }
-        let root = KeyAlias::master(
-            ApplicationId::parse(ApplicationId::ROOT).map_err(|_| KeyError::Internal("ROOT is no name"))?,
-        );
+        let root = root_alias()?;
         if self.directory.newest(&root).await?.is_none() {
             return Err(KeyError::RootKeyMissing);
         }
@@ -309,6 +307,13 @@ impl Provisioner {
         self.entropy.fill(&mut bytes).map_err(|_| KeyError::Internal("randomness"))?;
         Ok(TokenKeyId(bytes))
     }
+}
+
+/// The alias of the key that everything is certified by.
+pub(crate) fn root_alias() -> Result<KeyAlias, KeyError> {
+    let root =
+        ApplicationId::parse(ApplicationId::ROOT).map_err(|_| KeyError::Internal("ROOT is no name"))?;
+    Ok(KeyAlias::master(root))
 }
 
 fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {
