@@ -3,4 +3,4 @@
 export { open } from "./decrypt.ts";
 export { seal } from "./encrypt.ts";
 export * from "./index.ts";
-export { withBindings } from "./wasm.ts";
+export { memoryOf, withBindings } from "./wasm.ts";

@@ -35,6 +35,11 @@ export async function withBindings<T>(use: (bindings: Bindings) => T): Promise<T
   }
 }
 
+/** What lies in the instance's memory, for the tests. */
+export async function memoryOf(): Promise<Uint8Array> {
+  return new Uint8Array((await instance()).memory.buffer);
+}
+
 /** Loads ahead of the first use. */
 export async function preload(): Promise<void> {
   await instance();
