@@ -1,9 +1,10 @@
 //! Wrapping of data keys to a recipient's public key.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
 
-use rand_core::TryCryptoRng;
+use rand_core::{TryCryptoRng, TryRng};
 use rsa::{Oaep, sha2::Sha256};
+use zeroize::Zeroizing;
 
 use crate::{
     public_key::RsaPublicKey,
@@ -26,3 +27,41 @@ pub fn wrap_data_key<R: TryCryptoRng + ?Sized>(
 ) -> Result<Vec<u8>, RandomnessUnavailable> {
     recipient.inner().encrypt(rng, Oaep::<Sha256>::new(), key.expose()).map_err(|_| RandomnessUnavailable)
 }
+
+/// The seed of one OAEP encryption, drawn before it is used. Kept and wiped as the data key is:
+/// whoever knows it can tell whether a guessed key is the wrapped one.
+pub(crate) struct OaepSeed(Box<Zeroizing<[u8; Self::BYTES]>>);
+
+impl OaepSeed {
+    /// As long as the hash.
+    const BYTES: usize = 32;
+
+    pub(crate) fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, RandomnessUnavailable> {
+        let mut seed = Box::new(Zeroizing::new([0; Self::BYTES]));
+        rng.try_fill_bytes(seed.as_mut_slice()).map_err(|_| RandomnessUnavailable)?;
+        Ok(Self(seed))
+    }
+}
+
+/// Hands the seed out where a padding asks a generator for one.
+impl TryRng for OaepSeed {
+    type Error = RandomnessUnavailable;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        Err(RandomnessUnavailable)
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        Err(RandomnessUnavailable)
+    }
+
+    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), Self::Error> {
+        if buffer.len() != Self::BYTES {
+            return Err(RandomnessUnavailable);
+        }
+        buffer.copy_from_slice(self.0.as_slice());
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for OaepSeed {}

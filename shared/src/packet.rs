@@ -19,5 +19,5 @@ mod splitter;
 pub use error::{FormatError, OpenError, SealError};
 pub use layout::{ContentFrame, Envelope, Frame, HEAD_BYTES, OpenInputs, Part};
 pub use open::open;
-pub use seal::{RecipientKey, SealPlan, Shape, seal};
+pub use seal::{ContentPlan, RecipientKey, SealPlan, Shape, seal};
 pub use splitter::{Splitter, SplitterLength};

@@ -2,7 +2,7 @@
 
 use kunji_shared::{
     Envelope, ModulusLength, OpenInputs, RustCipher, SealPlan, Shape, Splitter,
-    packet::{FormatError, HEAD_BYTES, SealError, registration, seal},
+    packet::{ContentPlan, FormatError, HEAD_BYTES, SealError, registration, seal},
 };
 use proptest::{collection::vec, prelude::*};
 use rand_core::UnwrapErr;
@@ -307,6 +307,8 @@ fn debug_shows_no_value() {
         "OpenInputs { salt_bytes: Some(11), aad_bytes: Some(10) } CallerNonce ContentFrame { nonce: \
          FromCaller(11 bytes), aad: FromCaller(10 bytes), ciphertext: 302..325, tag: 325..341 }"
     );
-    let plan = SealPlan::prepare(&recipient.recipient, shape, &splitter, &mut sys_rng()).unwrap();
+    let plan = ContentPlan::draw(shape, &mut sys_rng()).unwrap();
+    assert_eq!(format!("{plan:?}"), "ContentPlan(CallerNonce; nonce of 11, associated data of 10 bytes)");
+    let plan = plan.wrap(&recipient.recipient, &splitter).unwrap();
     assert_eq!(format!("{plan:?}"), "SealPlan(302 bytes before, 0 bytes behind the content)");
 }

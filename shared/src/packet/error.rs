@@ -28,7 +28,7 @@ pub enum FormatError {
     #[error("the content is longer than AES-GCM takes (64 GiB); split it into several packets")]
     TooLong,
     /// A salt that cannot be a nonce.
-    #[error("the salt is used as the GCM nonce and must have 1 to 64 bytes")]
+    #[error("the salt cannot be a GCM nonce; use 1 to 64 bytes")]
     SaltLength,
     /// The caller passed a shorter beginning of the packet than reading needs.
     #[error("too little of the packet's beginning was read; pass its first {bytes} bytes", bytes = super::HEAD_BYTES)]
@@ -83,7 +83,7 @@ pub enum SealError {
     #[error("the content is longer than AES-GCM takes (64 GiB); split it into several packets")]
     TooLong,
     /// A salt that cannot be a nonce.
-    #[error("the salt is used as the GCM nonce and must have 1 to 64 bytes")]
+    #[error("the salt cannot be a GCM nonce; use 1 to 64 bytes")]
     SaltLength,
     /// The random number generator failed.
     #[error(transparent)]

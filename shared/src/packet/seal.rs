@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cipher::{ContentCipher, MAX_CONTENT_BYTES, MAX_NONCE_BYTES, TAG_BYTES},
-    key_wrap::wrap_data_key,
+    key_wrap::{OaepSeed, wrap_data_key},
     public_key::RsaPublicKey,
     secret::{DataKey, RandomnessUnavailable},
     thumbprint::Thumbprint,
@@ -78,6 +78,99 @@ impl fmt::Debug for Shape<'_> {
     }
 }
 
+/// What encrypting a packet's content needs, drawn before the key is wrapped.
+///
+/// For hosts that encrypt in the background: the content can be on its way while
+/// [`wrap`](Self::wrap) does the slow part. One plan is for one content, as with [`SealPlan`].
+pub struct ContentPlan<'a> {
+    shape: Shape<'a>,
+    data_key: DataKey,
+    oaep_seed: OaepSeed,
+    nonce: Cow<'a, [u8]>,
+    aad: Cow<'a, [u8]>,
+}
+
+impl<'a> ContentPlan<'a> {
+    /// Draws all that is random about a packet.
+    ///
+    /// `rng` is asked in this order: data key (32 bytes), OAEP seed (32), then for
+    /// [`Shape::SelfContained`] the block of associated data (32, whose first 12 are the nonce),
+    /// for [`Shape::AppendedNonce`] the nonce (16), for [`Shape::Registration`] the nonce (12) and
+    /// the associated data (32).
+    ///
+    /// # Errors
+    /// [`SealError::SaltLength`] for a salt that is empty or longer than 64 bytes,
+    /// [`SealError::Randomness`] if `rng` fails.
+    pub fn draw<R: TryCryptoRng + ?Sized>(shape: Shape<'a>, rng: &mut R) -> Result<Self, SealError> {
+        if let Shape::CallerNonce { salt, .. } = shape
+            && (salt.is_empty() || salt.len() > MAX_NONCE_BYTES)
+        {
+            return Err(SealError::SaltLength);
+        }
+        let data_key = DataKey::generate(rng)?;
+        let oaep_seed = OaepSeed::generate(rng)?;
+        let (nonce, aad): (Cow<'a, [u8]>, Cow<'a, [u8]>) = match shape {
+            Shape::SelfContained => {
+                let block: [u8; AAD_BLOCK_BYTES] = random(rng)?;
+                let nonce = block.first_chunk::<AAD_BLOCK_NONCE_BYTES>().copied().unwrap_or_default();
+                (nonce.to_vec().into(), block.to_vec().into())
+            }
+            Shape::AppendedNonce { aad } => {
+                let nonce: [u8; APPENDED_NONCE_BYTES] = random(rng)?;
+                (nonce.to_vec().into(), aad.into())
+            }
+            Shape::CallerNonce { salt, aad } => (salt.into(), aad.into()),
+            Shape::Registration => {
+                let nonce: [u8; registration::NONCE_BYTES] = random(rng)?;
+                let aad: [u8; registration::AAD_BYTES] = random(rng)?;
+                (nonce.to_vec().into(), aad.to_vec().into())
+            }
+        };
+        Ok(Self { shape, data_key, oaep_seed, nonce, aad })
+    }
+
+    /// The key for this content, and for no other.
+    pub const fn data_key(&self) -> &DataKey {
+        &self.data_key
+    }
+
+    /// The GCM nonce, 1 to 64 bytes.
+    pub fn nonce(&self) -> &[u8] {
+        &self.nonce
+    }
+
+    /// The associated data.
+    pub fn aad(&self) -> &[u8] {
+        &self.aad
+    }
+
+    /// Wraps the data key for `recipient` and lays the packet out.
+    ///
+    /// # Errors
+    /// [`SealError::Randomness`], in type only: the seed has been drawn.
+    pub fn wrap(self, recipient: &RecipientKey, splitter: &Splitter) -> Result<SealPlan<'a>, SealError> {
+        let Self { shape, data_key, mut oaep_seed, nonce, aad } = self;
+        let wrapped_key = wrap_data_key(&data_key, &recipient.public_key, &mut oaep_seed)?;
+        let key_part =
+            [recipient.thumbprint.as_bytes().as_slice(), &wrapped_key, splitter.as_bytes()].concat();
+        let (prefix, suffix) = match shape {
+            Shape::SelfContained => ([HEADER.as_slice(), &key_part, &aad].concat(), Vec::new()),
+            Shape::AppendedNonce { .. } => (key_part, nonce.to_vec()),
+            Shape::CallerNonce { .. } => (key_part, Vec::new()),
+            Shape::Registration => ([&*nonce, &*aad, &key_part].concat(), Vec::new()),
+        };
+        Ok(SealPlan { prefix, data_key, nonce, aad, suffix })
+    }
+}
+
+/// Lengths only.
+impl fmt::Debug for ContentPlan<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (nonce, aad) = (self.nonce.len(), self.aad.len());
+        write!(f, "ContentPlan({:?}; nonce of {nonce}, associated data of {aad} bytes)", self.shape)
+    }
+}
+
 /// All of a packet except its content: `packet = prefix ‖ C ‖ T ‖ suffix`, where
 /// `(C, T) = AES-256-GCM(data key, nonce, AAD, content)`.
 ///
@@ -92,68 +185,18 @@ pub struct SealPlan<'a> {
 }
 
 impl<'a> SealPlan<'a> {
-    /// Draws a new data key, wraps it for `recipient` and lays the packet out.
-    ///
-    /// `rng` is asked in this order: data key (32 bytes), OAEP seed (32), then for
-    /// [`Shape::SelfContained`] the block of associated data (32, whose first 12 are the nonce),
-    /// for [`Shape::AppendedNonce`] the nonce (16), for [`Shape::Registration`] the nonce (12) and
-    /// the associated data (32).
+    /// Draws a new data key, wraps it for `recipient` and lays the packet out:
+    /// [`ContentPlan::draw`] and [`ContentPlan::wrap`].
     ///
     /// # Errors
-    /// [`SealError::SaltLength`] for a salt that is empty or longer than 64 bytes,
-    /// [`SealError::Randomness`] if `rng` fails.
+    /// As for [`ContentPlan::draw`].
     pub fn prepare<R: TryCryptoRng + ?Sized>(
         recipient: &RecipientKey,
         shape: Shape<'a>,
         splitter: &Splitter,
         rng: &mut R,
     ) -> Result<Self, SealError> {
-        if let Shape::CallerNonce { salt, .. } = shape
-            && (salt.is_empty() || salt.len() > MAX_NONCE_BYTES)
-        {
-            return Err(SealError::SaltLength);
-        }
-        let data_key = DataKey::generate(rng)?;
-        let wrapped_key = wrap_data_key(&data_key, &recipient.public_key, rng)?;
-        let key_part =
-            [recipient.thumbprint.as_bytes().as_slice(), &wrapped_key, splitter.as_bytes()].concat();
-        Ok(match shape {
-            Shape::SelfContained => {
-                let block: [u8; AAD_BLOCK_BYTES] = random(rng)?;
-                let nonce = block.first_chunk::<AAD_BLOCK_NONCE_BYTES>().copied().unwrap_or_default();
-                Self {
-                    prefix: [HEADER.as_slice(), &key_part, &block].concat(),
-                    data_key,
-                    nonce: nonce.to_vec().into(),
-                    aad: block.to_vec().into(),
-                    suffix: Vec::new(),
-                }
-            }
-            Shape::AppendedNonce { aad } => {
-                let nonce: [u8; APPENDED_NONCE_BYTES] = random(rng)?;
-                Self {
-                    prefix: key_part,
-                    data_key,
-                    nonce: nonce.to_vec().into(),
-                    aad: aad.into(),
-                    suffix: nonce.to_vec(),
-                }
-            }
-            Shape::CallerNonce { salt, aad } => {
-                Self { prefix: key_part, data_key, nonce: salt.into(), aad: aad.into(), suffix: Vec::new() }
-            }
-            Shape::Registration => {
-                let nonce: [u8; registration::NONCE_BYTES] = random(rng)?;
-                let aad: [u8; registration::AAD_BYTES] = random(rng)?;
-                Self {
-                    prefix: [nonce.as_slice(), &aad, &key_part].concat(),
-                    data_key,
-                    nonce: nonce.to_vec().into(),
-                    aad: aad.to_vec().into(),
-                    suffix: Vec::new(),
-                }
-            }
-        })
+        ContentPlan::draw(shape, rng)?.wrap(recipient, splitter)
     }
 
     /// All before the ciphertext.

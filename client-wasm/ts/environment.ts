@@ -1,0 +1,34 @@
+// What the host lends: the tests lend something else.
+
+export interface Environment {
+  /** WebCrypto, where the origin is trustworthy. */
+  readonly subtle: SubtleCrypto | undefined;
+  /** Fills the array with random bytes. */
+  readonly random: (bytes: Uint8Array<ArrayBuffer>) => void;
+  /** The bytes between wrapped key and content; undefined: those of nearly every installation. */
+  readonly splitter: Uint8Array | undefined;
+  /** From this length of content on, WebCrypto is faster than WebAssembly. */
+  readonly webCryptoFrom: number;
+}
+
+export function hostEnvironment(): Environment {
+  const { crypto } = globalThis;
+  return {
+    subtle: crypto.subtle as SubtleCrypto | undefined,
+    random: (bytes) => crypto.getRandomValues(bytes),
+    splitter: undefined,
+    webCryptoFrom: 16 * 1024,
+  };
+}
+
+/** What the caller says about a packet's layout. */
+export interface Layout {
+  readonly registration: boolean;
+  readonly salt: Uint8Array | undefined;
+  readonly aad: Uint8Array | undefined;
+}
+
+export const REGISTRATION: Layout = { registration: true, salt: undefined, aad: undefined };
+
+/** The shortest nonce that every browser's WebCrypto takes. */
+export const WEB_CRYPTO_NONCE_BYTES = 12;

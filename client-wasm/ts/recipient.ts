@@ -1,0 +1,62 @@
+import type { RecipientOptions } from "#api";
+import { wrongType } from "./input.ts";
+import type { CheckedCertificate } from "./host.ts";
+import { withBindings } from "./wasm.ts";
+
+/** What sealing needs of a recipient. Not a property: a recipient that was not checked has none. */
+const certificates = new WeakMap<Recipient, Uint8Array>();
+
+export class Recipient {
+  readonly thumbprint: string;
+  readonly subject: string;
+  readonly modulusLength: 2048 | 3072 | 4096;
+  readonly pem: string;
+  // Dates can be changed: everybody gets one of their own.
+  declare readonly notBefore: Date;
+  declare readonly notAfter: Date;
+
+  constructor(checked: CheckedCertificate) {
+    this.thumbprint = checked.thumbprint;
+    this.subject = checked.subject;
+    this.modulusLength = checked.modulusLength as 2048 | 3072 | 4096;
+    this.pem = checked.pem;
+    Object.defineProperty(this, "notBefore", { get: () => new Date(checked.notBefore), enumerable: true });
+    Object.defineProperty(this, "notAfter", { get: () => new Date(checked.notAfter), enumerable: true });
+    Object.freeze(this);
+  }
+}
+
+/** DER of the certificate that was checked. */
+export function certificateOf(recipient: Recipient): Uint8Array {
+  const certificate = certificates.get(recipient);
+  if (!certificate) throw wrongType("recipient", "the result of parseRecipient or fetchRecipient");
+  return certificate;
+}
+
+export async function parseRecipient(pem: string, options: RecipientOptions): Promise<Recipient> {
+  if (typeof pem !== "string") throw wrongType("pem", "a string");
+  const { anchors, now } = checkedOptions(options);
+  return await checkAt(pem, anchors, now ?? new Date());
+}
+
+/** Checks `pem` at the instant `now`. */
+export async function checkAt(pem: string, anchors: readonly string[], now: Date): Promise<Recipient> {
+  const seconds = BigInt(Math.floor(now.getTime() / 1000));
+  const checked = await withBindings((bindings) => bindings.checkRecipient(pem, anchors, seconds));
+  const recipient = new Recipient(checked);
+  certificates.set(recipient, checked.der);
+  return recipient;
+}
+
+/** The options, if they are what they should be. */
+export function checkedOptions(options: RecipientOptions): RecipientOptions {
+  const anchors: unknown = options?.anchors;
+  if (!Array.isArray(anchors) || !anchors.every((anchor) => typeof anchor === "string")) {
+    throw wrongType("options.anchors", "an array of PEM strings");
+  }
+  const { now } = options;
+  if (now !== undefined && !(now instanceof Date && Number.isFinite(now.getTime()))) {
+    throw wrongType("options.now", "a valid Date");
+  }
+  return { anchors, now };
+}

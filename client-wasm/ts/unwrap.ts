@@ -1,0 +1,65 @@
+// Unwrapping data keys with an RSA-OAEP private key of WebCrypto.
+
+import { KunjiError } from "./errors.ts";
+
+const DATA_KEY_BITS = 256;
+const MODULUS_LENGTHS = [2048, 3072, 4096];
+const OAEP = { name: "RSA-OAEP" };
+const GCM = { name: "AES-GCM", length: DATA_KEY_BITS };
+
+/** The size in bits of a key that can unwrap data keys. */
+export function usableKey(key: CryptoKey): number {
+  const algorithm = key?.algorithm as Partial<RsaHashedKeyAlgorithm> | undefined;
+  const modulusLength = algorithm?.modulusLength ?? 0;
+  const isUsable =
+    key?.type === "private" &&
+    algorithm?.name === OAEP.name &&
+    algorithm.hash?.name === "SHA-256" &&
+    MODULUS_LENGTHS.includes(modulusLength) &&
+    (key.usages.includes("unwrapKey") || key.usages.includes("decrypt"));
+  if (!isUsable) {
+    throw new KunjiError(
+      "input.key",
+      "the private key cannot open packets",
+      "pass a CryptoKey: RSA-OAEP with SHA-256, of 2048, 3072 or 4096 bits, with usage unwrapKey or decrypt",
+    );
+  }
+  return modulusLength;
+}
+
+/** The data key as one that never shows, if the private key allows it. */
+export async function unwrapKey(
+  subtle: SubtleCrypto,
+  privateKey: CryptoKey,
+  wrapped: Uint8Array<ArrayBuffer>,
+): Promise<CryptoKey> {
+  if (privateKey.usages.includes("unwrapKey")) {
+    const key = await subtle.unwrapKey("raw", wrapped, privateKey, OAEP, GCM, false, ["decrypt"]);
+    return ofRightSize(key);
+  }
+  const raw = await unwrapRaw(subtle, privateKey, wrapped);
+  try {
+    return ofRightSize(await subtle.importKey("raw", raw, GCM, false, ["decrypt"]));
+  } finally {
+    raw.fill(0);
+  }
+}
+
+/** The bytes of the data key. The caller wipes them. */
+export async function unwrapRaw(
+  subtle: SubtleCrypto,
+  privateKey: CryptoKey,
+  wrapped: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  if (privateKey.usages.includes("decrypt")) {
+    return new Uint8Array(await subtle.decrypt(OAEP, privateKey, wrapped));
+  }
+  const key = await subtle.unwrapKey("raw", wrapped, privateKey, OAEP, GCM, true, ["decrypt"]);
+  return new Uint8Array(await subtle.exportKey("raw", key));
+}
+
+/** WebCrypto takes an AES key of any size that comes out. */
+function ofRightSize(key: CryptoKey): CryptoKey {
+  if ((key.algorithm as AesKeyAlgorithm).length !== DATA_KEY_BITS) throw new TypeError("not a data key");
+  return key;
+}
