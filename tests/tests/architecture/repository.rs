@@ -55,7 +55,9 @@ fn walk(root: &Path, below: &str, files: &mut Vec<String>) -> anyhow::Result<()>
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if below.is_empty() { name } else { format!("{below}/{name}") };
-        if matches!(path.as_str(), "target" | ".kunji" | ".git") {
+        let is_made =
+            matches!(path.as_str(), "target" | ".kunji" | ".git" | "client-wasm/pkg" | "web-demo/dist");
+        if is_made || path.ends_with("/node_modules") {
             continue;
         }
         if entry.file_type()?.is_dir() {

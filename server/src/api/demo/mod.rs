@@ -83,6 +83,7 @@ impl<E: Endpoint<Output = Response>> Demo<E> {
         let posts = *request.method() == Method::POST;
         match resource {
             Resource::Inbox if posts => self.inbox.receive(request, body).await,
+            Resource::Page(name) if !self.pages.holds(name) => Err(TransportError::NotFound.into()),
             _ if !reads => Err(TransportError::MethodNotAllowed.into()),
             Resource::Entrance => Ok(pages::entrance()),
             Resource::Settings => Ok(self.settings.read(request).await?),

@@ -44,6 +44,11 @@ impl Pages {
         Self(files.iter().map(|&(name, content)| (name, Page::new(name, content))).collect())
     }
 
+    /// Whether something is served under this name. Something is under the blank one, at least a word on why not more.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        name.is_empty() || self.0.contains_key(name)
+    }
+
     /// The page of this name, or 304 to a caller who has it; the blank name is that of the index.
     pub(super) fn answer(&self, headers: &HeaderMap, name: &str) -> Result<Response, Problem> {
         let page = match self.0.get(if name.is_empty() { INDEX } else { name }) {
