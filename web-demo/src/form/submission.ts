@@ -32,22 +32,22 @@ export async function submit(registration: Registration, steps: Steps): Promise<
     anchors: settings.anchors,
     signal: AbortSignal.timeout(CERTIFICATE_MILLISECONDS),
   });
-  steps.finish("certificate", `valid until ${formatDay(recipient.notAfter)}`);
+  steps.finish("certificate", `trusted, and valid until ${formatDay(recipient.notAfter)}`);
 
   steps.start("encrypt", "Certificate checked. Encrypting.");
   const packet = await encryptPacket(encodeRegistration(registration), recipient);
-  steps.finish("encrypt", `a packet of ${formatBytes(packet.length)}`);
+  steps.finish("encrypt", `one packet of ${formatBytes(packet.length)}`);
   if (!settings.inbox) return { recipient, packet, receipt: null };
 
   steps.start("send", "Encrypted. Sending the packet.");
   const receipt = await sendPacket(packet, (share) => {
     steps.detail("send", `${Math.floor(share * 100)} %`);
     if (share === 1) {
-      steps.finish("send", formatBytes(packet.length));
+      steps.finish("send", "100 %");
       steps.start("receipt", "Sent. Waiting for the receipt.");
     }
   });
-  steps.finish("send", formatBytes(packet.length));
-  steps.finish("receipt", "stored as a packet that only a reviewer can have opened");
+  steps.finish("send", "100 %");
+  steps.finish("receipt", "the office has stored the packet");
   return { recipient, packet, receipt };
 }
