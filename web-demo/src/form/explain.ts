@@ -38,7 +38,8 @@ function explainRefusal(failure: ServerFailure): Explanation {
 function explainClientError(code: string): Explanation {
   switch (code) {
     case "network.unreachable":
-      return explainAnyFailure(ServerFailure.unreachable());
+    case "runtime.load":
+      return { ...explainAnyFailure(ServerFailure.unreachable()), code };
     case "network.refused":
     case "network.response":
       return {
