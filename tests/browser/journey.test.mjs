@@ -119,15 +119,18 @@ test("the next person finds an empty form", async () => {
   });
 });
 
-test("a double click sends one packet", async () => {
+test("pressing the button twice sends one packet", async () => {
   await withPage("/demo/", async (page) => {
-    let packets = 0;
-    page.on("request", (request) => {
-      if (request.method() === "POST") packets += 1;
-    });
     await fillIn(page);
-    await page.getByRole("button", { name: "Encrypt and send" }).dblclick();
+    let begun = 0;
+    page.on("request", (request) => {
+      if (request.url().endsWith("/settings.json")) begun += 1;
+    });
+    await page.getByRole("button", { name: "Encrypt and send" }).evaluate((button) => {
+      button.click();
+      button.click();
+    });
     await page.getByRole("heading", { name: "Registration received" }).waitFor();
-    assert.equal(packets, 1);
+    assert.equal(begun, 1);
   });
 });

@@ -162,6 +162,15 @@ test("leaving the page signs out, and going back finds nothing", async () => {
   });
 });
 
+test("a page that the browser keeps to show it again holds nothing", async () => {
+  await withPage("/demo/review.html", async (page) => {
+    await openRecord(page);
+    await page.evaluate(() => dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true })));
+    assert.ok(!(await showsRecord(page)));
+    assert.ok(await page.locator("#desk").isHidden());
+  });
+});
+
 test("closing the record takes it off the page, and the list has the focus again", async () => {
   await withPage("/demo/review.html", async (page) => {
     await openRecord(page);
@@ -198,24 +207,49 @@ test("a token that has run out takes the record with it, without a request", asy
   });
 });
 
+/** Opens the packet, and returns what lets its content come once the test wants it. */
+async function openSlowly(page, id) {
+  let release;
+  const held = new Promise((resolve) => {
+    release = resolve;
+  });
+  const hold = async (route) => {
+    await held;
+    // Signing out takes the request back.
+    await route.continue().catch(() => undefined);
+  };
+  await page.route("**/v1/packets/decrypt", hold, { times: 1 });
+  const asked = page.waitForRequest("**/v1/packets/decrypt");
+  await openPacket(page, id);
+  await asked;
+  return release;
+}
+
 test("a packet that arrives after signing out is not shown", async () => {
   await withPage("/demo/review.html", async (page) => {
     await signIn(page);
-    let release;
-    const held = new Promise((resolve) => {
-      release = resolve;
-    });
-    await page.route("**/v1/packets/decrypt", async (route) => {
-      await held;
-      await route.continue().catch(() => undefined);
-    });
-    const asked = page.waitForRequest("**/v1/packets/decrypt");
-    await openPacket(page, packetId);
-    await asked;
+    const release = await openSlowly(page, packetId);
     await page.getByRole("button", { name: "Sign out" }).click();
     release();
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     assert.ok(!(await showsRecord(page)));
     assert.ok(await page.locator("#failure").isHidden());
+  });
+});
+
+test("a packet that arrives after one that was opened later is not shown", async () => {
+  await withPage("/demo/", async (page) => {
+    const laterId = await register(page);
+    await page.goto(`${serverUrl}/demo/review.html`);
+    await signIn(page);
+    const release = await openSlowly(page, packetId);
+    await openPacket(page, laterId);
+    await page.getByRole("heading", { name: "Registration", exact: true }).waitFor();
+    const arrived = page.waitForResponse("**/v1/packets/decrypt");
+    release();
+    await (await arrived).finished();
+    // Its button can be pressed again once the page is done with it.
+    await page.locator(`button[data-id="${packetId}"][aria-disabled="false"]`).waitFor();
+    assert.equal(await page.locator("#record-packet").innerText(), laterId);
   });
 });
