@@ -6,7 +6,11 @@ import { hasFocus, openPacket, person, readFailure, register, signIn } from "./s
 import { clerk, reviewer, serverUrl } from "./support/surroundings.mjs";
 
 let packetId;
-before(() => withPage("/demo/", async (page) => void (packetId = await register(page))));
+before(() =>
+  withPage("/demo/", async (page) => {
+    packetId = await register(page);
+  }),
+);
 
 const failing = { failedRequests: true };
 
@@ -186,7 +190,11 @@ test("a session that the server has ended takes the record with it", async () =>
     async (page) => {
       await openRecord(page);
       await page.route("**/demo/inbox", (route) =>
-        route.fulfill({ status: 401, contentType: "application/problem+json", body: '{"code":"access.unauthenticated"}' }),
+        route.fulfill({
+          status: 401,
+          contentType: "application/problem+json",
+          body: '{"code":"access.unauthenticated"}',
+        }),
       );
       await page.getByRole("button", { name: "Refresh" }).click();
       assert.equal((await readFailure(page)).title, "Your session has ended");

@@ -36,7 +36,9 @@ async fn the_demo_works_in_a_browser() {
     assert!(modules.exists(), "{} is missing: run `npm ci` in tests/browser first", modules.display());
     let site = Site::new()
         .with("KUNJI_DEMO_INBOX", "true")
-        .with("KUNJI_PUBLIC_CERTIFICATES", format!("{APPLICATION}/{REFERENCE}"));
+        .with("KUNJI_PUBLIC_CERTIFICATES", format!("{APPLICATION}/{REFERENCE}"))
+        // The tests are one address, and faster than people.
+        .with("KUNJI_PUBLIC_CERTIFICATES_PER_MINUTE", "6000");
     let server = site.start();
     let administrator = server.http().sign_in("administrator", &server.secret).await;
     let (clerk, clerk_secret) = new_client(&administrator, "clerk", "encryptor").await;

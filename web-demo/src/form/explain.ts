@@ -44,7 +44,8 @@ function explainClientError(code: string): Explanation {
     case "network.response":
       return {
         title: "The office’s certificate is not available",
-        action: "The server gave no certificate that packets can be encrypted for. Try again later, or tell the office.",
+        action:
+          "The server gave no certificate that packets can be encrypted for. Try again later, or tell the office.",
         code,
       };
     case "recipient.clock":

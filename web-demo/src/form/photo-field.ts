@@ -4,8 +4,9 @@ import { clearCanvas, detectPhotoType, drawPhoto, type Photo } from "../shared/p
 import type { Checked } from "./fields.ts";
 
 /** With its base64 and the rest of the record it stays well under the 16 MiB that the server takes. */
-const MAX_PHOTO_BYTES = 8 * 1024 * 1024;
+const MAX_PHOTO_BYTES = 8_000_000;
 
+const TOO_LARGE = `This photo is larger than ${formatBytes(MAX_PHOTO_BYTES)}. Choose a smaller one`;
 const UNREADABLE = "This file is not a picture that can be read. Choose a JPEG, PNG or WebP picture";
 
 /** The field for the photo, with its preview. */
@@ -36,13 +37,9 @@ export class PhotoField {
 
   /** The photo, or what is wrong with the chosen file; waits for a file that is being read. */
   async check(): Promise<Checked<Photo | null>> {
-    let reading;
-    let checked;
-    do {
-      reading = this.#reading;
-      checked = await reading;
-    } while (reading !== this.#reading);
-    return checked;
+    const reading = this.#reading;
+    const checked = await reading;
+    return reading === this.#reading ? checked : this.check();
   }
 
   /** As if no file had been chosen. */
@@ -84,9 +81,7 @@ async function readPhoto(
   canvas: HTMLCanvasElement,
 ): Promise<{ checked: Checked<Photo | null>; caption: string }> {
   const refuse = (fault: string) => ({ checked: { fault, place: undefined }, caption: "" });
-  if (file.size > MAX_PHOTO_BYTES) {
-    return refuse(`This photo has ${formatBytes(file.size)}. Choose one of at most 8 MB`);
-  }
+  if (file.size > MAX_PHOTO_BYTES) return refuse(TOO_LARGE);
   try {
     const bytes = new Uint8Array(await file.arrayBuffer());
     const type = detectPhotoType(bytes);

@@ -15,7 +15,7 @@ export interface Receipt {
  * Sends the packet to the demo's inbox. `onProgress` is told the share that has left, from 0 to 1: `fetch` cannot
  * tell that, `XMLHttpRequest` can.
  */
-export function sendPacket(packet: Uint8Array, onProgress: (share: number) => void): Promise<Receipt> {
+export function sendPacket(packet: Uint8Array<ArrayBuffer>, onProgress: (share: number) => void): Promise<Receipt> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     const giveUp = () => request.abort();
@@ -32,7 +32,7 @@ export function sendPacket(packet: Uint8Array, onProgress: (share: number) => vo
     });
     request.open("POST", `${import.meta.env.BASE_URL}inbox`);
     request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.send(new Blob([packet as Uint8Array<ArrayBuffer>]));
+    request.send(new Blob([packet]));
   });
 }
 

@@ -11,7 +11,7 @@ const CERTIFICATE_MILLISECONDS = 30_000;
 /** What came of a submission. */
 export interface Submitted {
   readonly recipient: Recipient;
-  readonly packet: Uint8Array;
+  readonly packet: Uint8Array<ArrayBuffer>;
   /** Null when the server takes no packets: then the packet is still here only. */
   readonly receipt: Receipt | null;
 }

@@ -43,7 +43,8 @@ function explainRefusal(failure: ServerFailure): Explanation {
     case "packet.malformed":
       return {
         title: "This packet does not open",
-        action: "It was altered or damaged after it was made, so nothing in it can be trusted. Ask for a new registration.",
+        action:
+          "It was altered or damaged after it was made, so nothing in it can be trusted. Ask for a new registration.",
         code,
       };
     case "packet.foreign_key":
