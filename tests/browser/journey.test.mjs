@@ -91,6 +91,7 @@ test("the record opens to exactly what was filled in, and without a photo too", 
     });
     await page.reload();
     await page.getByRole("button", { name: "Encrypt and save" }).waitFor();
+    assert.ok(await page.locator("#story-sent").isHidden());
     await fillIn(page, { ...person, name: "  आशा देवी  " });
     await page.getByRole("button", { name: "Remove the photo" }).click();
     assert.ok(await hasFocus(page, "photo"));

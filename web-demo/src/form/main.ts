@@ -61,6 +61,8 @@ async function describeRecipient(): Promise<void> {
   try {
     const { application, reference, inbox } = await fetchSettings();
     find("recipient", HTMLElement).textContent = `${application} / ${reference}`;
+    setShown(inbox, find("story-sent", HTMLElement));
+    setShown(!inbox, find("story-saved", HTMLElement));
     if (!inbox) find("submit-label", HTMLElement).textContent = "Encrypt and save";
   } catch {
     // Not needed to fill in the form.
