@@ -1,0 +1,68 @@
+//! The demo's pages in a real browser: the tests in `browser`, run by Node, against a server of their own.
+#![cfg(test)]
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use kunji_tests::{http::Http, site::Site};
+use serde_json::json;
+
+const APPLICATION: &str = "REGISTRATION";
+const REFERENCE: &str = "10001_110011";
+
+/// The Node project.
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("browser")
+}
+
+/// Where people find the pictures that the tests take: beside the programs that were built.
+fn screenshots() -> PathBuf {
+    let programs = kunji_tests::site::program();
+    programs.parent().unwrap().join("demo-screenshots")
+}
+
+/// Makes a client with this role, and returns its id and secret.
+async fn new_client(administrator: &Http, id: &str, role: &str) -> (String, String) {
+    let answer = administrator.post("/v1/clients", &json!({ "clientId": id, "roles": [role] })).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    (id.to_owned(), answer.body["clientSecret"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn the_demo_works_in_a_browser() {
+    let modules = project().join("node_modules");
+    assert!(modules.exists(), "{} is missing: run `npm ci` in tests/browser first", modules.display());
+    let site = Site::new()
+        .with("KUNJI_DEMO_INBOX", "true")
+        .with("KUNJI_PUBLIC_CERTIFICATES", format!("{APPLICATION}/{REFERENCE}"))
+        // The tests are one address, and faster than people.
+        .with("KUNJI_PUBLIC_CERTIFICATES_PER_MINUTE", "6000");
+    let server = site.start();
+    let administrator = server.http().sign_in("administrator", &server.secret).await;
+    let (clerk, clerk_secret) = new_client(&administrator, "clerk", "encryptor").await;
+    let (reviewer, reviewer_secret) = new_client(&administrator, "reviewer", "decryptor").await;
+    // Reading the certificate makes its key.
+    server.http().sign_in(&clerk, &clerk_secret).await.certificate(APPLICATION, REFERENCE).await;
+
+    let run = Command::new("node")
+        .arg("--test")
+        .current_dir(project())
+        .env("KUNJI_URL", &server.base)
+        .env("CLERK_ID", clerk)
+        .env("CLERK_SECRET", clerk_secret)
+        .env("REVIEWER_ID", reviewer)
+        .env("REVIEWER_SECRET", reviewer_secret)
+        .env("SCREENSHOTS", screenshots())
+        .stdin(Stdio::null())
+        .output()
+        .expect("Node is needed: install the package nodejs");
+    assert!(
+        run.status.success(),
+        "{}{}\n{}",
+        String::from_utf8_lossy(&run.stdout),
+        String::from_utf8_lossy(&run.stderr),
+        site.log()
+    );
+}

@@ -1,0 +1,146 @@
+import { find, isBusy, setBusy, setShown } from "../shared/dom.ts";
+import { type Explanation, FailurePanel } from "../shared/explanation.ts";
+import { decodeRegistration } from "../shared/registration.ts";
+import { explainEnd, explainReview, explainSignIn, isSignedOut } from "./explain.ts";
+import { PacketList } from "./packet-list.ts";
+import { drawRecordPhoto, RecordView } from "./record-view.ts";
+import { type PacketEntry, Session } from "./session.ts";
+
+const form = find("sign-in", HTMLFormElement);
+const signInButton = find("sign-in-button", HTMLButtonElement);
+const clientId = find("client-id", HTMLInputElement);
+const secret = find("client-secret", HTMLInputElement);
+const desk = find("desk", HTMLElement);
+const refreshButton = find("refresh", HTMLButtonElement);
+const status = find("status", HTMLElement);
+const failure = new FailurePanel("failure");
+const record = new RecordView();
+const list = new PacketList(open);
+
+let session: Session | undefined;
+let expiry = 0;
+/** Counts the packets that were asked for: one that comes after a later one is not shown. */
+let asked = 0;
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!isBusy(signInButton)) void signIn();
+});
+find("sign-out", HTMLButtonElement).addEventListener("click", () => {
+  signOut();
+  status.textContent = "You have signed out.";
+  clientId.focus();
+});
+refreshButton.addEventListener("click", () => void refresh());
+find("record-close", HTMLButtonElement).addEventListener("click", () => {
+  const id = find("record-packet", HTMLElement).textContent ?? "";
+  closeRecord();
+  list.focus(id);
+});
+// Browsers keep pages that were left, to show them again at once. Nothing decrypted may be on them.
+window.addEventListener("pagehide", signOut);
+
+async function signIn(): Promise<void> {
+  failure.hide();
+  const missing = [clientId, secret].find((input) => input.value.trim() === "");
+  if (missing !== undefined) {
+    failure.show({ title: "Enter client id and secret", action: "Both are needed.", code: "sign_in.incomplete" });
+    return;
+  }
+  setBusy(signInButton, true);
+  status.textContent = "Signing in.";
+  try {
+    const started = await Session.signIn(clientId.value.trim(), secret.value.trim());
+    const entries = await started.listPackets().catch((error: unknown) => {
+      started.end();
+      throw error;
+    });
+    begin(started);
+    list.show(entries);
+  } catch (error) {
+    status.textContent = "";
+    failure.show(explainSignIn(error));
+  } finally {
+    setBusy(signInButton, false);
+  }
+}
+
+function begin(started: Session): void {
+  session = started;
+  expiry = window.setTimeout(() => endBecause(explainEnd("session.expired")), started.lifetime);
+  form.reset();
+  find("signed-in-as", HTMLElement).textContent = started.clientId;
+  setShown(false, form);
+  setShown(true, desk);
+  status.textContent = "You are signed in.";
+  find("packets-title", HTMLElement).focus();
+}
+
+async function refresh(): Promise<void> {
+  if (isBusy(refreshButton)) return;
+  setBusy(refreshButton, true);
+  failure.hide();
+  await whileSignedIn(async (current) => {
+    const entries = await current.listPackets();
+    if (current.ended) return;
+    list.show(entries);
+    list.mark(find("record-packet", HTMLElement).textContent ?? "");
+    status.textContent = `The list is up to date. Packets: ${entries.length}.`;
+  });
+  setBusy(refreshButton, false);
+}
+
+async function open({ id }: PacketEntry): Promise<void> {
+  asked += 1;
+  const turn = asked;
+  failure.hide();
+  closeRecord();
+  status.textContent = "The server is decrypting the packet.";
+  await whileSignedIn(async (current) => {
+    const content = await current.openPacket(id);
+    const registration = decodeRegistration(content);
+    content.fill(0);
+    const photo = await drawRecordPhoto(registration);
+    if (current.ended || turn !== asked) return;
+    record.show(registration, photo, id);
+    list.mark(id);
+    status.textContent = "";
+  });
+}
+
+/** Does the work for the session; says what failed, unless the reviewer has left meanwhile. */
+async function whileSignedIn(work: (current: Session) => Promise<void>): Promise<void> {
+  const current = session;
+  if (current === undefined) return;
+  try {
+    await work(current);
+  } catch (error) {
+    if (current.ended) return;
+    status.textContent = "";
+    if (isSignedOut(error)) endBecause(explainReview(error));
+    else failure.show(explainReview(error));
+  }
+}
+
+function endBecause(explanation: Explanation): void {
+  signOut();
+  failure.show(explanation);
+}
+
+function closeRecord(): void {
+  record.clear();
+  list.mark();
+}
+
+function signOut(): void {
+  window.clearTimeout(expiry);
+  session?.end();
+  session = undefined;
+  record.clear();
+  list.clear();
+  failure.hide();
+  form.reset();
+  status.textContent = "";
+  setShown(false, desk);
+  setShown(true, form);
+}
