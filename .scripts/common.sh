@@ -34,10 +34,14 @@ find_softhsm() {
     return 1
 }
 
-# The npm package and the demo's pages, which the server embeds.
-build_pages() {
-    [ ! -f client-wasm/package.json ] || .scripts/client
-    [ ! -f web-demo/package.json ] || .scripts/demo
+# Installs what the Node project in directory $1 needs, unless its lock file is as it was the last time.
+install_tools() {
+    local installed="$1/node_modules/.kunji-installed"
+    if ! cmp -s "$1/package-lock.json" "$installed"; then
+        say "installing the tools of $1"
+        npm --prefix "$1" ci --no-progress --loglevel=error >&2
+        cp "$1/package-lock.json" "$installed"
+    fi
 }
 
 # Compiling SurrealDB is most of a first build; nobody should take it for a hang.
