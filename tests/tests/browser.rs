@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use std::{
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -23,6 +24,11 @@ fn screenshots() -> PathBuf {
     programs.parent().unwrap().join("demo-screenshots")
 }
 
+/// An address that nothing listens on.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+}
+
 /// Makes a client with this role, and returns its id and secret.
 async fn new_client(administrator: &Http, id: &str, role: &str) -> (String, String) {
     let answer = administrator.post("/v1/clients", &json!({ "clientId": id, "roles": [role] })).await;
@@ -34,7 +40,9 @@ async fn new_client(administrator: &Http, id: &str, role: &str) -> (String, Stri
 async fn the_demo_works_in_a_browser() {
     let modules = project().join("node_modules");
     assert!(modules.exists(), "{} is missing: run `npm ci` in tests/browser first", modules.display());
+    let other_origin = format!("http://{}", free_address());
     let site = Site::new()
+        .with("KUNJI_CORS_ORIGINS", &other_origin)
         .with("KUNJI_DEMO_INBOX", "true")
         .with("KUNJI_PUBLIC_CERTIFICATES", format!("{APPLICATION}/{REFERENCE}"))
         // The tests are one address, and faster than people.
@@ -50,6 +58,7 @@ async fn the_demo_works_in_a_browser() {
         .arg("--test")
         .current_dir(project())
         .env("KUNJI_URL", &server.base)
+        .env("OTHER_ORIGIN", other_origin)
         .env("CLERK_ID", clerk)
         .env("CLERK_SECRET", clerk_secret)
         .env("REVIEWER_ID", reviewer)

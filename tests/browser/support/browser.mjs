@@ -20,7 +20,7 @@ let launching;
 after(async () => (await launching)?.close());
 
 /** The browser for the tests of one file; it ends with them. */
-function launch() {
+export function launch() {
   launching ??= chromium.launch({ executablePath: chromiumPath, args: ARGUMENTS });
   return launching;
 }

@@ -12,6 +12,9 @@ function required(name) {
 /** `http://address` of a server with the inbox on, whose demo certificate has been made. */
 export const serverUrl = required("KUNJI_URL");
 
+/** An origin that the server lets read public certificates; nothing listens there. */
+export const otherOrigin = required("OTHER_ORIGIN");
+
 /** A client with the role `decryptor`. */
 export const reviewer = { id: required("REVIEWER_ID"), secret: required("REVIEWER_SECRET") };
 
