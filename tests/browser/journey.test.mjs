@@ -6,26 +6,7 @@ import { takePicture, withPage } from "./support/browser.mjs";
 import { HEIGHT, pixels, png, WIDTH } from "./support/portrait.mjs";
 import { recording } from "./support/recorder.mjs";
 import { fillIn, hasFocus, openPacket, person, readPixels, register, signIn, submit } from "./support/steps.mjs";
-import { reviewer, serverUrl } from "./support/surroundings.mjs";
-
-/** The content of a packet, as the server opens it. */
-async function open(packet) {
-  const body = new URLSearchParams({
-    grant_type: "client_credentials",
-    client_id: reviewer.id,
-    client_secret: reviewer.secret,
-  });
-  const { access_token } = await (await fetch(`${serverUrl}/oauth2/token`, { method: "POST", body })).json();
-  const headers = {
-    Authorization: `Bearer ${access_token}`,
-    "Content-Type": "application/octet-stream",
-    "Kunji-Application": "REGISTRATION",
-    "Kunji-Reference": "10001_110011",
-  };
-  const answer = await fetch(`${serverUrl}/v1/packets/decrypt`, { method: "POST", headers, body: packet });
-  assert.equal(answer.status, 200);
-  return answer.json();
-}
+import { open } from "./support/server.mjs";
 
 /** Texts that would give `bytes` away: themselves, and their base64 at each of the three alignments. */
 function traces(bytes) {

@@ -1,0 +1,131 @@
+// The npm package as its users get it: the tarball in fresh projects, and the page in the README.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { build } from "vite";
+import { launch } from "./support/browser.mjs";
+import { below, withFiles } from "./support/files.mjs";
+import { anchors, open } from "./support/server.mjs";
+import { otherOrigin, serverUrl } from "./support/surroundings.mjs";
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const certificateUrl = `${serverUrl}/v1/certificates/REGISTRATION/10001_110011`;
+const record = { name: "Asha Ümit Devi", born: "1992-04-17" };
+
+let directory;
+let tarball;
+before(async () => {
+  directory = await mkdtemp(join(tmpdir(), "kunji-package-"));
+  await run("npm", ["pack", "--silent", "--pack-destination", directory], { cwd: join(root, "client-wasm/pkg") });
+  const [name] = await readdir(directory);
+  tarball = join(directory, name);
+});
+after(() => rm(directory, { recursive: true, force: true }));
+
+/** A new project that has installed the tarball and nothing else; its directory. */
+async function project(name, files) {
+  const path = join(directory, name);
+  await mkdir(path);
+  await writeFile(join(path, "package.json"), JSON.stringify({ name, private: true }));
+  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: path });
+  assert.deepEqual(await readdir(join(path, "node_modules")), [".package-lock.json", "@kunji"], "no dependency came along");
+  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
+  return path;
+}
+
+/** What each project does, with `encryptPacket` and `fetchRecipient` at hand: a packet in base64. */
+const encrypting = async () => `
+  const recipient = await fetchRecipient(${JSON.stringify(certificateUrl)}, { anchors: ${JSON.stringify(await anchors())} });
+  const packet = await encryptPacket(${JSON.stringify(JSON.stringify(record))}, recipient);
+  const text = btoa(String.fromCharCode(...packet));
+`;
+
+async function opensAs(base64) {
+  assert.deepEqual(await open(Buffer.from(base64, "base64")), record);
+}
+
+/** Opens the page of an origin whose files `contentOf` has, and returns what stands in its \`output\`. */
+async function outputOf(contentOf, policy, prepare = async () => {}) {
+  return await withFiles(
+    contentOf,
+    async () => {
+      const context = await (await launch()).newContext();
+      const faults = [];
+      try {
+        const page = await context.newPage();
+        page.on("pageerror", (error) => faults.push(`thrown: ${error}`));
+        page.on("console", (message) => {
+          if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) faults.push(message.text());
+        });
+        await page.goto(otherOrigin);
+        await prepare(page);
+        const output = page.locator("output", { hasText: /./ });
+        await output.waitFor({ timeout: 20_000 }).catch((error) => faults.push(error.message));
+        assert.deepEqual(faults, []);
+        return await output.innerText();
+      } finally {
+        await context.close();
+      }
+    },
+    policy,
+  );
+}
+
+const strictPolicy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${serverUrl}`;
+const page = (script) => `<!doctype html><title>form</title><output></output><script type="module" src="${script}"></script>`;
+
+test("Node, ES module", async () => {
+  const path = await project("esm", {
+    "use.mjs": `import { encryptPacket, fetchRecipient } from "@kunji/client";${await encrypting()}console.log(text);`,
+  });
+  await opensAs((await run("node", ["use.mjs"], { cwd: path })).stdout);
+});
+
+test("Node, CommonJS", async () => {
+  const path = await project("cjs", {
+    "use.cjs": `const { encryptPacket, fetchRecipient } = require("@kunji/client");
+      (async () => {${await encrypting()}console.log(text);})();`,
+  });
+  await opensAs((await run("node", ["use.cjs"], { cwd: path })).stdout);
+});
+
+test("a page without a bundler, under a strict policy", async () => {
+  const path = await project("plain", {
+    "index.html": page("./form.js"),
+    "form.js": `import { encryptPacket, fetchRecipient } from "./node_modules/@kunji/client/browser.js";
+      ${await encrypting()}document.querySelector("output").textContent = text;`,
+  });
+  await opensAs(await outputOf(below(path), strictPolicy));
+});
+
+test("a page that Vite builds, under a strict policy", async () => {
+  const path = await project("vite", {
+    "index.html": page("/form.js"),
+    "form.js": `import { encryptPacket, fetchRecipient } from "@kunji/client";
+      ${await encrypting()}document.querySelector("output").textContent = text;`,
+  });
+  await build({ root: path, configFile: false, logLevel: "error", build: { target: "es2022" } });
+  const assets = await readdir(join(path, "dist/assets"));
+  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, String(assets));
+  await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+});
+
+test("the page in the README", async () => {
+  const readme = await readFile(join(root, "README.md"), "utf8");
+  const [, html] = /<< 'END'\n(<!doctype html>\n.*?)END\n/s.exec(readme);
+  assert.ok(html.includes("http://127.0.0.1:8088/"));
+  const here = html.replaceAll("http://127.0.0.1:8088", serverUrl);
+  const files = below(join(root, "client-wasm"));
+  const contentOf = async (path) => (path === "/" ? here : path === "/root.pem" ? (await anchors())[0] : files(path));
+  const press = (page) => page.getByRole("button", { name: "Encrypt" }).click();
+  // VER_R2, thumbprint, wrapped key, splitter, nonce block and tag; then the record.
+  const around = 6 + 32 + 256 + 14 + 32 + 16;
+  const length = around + JSON.stringify({ name: "Asha Devi" }).length;
+  assert.equal(await outputOf(contentOf, undefined, press), `${length} bytes that only the key manager can open`);
+});
