@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, describe, test } from "node:test";
-import { KunjiError, Recipient, fetchRecipient } from "@kunji/client";
+import { fetchRecipient, KunjiError, Recipient } from "@kunji/client";
 import { certificates } from "./support/vectors.js";
 
 const { base, module, root } = certificates;

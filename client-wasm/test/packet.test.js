@@ -9,13 +9,13 @@ import { join } from "node:path";
 import { before, describe, test } from "node:test";
 import { runInNewContext } from "node:vm";
 import {
-  KunjiError,
-  Recipient,
   decryptPacket,
   decryptRegistrationPacket,
   encryptPacket,
   encryptRegistrationPacket,
+  KunjiError,
   parseRecipient,
+  Recipient,
 } from "@kunji/client";
 import { recipients } from "./support/vectors.js";
 
@@ -253,7 +253,16 @@ describe("packets that do not open", () => {
       false,
       ["decrypt", "encrypt"],
     );
-    for (const other of [undefined, null, {}, recipients.rsa2048.private_key_pkcs8_pem, aes, sha1, signing, publicKey]) {
+    for (const other of [
+      undefined,
+      null,
+      {},
+      recipients.rsa2048.private_key_pkcs8_pem,
+      aes,
+      sha1,
+      signing,
+      publicKey,
+    ]) {
       assert.equal(await code(decryptPacket(packet, other)), "input.key");
     }
   });
@@ -267,7 +276,9 @@ test("import and require give the same package", async () => {
 });
 
 test("calls at the same time do not disturb one another", async () => {
-  const packets = await Promise.all(Array.from({ length: 20 }, (_, i) => encryptPacket(bytes(1 + i * 4000), recipient)));
+  const packets = await Promise.all(
+    Array.from({ length: 20 }, (_, i) => encryptPacket(bytes(1 + i * 4000), recipient)),
+  );
   const opened = await Promise.all(packets.map((packet) => decryptPacket(packet, key)));
-  opened.forEach((content, i) => assert.deepEqual(content, bytes(1 + i * 4000)));
+  for (const [i, content] of opened.entries()) assert.deepEqual(content, bytes(1 + i * 4000));
 });

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { KunjiError, Recipient, parseRecipient } from "@kunji/client";
+import { KunjiError, parseRecipient, Recipient } from "@kunji/client";
 import { certificates } from "./support/vectors.js";
 
 const NOW = new Date("2026-01-15T00:00:00Z");

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { pkg, testing } from "../scripts/paths.js";
-import { UNTRUSTWORTHY_HOST, launch, openPage } from "./support/chromium.js";
+import { launch, openPage, UNTRUSTWORTHY_HOST } from "./support/chromium.js";
 import { POLICY, serve } from "./support/server.js";
 import { recipients } from "./support/vectors.js";
 

@@ -1,8 +1,8 @@
 import type { EncryptOptions, Input } from "#api";
-import { type Environment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES, hostEnvironment } from "./environment.ts";
+import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 import { bytesOf, optionalBytes } from "./input.ts";
-import { type Recipient, certificateOf } from "./recipient.ts";
+import { certificateOf, type Recipient } from "./recipient.ts";
 import { withBindings } from "./wasm.ts";
 
 /** As much as any layout asks for: data key 32, OAEP seed 32, nonce 12, associated data 32. */
