@@ -13,7 +13,8 @@ export async function againstWebCrypto(kunji, recipient, bytes, rounds) {
   const data = new Uint8Array(bytes);
   for (let at = 0; at < bytes; at += 65536) crypto.getRandomValues(data.subarray(at, at + 65536));
   const key = await crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt"]);
-  const bare = () => crypto.subtle.encrypt({ name: "AES-GCM", iv: crypto.getRandomValues(new Uint8Array(12)) }, key, data);
+  const bare = () =>
+    crypto.subtle.encrypt({ name: "AES-GCM", iv: crypto.getRandomValues(new Uint8Array(12)) }, key, data);
   const ours = () => kunji.encryptPacket(data, recipient);
   for (let i = 0; i < 5; i++) {
     await bare();

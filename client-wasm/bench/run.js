@@ -21,10 +21,18 @@ try {
   const cold = [];
   for (let i = 0; i < 7; i++) cold.push(await inPage(firstPacket));
   cold.sort((a, b) => a - b);
-  console.log(`first packet of 100 KiB, cold: ${cold[3].toFixed(1)} ms (${cold[0].toFixed(1)} to ${cold[6].toFixed(1)})`);
-  for (const [mebibytes, rounds] of [[1, 101], [4, 101], [16, 31]]) {
+  console.log(
+    `first packet of 100 KiB, cold: ${cold[3].toFixed(1)} ms (${cold[0].toFixed(1)} to ${cold[6].toFixed(1)})`,
+  );
+  for (const [mebibytes, rounds] of [
+    [1, 101],
+    [4, 101],
+    [16, 31],
+  ]) {
     const { bare, ours, ratio } = await inPage(against, { bytes: mebibytes * KIB * KIB, rounds });
-    console.log(`${mebibytes} MiB: WebCrypto ${bare.toFixed(2)} ms, encryptPacket ${ours.toFixed(2)} ms, ratio ${ratio.toFixed(2)}`);
+    console.log(
+      `${mebibytes} MiB: WebCrypto ${bare.toFixed(2)} ms, encryptPacket ${ours.toFixed(2)} ms, ratio ${ratio.toFixed(2)}`,
+    );
   }
   for (const { bytes, web, rust } of await inPage(crossover)) {
     console.log(`${bytes} bytes: by WebCrypto ${web.toFixed(2)} ms, by WebAssembly ${rust.toFixed(2)} ms`);

@@ -38,7 +38,13 @@ async function bundle(directory, entry) {
     alias: alias("browser"),
     outfile: join(directory, "browser.js"),
   });
-  await build({ ...common, format: "cjs", platform: "node", alias: alias("node"), outfile: join(directory, "node.cjs") });
+  await build({
+    ...common,
+    format: "cjs",
+    platform: "node",
+    alias: alias("node"),
+    outfile: join(directory, "node.cjs"),
+  });
   cpSync(join(glue, "kunji_bg.wasm"), join(directory, WASM));
 }
 

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { root, testing } from "../scripts/paths.js";
-import * as bodies from "./bodies/vectors.js";
+import { bodies } from "./bodies/vectors.js";
 import { launch, openPage } from "./support/chromium.js";
 import { serve } from "./support/server.js";
 import { VECTORS, vectors } from "./support/vectors.js";
@@ -54,7 +54,7 @@ describe("vectors in Chromium", () => {
 });
 
 async function runBody({ name, options }) {
-  const [kunji, bodies, vectors] = await Promise.all([
+  const [kunji, { bodies }, vectors] = await Promise.all([
     import("/testing/browser.js"),
     import("/bodies/vectors.js"),
     fetch("/vectors.json").then((response) => response.json()),

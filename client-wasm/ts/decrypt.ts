@@ -1,5 +1,5 @@
 import type { BinaryInput, DecryptOptions } from "#api";
-import { type Environment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES, hostEnvironment } from "./environment.ts";
+import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 import type { Span } from "./host.ts";
 import { binaryOf, optionalBytes } from "./input.ts";

@@ -1,8 +1,8 @@
 import type { EncryptOptions, Input } from "#api";
-import { type Environment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES, hostEnvironment } from "./environment.ts";
+import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 import { bytesOf, optionalBytes } from "./input.ts";
-import { type Recipient, certificateOf } from "./recipient.ts";
+import { certificateOf, type Recipient } from "./recipient.ts";
 import { withBindings } from "./wasm.ts";
 
 /** As much as any layout asks for: data key 32, OAEP seed 32, nonce 12, associated data 32. */
@@ -40,8 +40,10 @@ export async function seal(
       return await sealByWebCrypto(content, certificate, random, layout, environment, subtle);
     }
     const { registration, salt, aad } = layout;
+    // Bytes that were transferred away since the call have the length 0 and cannot even be read.
+    const whole = content.length === 0 ? new Uint8Array() : content;
     return await withBindings((bindings) =>
-      bindings.seal(content, certificate, random, registration, salt, aad, environment.splitter),
+      bindings.seal(whole, certificate, random, registration, salt, aad, environment.splitter),
     );
   } finally {
     random.fill(0);
@@ -65,6 +67,7 @@ async function sealByWebCrypto(
     bindings.surroundings(BigInt(length), certificate, random, registration, salt, aad, splitter),
   );
   const [text, { prefix, suffix }] = await Promise.all([encrypting, wrapping]);
+  // Otherwise the bytes were transferred away meanwhile.
   if (text.length !== length + TAG_BYTES) throw cipherFailure(undefined);
   return concatenate(prefix, text, suffix);
 }
@@ -94,7 +97,13 @@ async function encrypt(
 }
 
 function concatenate(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let whole: Uint8Array<ArrayBuffer>;
+  try {
+    whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  } catch (cause) {
+    // There is no memory for it.
+    throw cipherFailure(cause);
+  }
   let offset = 0;
   for (const part of parts) {
     whole.set(part, offset);

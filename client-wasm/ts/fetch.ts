@@ -1,7 +1,7 @@
 import type { FetchOptions } from "#api";
 import { KunjiError } from "./errors.ts";
 import { wrongType } from "./input.ts";
-import { Recipient, checkAt, checkedOptions } from "./recipient.ts";
+import { checkAt, checkedOptions, type Recipient } from "./recipient.ts";
 import { preload } from "./wasm.ts";
 
 /** More than a chain in JSON can have. */

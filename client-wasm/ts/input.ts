@@ -2,7 +2,10 @@ import type { BinaryInput, Input } from "#api";
 import { KunjiError } from "./errors.ts";
 
 /** The bytes of `data`, without a copy where there can be none. */
-export async function bytesOf(data: Input, accepted = "Uint8Array, ArrayBuffer, Blob or string"): Promise<Uint8Array<ArrayBuffer>> {
+export async function bytesOf(
+  data: Input,
+  accepted = "Uint8Array, ArrayBuffer, Blob or string",
+): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof data === "string") return new TextEncoder().encode(data);
   if (isUint8Array(data)) return plain(data);
   // By name, since frames and test runners each have their own constructors.

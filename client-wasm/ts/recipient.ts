@@ -1,6 +1,6 @@
 import type { RecipientOptions } from "#api";
-import { wrongType } from "./input.ts";
 import type { CheckedCertificate } from "./host.ts";
+import { wrongType } from "./input.ts";
 import { withBindings } from "./wasm.ts";
 
 /** What sealing needs of a recipient. Not a property: a recipient that was not checked has none. */

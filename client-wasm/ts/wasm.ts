@@ -59,7 +59,8 @@ async function start(): Promise<Exports> {
     compiled = undefined;
     throw error;
   });
-  const { exports } = await WebAssembly.instantiate(await compiled, { "./kunji_bg.js": { ...glue } });
+  const module = await compiled;
+  const { exports } = await WebAssembly.instantiate(module, { "./kunji_bg.js": { ...glue } });
   glue.__wbg_set_wasm(exports);
   (exports as Exports).__wbindgen_start();
   return exports as Exports;

@@ -75,7 +75,11 @@ export interface EncryptOptions {
  * The packet has the layout `VER_R2`, which carries all that opening needs beside the key, unless a salt or associated
  * data are given.
  */
-export function encryptPacket(data: Input, recipient: Recipient, options?: EncryptOptions): Promise<Uint8Array<ArrayBuffer>>;
+export function encryptPacket(
+  data: Input,
+  recipient: Recipient,
+  options?: EncryptOptions,
+): Promise<Uint8Array<ArrayBuffer>>;
 
 /** Encrypts `data` as registration clients do: nonce and associated data in front. */
 export function encryptRegistrationPacket(data: Input, recipient: Recipient): Promise<Uint8Array<ArrayBuffer>>;
@@ -92,7 +96,11 @@ export interface DecryptOptions {
  *
  * Fails with `packet.decryption_failed` whatever went wrong once the key was used.
  */
-export function decryptPacket(packet: BinaryInput, privateKey: CryptoKey, options?: DecryptOptions): Promise<Uint8Array<ArrayBuffer>>;
+export function decryptPacket(
+  packet: BinaryInput,
+  privateKey: CryptoKey,
+  options?: DecryptOptions,
+): Promise<Uint8Array<ArrayBuffer>>;
 
 /** Opens a registration packet. */
 export function decryptRegistrationPacket(packet: BinaryInput, privateKey: CryptoKey): Promise<Uint8Array<ArrayBuffer>>;

@@ -56,14 +56,14 @@ async function privateKeys(vectors, usage) {
 }
 
 /** Which cases there are, so that none is left out unseen. */
-export function theCasesAreThoseKnown(_, vectors) {
+function theCasesAreThoseKnown(_, vectors) {
   const layouts = new Set(vectors.cases.map(({ layout }) => layout));
   check(isSame([...layouts].sort(), [...COVERED, ...NOT_COVERED].sort()), `layouts: ${[...layouts]}`);
   check(coveredCases(vectors).length === 42, `${coveredCases(vectors).length} cases`);
 }
 
 /** Every case, with a private key of this usage, its content by WebCrypto or by WebAssembly. */
-export async function everyCaseOpensAsExpected(kunji, vectors, { byWebCrypto, usage }) {
+async function everyCaseOpensAsExpected(kunji, vectors, { byWebCrypto, usage }) {
   const keys = await privateKeys(vectors, usage);
   const { counted, counts } = counting(crypto.subtle);
   let expectedCalls = 0;
@@ -94,7 +94,7 @@ export async function everyCaseOpensAsExpected(kunji, vectors, { byWebCrypto, us
 }
 
 /** Every good case, from the same random bytes. */
-export async function everyGoodCaseIsMadeAgain(kunji, vectors, { byWebCrypto }) {
+async function everyGoodCaseIsMadeAgain(kunji, vectors, { byWebCrypto }) {
   const { counted, counts } = counting(crypto.subtle);
   let expectedCalls = 0;
   const good = coveredCases(vectors).filter(({ expect }) => expect === "ok");
@@ -135,7 +135,7 @@ function recordedRandomness(vector) {
 }
 
 /** Nothing of a packet's content or key is left in the memory of the module. */
-export async function nothingIsLeftInMemory(kunji, vectors) {
+async function nothingIsLeftInMemory(kunji, vectors) {
   const { certificate_pem: pem } = vectors.recipients.rsa2048;
   const recipient = await kunji.parseRecipient(pem, { anchors: [pem], now: NOW });
   const layout = { registration: false, salt: undefined, aad: undefined };
@@ -157,3 +157,10 @@ function includes(memory, part) {
   }
   return false;
 }
+
+export const bodies = {
+  theCasesAreThoseKnown,
+  everyCaseOpensAsExpected,
+  everyGoodCaseIsMadeAgain,
+  nothingIsLeftInMemory,
+};

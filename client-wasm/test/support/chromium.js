@@ -23,8 +23,11 @@ export function launch() {
   });
 }
 
-/** Opens `url` in a page of its own; `faults` collects what the page complains of, policy violations included. */
-export async function openPage(browser, url) {
+/**
+ * Opens `url` in a page of its own, where `init` runs first; `faults` collects what the page complains of, policy
+ * violations included.
+ */
+export async function openPage(browser, url, init = () => {}) {
   const context = await browser.newContext();
   const page = await context.newPage();
   const faults = [];
@@ -37,6 +40,7 @@ export async function openPage(browser, url) {
       console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`);
     });
   });
+  await page.addInitScript(init);
   await page.goto(url);
   return { page, faults, close: () => context.close() };
 }

@@ -31,7 +31,9 @@ export async function serve(routes, { policy = POLICY, mediaTypes = {} } = {}) {
       if (pathname === "/") return response.setHeader("content-type", types[".html"]).end(BLANK);
       // Browsers ask for it by themselves.
       if (pathname === "/favicon.ico") return response.writeHead(204).end();
-      const route = Object.keys(routes).find((key) => pathname === key || (key.endsWith("/") && pathname.startsWith(key)));
+      const route = Object.keys(routes).find(
+        (key) => pathname === key || (key.endsWith("/") && pathname.startsWith(key)),
+      );
       if (route === undefined) throw new Error("no route");
       if (typeof routes[route] === "function") return await routes[route](request, response);
       const file = routes[route] + (route.endsWith("/") ? pathname.slice(route.length) : "");

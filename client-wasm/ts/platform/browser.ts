@@ -1,6 +1,6 @@
 // Where the module's bytes come from in a browser: the file beside this script, which bundlers know by this form.
 
-import { compileBytes, notLoaded } from "./compile.ts";
+import { compileResponse, notLoaded } from "./compile.ts";
 
 export async function compileModule(): Promise<WebAssembly.Module> {
   const url = new URL("./kunji.wasm", import.meta.url);
@@ -11,6 +11,6 @@ export async function compileModule(): Promise<WebAssembly.Module> {
     throw notLoaded(`${url.href} could not be fetched`, cause);
   }
   if (!response.ok) throw notLoaded(`${url.href} could not be fetched: HTTP status ${response.status}`);
-  // Compiling while it arrives needs the right media type, which not every server knows.
-  return await compileBytes(response);
+
+  return await compileResponse(response);
 }

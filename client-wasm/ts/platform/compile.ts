@@ -1,6 +1,6 @@
 import { KunjiError } from "../errors.ts";
 
-/** `\0asm`. */
+/** What a module begins with: `\0asm`. */
 const MAGIC = [0x00, 0x61, 0x73, 0x6d];
 
 export function notLoaded(message: string, cause?: unknown): KunjiError {
@@ -12,28 +12,36 @@ export function notLoaded(message: string, cause?: unknown): KunjiError {
   );
 }
 
-export async function compileBytes(source: Response | Uint8Array<ArrayBuffer>): Promise<WebAssembly.Module> {
+/** Compiles while it arrives where the server knows the media type, which not every server does. */
+export async function compileResponse(response: Response): Promise<WebAssembly.Module> {
+  const mediaType = response.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
+  if (mediaType === "application/wasm") return await compiled(WebAssembly.compileStreaming(response));
+  let bytes: Uint8Array<ArrayBuffer>;
   try {
-    if (source instanceof Uint8Array) return await WebAssembly.compile(source);
-    const mediaType = source.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-    // Compiling while it arrives needs the right media type, which not every server knows.
-    if (mediaType === "application/wasm") return await WebAssembly.compileStreaming(source);
-    const bytes = await source.arrayBuffer();
-    const head = new Uint8Array(bytes, 0, Math.min(bytes.byteLength, MAGIC.length));
-    if (MAGIC.some((byte, index) => head[index] !== byte)) {
-      throw notLoaded(`${source.url} is not WebAssembly but ${mediaType || "something else"}`);
-    }
-    return await WebAssembly.compile(bytes);
+    bytes = new Uint8Array(await response.arrayBuffer());
   } catch (cause) {
-    if (cause instanceof KunjiError) throw cause;
-    if (cause instanceof WebAssembly.CompileError) {
-      throw new KunjiError(
-        "runtime.unsupported",
-        "WebAssembly could not be compiled",
-        "if the page has a Content-Security-Policy, add 'wasm-unsafe-eval' to its script-src; otherwise use a current browser",
-        { cause },
-      );
-    }
-    throw notLoaded("kunji.wasm could not be read", cause);
+    throw notLoaded(`${response.url} could not be read to its end`, cause);
+  }
+  return await compileBytes(bytes, response.url);
+}
+
+/** `name` is where the bytes are from. */
+export async function compileBytes(bytes: Uint8Array<ArrayBuffer>, name: string): Promise<WebAssembly.Module> {
+  if (MAGIC.some((byte, index) => bytes[index] !== byte)) throw notLoaded(`${name} is not WebAssembly`);
+  return await compiled(WebAssembly.compile(bytes));
+}
+
+async function compiled(compiling: Promise<WebAssembly.Module>): Promise<WebAssembly.Module> {
+  try {
+    return await compiling;
+  } catch (cause) {
+    // Streaming may break off.
+    if (!(cause instanceof WebAssembly.CompileError)) throw notLoaded("kunji.wasm could not be read to its end", cause);
+    throw new KunjiError(
+      "runtime.unsupported",
+      "WebAssembly could not be compiled",
+      "if the page has a Content-Security-Policy, add 'wasm-unsafe-eval' to its script-src; otherwise use a current browser",
+      { cause },
+    );
   }
 }

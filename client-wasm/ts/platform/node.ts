@@ -14,5 +14,5 @@ export async function compileModule(): Promise<WebAssembly.Module> {
   } catch (cause) {
     throw notLoaded(`${path} could not be read`, cause);
   }
-  return await compileBytes(bytes);
+  return await compileBytes(bytes, path);
 }

@@ -1,0 +1,67 @@
+// What a user of the package writes must compile, and what would fail must not.
+
+import {
+  decryptPacket,
+  type ErrorCode,
+  encryptPacket,
+  encryptRegistrationPacket,
+  fetchRecipient,
+  type Input,
+  KunjiError,
+  parseRecipient,
+  type Recipient,
+} from "#api";
+
+declare const key: CryptoKey;
+declare const file: File;
+
+export async function usage(): Promise<void> {
+  const controller = new AbortController();
+  const recipient: Recipient = await fetchRecipient("/v1/certificates/A/B", {
+    anchors: ["pem"],
+    signal: controller.signal,
+    fetch: globalThis.fetch,
+  });
+  await fetchRecipient(new URL("https://example.org"), { anchors: ["pem"], now: new Date(), signal: undefined });
+  await parseRecipient("pem", { anchors: ["pem"] as const });
+  const inputs: Input[] = ["text", file, new Uint8Array(1), new ArrayBuffer(1), new Blob()];
+  for (const input of inputs) {
+    const packet: Uint8Array = await encryptPacket(input, recipient, { salt: new Uint8Array(12), aad: undefined });
+    // A packet can be sent as it is.
+    await fetch("/", { method: "POST", body: packet as Uint8Array<ArrayBuffer> });
+    new Blob([await encryptRegistrationPacket(input, recipient)]);
+    const content: Uint8Array = await decryptPacket(packet, key, { salt: new Uint8Array(12) });
+    void content;
+  }
+  const size: 2048 | 3072 | 4096 = recipient.modulusLength;
+  void size;
+
+  // @ts-expect-error a recipient comes from a check
+  await encryptPacket("text", "pem");
+  // @ts-expect-error a recipient cannot be changed
+  recipient.pem = "";
+  // @ts-expect-error nobody makes one by hand
+  new (recipient.constructor as typeof Recipient)();
+  // @ts-expect-error anchors are needed
+  await parseRecipient("pem", {});
+  // @ts-expect-error anchors are a list
+  await parseRecipient("pem", { anchors: "pem" });
+  // @ts-expect-error text is no packet
+  await decryptPacket("text", key);
+  // @ts-expect-error numbers are no input
+  await encryptPacket(5, recipient);
+}
+
+export function explain(error: unknown): string {
+  if (!(error instanceof KunjiError)) throw error;
+  const code: ErrorCode = error.code;
+  switch (code) {
+    case "recipient.expired":
+      return error.hint;
+    // @ts-expect-error there is no such code
+    case "recipient.wrong":
+      return error.message;
+    default:
+      return `${error.name} ${code}`;
+  }
+}
