@@ -57,7 +57,9 @@ async function waitUntilReady(base) {
     const ready = await fetch(`${base}/readyz`, { signal: AbortSignal.timeout(5_000) }).catch(() => null);
     if (ready?.status === 200) return;
     if (Date.now() > until) {
-      throw new Problem(`${base}/readyz did not say "ready" within ${READY_TIMEOUT_MS / 1000} s; it says what is missing`);
+      throw new Problem(
+        `${base}/readyz did not say "ready" within ${READY_TIMEOUT_MS / 1000} s; it says what is missing`,
+      );
     }
     await pause(RETRY_MS);
   }

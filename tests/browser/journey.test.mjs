@@ -5,8 +5,8 @@ import { test } from "node:test";
 import { takePicture, withPage } from "./support/browser.mjs";
 import { HEIGHT, pixels, png, WIDTH } from "./support/portrait.mjs";
 import { recording } from "./support/recorder.mjs";
-import { fillIn, hasFocus, openPacket, person, readPixels, register, signIn, submit } from "./support/steps.mjs";
 import { open } from "./support/server.mjs";
+import { fillIn, hasFocus, openPacket, person, readPixels, register, signIn, submit } from "./support/steps.mjs";
 
 /** Texts that would give `bytes` away: themselves, and their base64 at each of the three alignments. */
 function traces(bytes) {

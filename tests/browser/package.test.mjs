@@ -34,7 +34,11 @@ async function project(name, files) {
   await mkdir(path);
   await writeFile(join(path, "package.json"), JSON.stringify({ name, private: true }));
   await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: path });
-  assert.deepEqual(await readdir(join(path, "node_modules")), [".package-lock.json", "@kunji"], "no dependency came along");
+  assert.deepEqual(
+    await readdir(join(path, "node_modules")),
+    [".package-lock.json", "@kunji"],
+    "no dependency came along",
+  );
   for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
   return path;
 }
@@ -61,7 +65,8 @@ async function outputOf(contentOf, policy, prepare = async () => {}) {
         const page = await context.newPage();
         page.on("pageerror", (error) => faults.push(`thrown: ${error}`));
         page.on("console", (message) => {
-          if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) faults.push(message.text());
+          if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico"))
+            faults.push(message.text());
         });
         await page.goto(otherOrigin);
         await prepare(page);
@@ -78,7 +83,8 @@ async function outputOf(contentOf, policy, prepare = async () => {}) {
 }
 
 const strictPolicy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${serverUrl}`;
-const page = (script) => `<!doctype html><title>form</title><output></output><script type="module" src="${script}"></script>`;
+const page = (script) =>
+  `<!doctype html><title>form</title><output></output><script type="module" src="${script}"></script>`;
 
 test("Node, ES module", async () => {
   const path = await project("esm", {
