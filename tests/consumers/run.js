@@ -34,12 +34,9 @@ const KINDS = {
     }),
   "vite-dev": (kind) =>
     withProject("vite", async (project) => {
-      // As the package's README says.
-      const optimizeDeps = { exclude: ["@kunji/client"] };
       const server = await createServer({
         root: project,
         logLevel: "warn",
-        optimizeDeps,
         server: { middlewareMode: true },
       });
       try {
