@@ -3,9 +3,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# A freshly installed Rust is often not on the PATH of a non-login shell.
-if ! command -v cargo >/dev/null && [ -x "${HOME:-}/.cargo/bin/cargo" ]; then
-    PATH="$HOME/.cargo/bin:$PATH"
+# rustup's Rust is often not on the PATH of a non-login shell, and goes before the one that Debian may have besides
+# (`.scripts/wasm` installs it).
+if [ -x "${HOME:-}/.cargo/bin/cargo" ]; then
+    case "$(command -v cargo || true)" in
+        "" | /usr/bin/cargo) PATH="$HOME/.cargo/bin:$PATH" ;;
+    esac
 fi
 
 target_dir="${CARGO_TARGET_DIR:-target}"

@@ -17,7 +17,7 @@ export function hostEnvironment(): Environment {
     subtle: crypto.subtle as SubtleCrypto | undefined,
     random: (bytes) => crypto.getRandomValues(bytes),
     splitter: undefined,
-    webCryptoFrom: 16 * 1024,
+    webCryptoFrom: 8 * 1024,
   };
 }
 
