@@ -78,6 +78,8 @@ impl PacketService {
             .await?;
             Ok::<_, PacketError>((key, stored))
         };
+        // Awaited first: it takes as long as its caller likes, and no other event should wait for it.
+        let sealed = ready(sealed.await);
         let (_, (file, length)) = self
             .auditor
             .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
@@ -134,6 +136,8 @@ impl PacketService {
             .await??;
             Ok::<_, PacketError>((key, content))
         };
+        // As above.
+        let opened = ready(opened.await);
         let (_, (file, length, mut decrypter)) =
             self.auditor.audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
         let decrypt = move |piece: &mut [u8]| {
