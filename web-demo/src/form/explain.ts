@@ -2,6 +2,7 @@ import { KunjiError } from "@kunji/client";
 import { type Explanation, explainAnyFailure } from "../shared/explanation.ts";
 import { formatMoment } from "../shared/format.ts";
 import { ServerFailure } from "../shared/server.ts";
+import { INVALID_RECEIPT } from "./send.ts";
 
 /** What to tell the person whose registration could not be sent. */
 export function explain(error: unknown): Explanation {
@@ -15,6 +16,14 @@ export function explain(error: unknown): Explanation {
 
 function explainRefusal(failure: ServerFailure): Explanation {
   const { code } = failure;
+  if (code === INVALID_RECEIPT) {
+    return {
+      title: "The server’s receipt makes no sense",
+      action:
+        "The packet was sent, and the office may have stored it. Your entries are still here: ask the office whether it has them before you try again.",
+      code,
+    };
+  }
   switch (failure.status) {
     case 404:
       return {

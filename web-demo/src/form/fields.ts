@@ -1,5 +1,10 @@
-const MAX_NAME_CHARACTERS = 200;
-const MAX_AGE_YEARS = 130;
+import { findNameFault, MAX_AGE_YEARS, MAX_NAME_CHARACTERS, type NameFault } from "../shared/person.ts";
+
+const NAME_FAULTS: Readonly<Record<NameFault, string>> = {
+  missing: "Enter the full name",
+  long: `The name can have ${MAX_NAME_CHARACTERS} characters at most`,
+  characters: "The name holds characters that cannot be seen. Delete it and type it again",
+};
 
 /** The three parts of a date as they were typed. */
 export interface TypedDate {
@@ -15,14 +20,11 @@ export type Checked<T, Place = undefined> =
   | { readonly value: T; readonly fault?: never; readonly place?: never }
   | { readonly fault: string; readonly place: Place; readonly value?: never };
 
-/** A name has at least one character that is seen. */
+/** The name without the space around it. */
 export function checkName(typed: string): Checked<string> {
   const value = typed.trim();
-  if (value === "") return { fault: "Enter the full name", place: undefined };
-  if ([...value].length > MAX_NAME_CHARACTERS) {
-    return { fault: `The name can have ${MAX_NAME_CHARACTERS} characters at most`, place: undefined };
-  }
-  return { value };
+  const fault = findNameFault(value);
+  return fault === undefined ? { value } : { fault: NAME_FAULTS[fault], place: undefined };
 }
 
 /** A day that exists, not after `today`, within a human life. */

@@ -1,6 +1,6 @@
 import { find, isBusy, setBusy, setShown } from "../shared/dom.ts";
 import { type Explanation, FailurePanel } from "../shared/explanation.ts";
-import { decodeRegistration } from "../shared/registration.ts";
+import { decodeRegistration, type Registration } from "../shared/registration.ts";
 import { explainEnd, explainReview, explainSignIn, isSignedOut } from "./explain.ts";
 import { PacketList } from "./packet-list.ts";
 import { drawRecordPhoto, RecordView } from "./record-view.ts";
@@ -21,6 +21,8 @@ let session: Session | undefined;
 let expiry = 0;
 /** Counts the packets that were asked for: one that comes after a later one is not shown. */
 let asked = 0;
+/** Counts the sign-ins, and their ends: one that comes after the reviewer has left is not begun. */
+let signIns = 0;
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -47,31 +49,33 @@ async function signIn(): Promise<void> {
     failure.show({ title: "Enter client id and secret", action: "Both are needed.", code: "sign_in.incomplete" });
     return;
   }
+  signIns += 1;
+  const turn = signIns;
   setBusy(signInButton, true);
   status.textContent = "Signing in.";
+  let started: Session | undefined;
   try {
-    const started = await Session.signIn(clientId.value.trim(), secret.value.trim());
-    const entries = await started.listPackets().catch((error: unknown) => {
-      started.end();
-      throw error;
-    });
-    begin(started);
-    list.show(entries);
+    started = await Session.signIn(clientId.value.trim(), secret.value.trim());
+    const entries = turn === signIns ? await started.listPackets() : [];
+    if (turn === signIns) begin(started, entries);
   } catch (error) {
+    if (turn !== signIns) return;
     status.textContent = "";
     failure.show(explainSignIn(error));
   } finally {
-    setBusy(signInButton, false);
+    if (session !== started) started?.end();
+    if (turn === signIns) setBusy(signInButton, false);
   }
 }
 
-function begin(started: Session): void {
+function begin(started: Session, entries: readonly PacketEntry[]): void {
   session = started;
   expiry = window.setTimeout(() => endBecause(explainEnd("session.expired")), started.lifetime);
   form.reset();
   find("signed-in-as", HTMLElement).textContent = started.clientId;
   setShown(false, form);
   setShown(true, desk);
+  list.show(entries);
   status.textContent = "You are signed in.";
   find("packets-title", HTMLElement).focus();
 }
@@ -96,26 +100,34 @@ async function open({ id }: PacketEntry): Promise<void> {
   failure.hide();
   closeRecord();
   status.textContent = "The server is decrypting the packet.";
+  const isLatest = () => turn === asked;
   await whileSignedIn(async (current) => {
-    const content = await current.openPacket(id);
-    const registration = decodeRegistration(content);
-    content.fill(0);
+    const registration = readAndErase(await current.openPacket(id));
     const photo = await drawRecordPhoto(registration);
-    if (current.ended || turn !== asked) return;
+    if (current.ended || !isLatest()) return;
     record.show(registration, photo, id);
     list.mark(id);
     status.textContent = "";
-  });
+  }, isLatest);
 }
 
-/** Does the work for the session; says what failed, unless the reviewer has left meanwhile. */
-async function whileSignedIn(work: (current: Session) => Promise<void>): Promise<void> {
+/** The registration; its bytes are gone, whatever they were. */
+function readAndErase(content: Uint8Array): Registration {
+  try {
+    return decodeRegistration(content);
+  } finally {
+    content.fill(0);
+  }
+}
+
+/** Does the work for the session; says what failed, if that is `wanted` and the reviewer has not left meanwhile. */
+async function whileSignedIn(work: (current: Session) => Promise<void>, wanted = () => true): Promise<void> {
   const current = session;
   if (current === undefined) return;
   try {
     await work(current);
   } catch (error) {
-    if (current.ended) return;
+    if (current.ended || !wanted()) return;
     status.textContent = "";
     if (isSignedOut(error)) endBecause(explainReview(error));
     else failure.show(explainReview(error));
@@ -133,6 +145,8 @@ function closeRecord(): void {
 }
 
 function signOut(): void {
+  asked += 1;
+  signIns += 1;
   window.clearTimeout(expiry);
   session?.end();
   session = undefined;
@@ -140,6 +154,7 @@ function signOut(): void {
   list.clear();
   failure.hide();
   form.reset();
+  setBusy(signInButton, false);
   status.textContent = "";
   setShown(false, desk);
   setShown(true, form);

@@ -1,6 +1,6 @@
 import { find, setShown } from "../shared/dom.ts";
 import { formatBytes, formatCalendarDate } from "../shared/format.ts";
-import { clearCanvas, drawPhoto } from "../shared/photo.ts";
+import { clearCanvas, drawPhoto, TooManyPixels } from "../shared/photo.ts";
 import type { Registration } from "../shared/registration.ts";
 
 /** A photo ready to be shown, if there is one, and something said about it. */
@@ -16,8 +16,9 @@ export async function drawRecordPhoto({ photo }: Registration): Promise<DrawnPho
   try {
     const { width, height } = await drawPhoto(canvas, photo);
     return { canvas, text: `${width} × ${height} pixels, ${formatBytes(photo.bytes.length)}` };
-  } catch {
-    return { canvas: null, text: "The photo cannot be shown by this browser." };
+  } catch (error) {
+    const why = error instanceof TooManyPixels ? "has too many pixels to be shown" : "cannot be shown by this browser";
+    return { canvas: null, text: `The photo ${why}.` };
   }
 }
 

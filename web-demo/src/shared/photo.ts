@@ -1,3 +1,5 @@
+import { type PictureSize, readPictureSize } from "./picture-size.ts";
+
 /** The kinds of picture that every browser draws. */
 export type PhotoType = "image/jpeg" | "image/png" | "image/webp";
 
@@ -10,6 +12,12 @@ export interface Photo {
 /** Longest edge of a drawn photo, in pixels. */
 const MAX_EDGE = 640;
 
+/** Most pixels that are decoded: 200 MB of memory. A file of a few kilobytes can have many times as many. */
+const MAX_PIXELS = 50_000_000;
+
+/** The picture has too many pixels to be decoded. */
+export class TooManyPixels extends Error {}
+
 /** What the first bytes say the file is. Its name and declared type may say anything. */
 export function detectPhotoType(bytes: Uint8Array): PhotoType | undefined {
   const start = String.fromCharCode(...bytes.subarray(0, 12));
@@ -20,9 +28,12 @@ export function detectPhotoType(bytes: Uint8Array): PhotoType | undefined {
 
 /**
  * Draws the photo on the canvas, scaled down to at most {@link MAX_EDGE}, and returns its own size. Rejects if the
- * browser cannot decode it. A canvas needs no address, so the page's policy can forbid blob: and data: images.
+ * browser cannot decode it, and with {@link TooManyPixels} before it tries to. A canvas needs no address, so the page's policy can forbid blob: and data: images.
  */
-export async function drawPhoto(canvas: HTMLCanvasElement, photo: Photo): Promise<{ width: number; height: number }> {
+export async function drawPhoto(canvas: HTMLCanvasElement, photo: Photo): Promise<PictureSize> {
+  const size = readPictureSize(photo.type, photo.bytes);
+  if (size === undefined) throw new Error("the picture has no size");
+  if (size.width * size.height > MAX_PIXELS) throw new TooManyPixels();
   const bitmap = await createImageBitmap(new Blob([photo.bytes], { type: photo.type }));
   try {
     const { width, height } = bitmap;

@@ -1,4 +1,5 @@
 import { decodeBase64, encodeBase64 } from "./base64.ts";
+import { findNameFault, isDateOfBirth } from "./person.ts";
 import { detectPhotoType, type Photo } from "./photo.ts";
 
 /** What the form collects: the content of a packet. */
@@ -22,10 +23,12 @@ export function encodeRegistration({ name, dateOfBirth, photo }: Registration): 
 export function decodeRegistration(bytes: Uint8Array): Registration {
   const value = parseObject(bytes);
   const { name, dateOfBirth, photo } = value;
-  if (typeof name !== "string" || typeof dateOfBirth !== "string" || !/^\d{4}-\d\d-\d\d$/.test(dateOfBirth)) {
-    throw new MalformedRegistration("name or date of birth is missing");
+  if (typeof name !== "string" || name !== name.trim() || findNameFault(name) !== undefined) {
+    throw new MalformedRegistration("the name is none");
   }
-  if (Number.isNaN(Date.parse(dateOfBirth))) throw new MalformedRegistration("the date of birth is no date");
+  if (typeof dateOfBirth !== "string" || !isDateOfBirth(dateOfBirth, new Date())) {
+    throw new MalformedRegistration("the date of birth is none");
+  }
   return { name, dateOfBirth, photo: photo === null ? null : decodePhoto(photo) };
 }
 
