@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { takePicture, withPage } from "./support/browser.mjs";
 import { issue, makeAuthority } from "./support/certificates.mjs";
+import { blankPng } from "./support/portrait.mjs";
 import { fillIn, hasFocus, person, photoFile, readFailure, submit } from "./support/steps.mjs";
 
 const SETTINGS = "**/demo/settings.json";
@@ -50,7 +51,8 @@ async function expectFailure(expected, prepare, { picture, mend = (page) => page
       assert.equal(await page.locator('[data-state="failed"]').count(), 1);
       assert.equal(await page.getByLabel("Full name").inputValue(), person.name);
       assert.equal(await page.getByLabel("Photo (optional)").evaluate(({ files }) => files.length), 1);
-      if (!expected.code.match(/^(inbox|request|network|service)/)) assert.equal(packets, 0, "nothing was sent");
+      if (!expected.code.match(/^(inbox|request|network|service|receipt)/))
+        assert.equal(packets, 0, "nothing was sent");
       if (picture) await takePicture(page, picture);
       await mend(page);
       await page.getByRole("button", { name: "Try again" }).click();
@@ -143,6 +145,51 @@ for (const [status, code, title] of [
   });
 }
 
+const id = "0b9f8a52-5b1e-4c67-9d3a-2f6f0f6b7a11";
+const received = "2026-01-02T03:04:05.678Z";
+for (const [what, receipt] of [
+  ["a text", () => "<html>"],
+  ["an empty text", () => ""],
+  ["null", () => "null"],
+  ["nothing in it", () => "{}"],
+  ["another size", (bytes) => JSON.stringify({ id, received, bytes: bytes - 1 })],
+  ["an id that is none", (bytes) => JSON.stringify({ id: "7", received, bytes })],
+  ["a time that is none", (bytes) => JSON.stringify({ id, received: "2026-19-39T03:04:05Z", bytes })],
+]) {
+  test(`a receipt with ${what}`, async () => {
+    const picture = what === "a text" ? "form-receipt" : undefined;
+    await expectFailure(
+      { title: "The server’s receipt makes no sense", code: "receipt.invalid" },
+      (page) =>
+        page.route(INBOX, (route) => {
+          const body = receipt(Number(route.request().headers()["content-length"]));
+          return route.fulfill({ status: 201, contentType: "application/json", body });
+        }),
+      { picture },
+    );
+  });
+}
+
+test("names that nobody could read are refused", async () => {
+  const unseen = "The name holds characters that cannot be seen. Delete it and type it again.";
+  await withPage("/demo/", async (page) => {
+    for (const [name, message] of [
+      ["\u200b \u200d", "Enter the full name."],
+      ["\u202eivsA", unseen],
+      ["Asha\u2067Devi", unseen],
+      ["Asha\u0007", unseen],
+      ["A".repeat(201), "The name can have 200 characters at most."],
+    ]) {
+      await page.getByLabel("Full name").fill(name);
+      await submit(page);
+      assert.equal(await page.locator("#name-fault").innerText(), message);
+    }
+    // Joiners and direction marks belong to names of many scripts.
+    await page.getByLabel("Full name").fill("\u200fنیک\u200cآیین क्\u200dष");
+    assert.equal(await page.locator("#name-fault").innerText(), "");
+  });
+});
+
 test("entries that are missing are listed, and each is told next to its field", async () => {
   await withPage("/demo/", async (page) => {
     await submit(page);
@@ -190,6 +237,60 @@ test("dates that cannot be anybody's birthday are refused", async () => {
     await page.getByLabel("Month", { exact: true }).fill("2");
     await page.getByLabel("Year", { exact: true }).fill("2000");
     assert.equal(await page.locator("#birth-fault").innerText(), "");
+  });
+});
+
+/** The beginning of a WebP picture (RFC 9649) whose first chunk is this. */
+function webp(type, ...content) {
+  const size = Buffer.alloc(4);
+  return Buffer.concat([Buffer.from("RIFF"), size, Buffer.from(`WEBP${type}`), size, ...content]);
+}
+
+test("a photo of too many pixels is refused before it is decoded", async () => {
+  const size = Buffer.from("ff3fff3f", "hex");
+  const pictures = {
+    png: blankPng(12_000, 12_000),
+    // A segment, a byte that belongs to none, then the frame: 8192 rows of 8192.
+    jpeg: Buffer.from("ffd8ffe00004000000ffffc2000b0820002000010111", "hex"),
+    lossy: webp("VP8 ", Buffer.from("0000009d012a", "hex"), size),
+    lossless: webp("VP8L", Buffer.from("2fffffff0f", "hex")),
+    extended: webp("VP8X", Buffer.from("00000000ff3f00ff3f00", "hex")),
+  };
+  await withPage("/demo/", async (page) => {
+    await page.evaluate(() => {
+      const decode = window.createImageBitmap;
+      window.decoded = 0;
+      window.createImageBitmap = (...given) => {
+        window.decoded += 1;
+        return decode(...given);
+      };
+    });
+    for (const [name, buffer] of Object.entries(pictures)) {
+      await page.getByLabel("Photo (optional)").setInputFiles({ name, mimeType: "image/png", buffer });
+      const fault = page.locator("#photo-fault");
+      await fault.filter({ hasText: "This photo has more than 50 megapixels. Choose a smaller one." }).waitFor();
+      await page.getByRole("button", { name: "Remove the photo" }).click();
+      assert.equal(await fault.innerText(), "");
+    }
+    assert.equal(await page.evaluate(() => window.decoded), 0);
+  });
+});
+
+test("photos of each kind are read", async () => {
+  await withPage("/demo/", async (page) => {
+    for (const type of ["image/jpeg", "image/png", "image/webp"]) {
+      const encoded = await page.evaluate((wanted) => {
+        const canvas = document.createElement("canvas");
+        [canvas.width, canvas.height] = [300, 200];
+        canvas.getContext("2d").fillRect(20, 20, 50, 50);
+        return canvas.toDataURL(wanted);
+      }, type);
+      assert.ok(encoded.startsWith(`data:${type};`));
+      const buffer = Buffer.from(encoded.split(",")[1], "base64");
+      await page.getByLabel("Photo (optional)").setInputFiles({ name: "photo", mimeType: type, buffer });
+      await page.locator("#photo-caption").filter({ hasText: "300 × 200 pixels" }).waitFor();
+      await page.getByRole("button", { name: "Remove the photo" }).click();
+    }
   });
 });
 

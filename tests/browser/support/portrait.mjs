@@ -28,15 +28,25 @@ export function pixels() {
 
 /** The pixels as a PNG (ISO/IEC 15948). */
 export function png() {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(WIDTH, 0);
-  header.writeUInt32BE(HEIGHT, 4);
-  header.set([8, 6], 8);
   const all = pixels();
   const rows = [];
   for (let y = 0; y < HEIGHT; y += 1) rows.push(Buffer.of(0), all.subarray(y * WIDTH * 4, (y + 1) * WIDTH * 4));
+  return encode(WIDTH, HEIGHT, [8, 6], Buffer.concat(rows));
+}
+
+/** A black PNG of so many pixels: a few kilobytes, however many they are. */
+export function blankPng(width, height) {
+  return encode(width, height, [1, 0], Buffer.alloc((Math.ceil(width / 8) + 1) * height));
+}
+
+/** `format` is the bit depth and the colour type. */
+function encode(width, height, format, rows) {
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set(format, 8);
   const signature = Buffer.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
-  const data = deflateSync(Buffer.concat(rows));
+  const data = deflateSync(rows);
   return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
 }
 
