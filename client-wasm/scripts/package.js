@@ -3,6 +3,7 @@
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { glueFactory } from "./glue.js";
 import { checkout, glue, pkg, root, testing, version } from "./paths.js";
 
 const WASM = "kunji.wasm";
@@ -24,6 +25,7 @@ async function bundle(directory, entry) {
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
+    plugins: [glueFactory],
     logLevel: "warning",
   };
   const alias = (platform) => ({

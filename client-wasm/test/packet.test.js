@@ -23,6 +23,12 @@ const NOW = new Date("2027-01-01T00:00:00Z");
 const KIB = 1024;
 const { subtle } = globalThis.crypto;
 
+function takenAway() {
+  const view = new Uint8Array(16);
+  structuredClone(view.buffer, { transfer: [view.buffer] });
+  return view;
+}
+
 async function failure(promise) {
   const error = await promise.then(
     () => assert.fail("it did not fail"),
@@ -122,6 +128,32 @@ test("a packet has a buffer of its own, and no two are alike", async () => {
   }
 });
 
+test("salt and associated data are those of the call, whatever happens to them then", async () => {
+  for (const length of [10, 100 * KIB]) {
+    const [salt, aad] = [bytes(16), bytes(5)];
+    const encrypting = encryptPacket(bytes(length), recipient, { salt, aad });
+    salt.fill(0);
+    structuredClone(aad.buffer, { transfer: [aad.buffer] });
+    const options = { salt: bytes(16), aad: bytes(5) };
+    assert.deepEqual(await decryptPacket(await encrypting, key, options), bytes(length));
+  }
+});
+
+test("a packet that is taken away meanwhile does not open", async () => {
+  for (const length of [10, 100 * KIB]) {
+    for (let turns = 0; turns < 12; turns++) {
+      const packet = await encryptPacket(bytes(length), recipient);
+      const opening = decryptPacket(packet, key).then(
+        (content) => content.length === length,
+        (error) => error.code,
+      );
+      for (let i = 0; i < turns; i++) await undefined;
+      structuredClone(packet.buffer, { transfer: [packet.buffer] });
+      assert.ok([true, "packet.decryption_failed", "packet.splitter_missing"].includes(await opening), `${turns}`);
+    }
+  }
+});
+
 test("the input is not touched", async () => {
   const content = bytes(100 * KIB);
   await encryptPacket(content, recipient);
@@ -133,9 +165,32 @@ describe("input that cannot be encrypted", () => {
     for (const input of [undefined, null, 5, {}, [1, 2], new Uint16Array(4), new DataView(new ArrayBuffer(4))]) {
       assert.equal(await code(encryptPacket(input, recipient)), "input.type");
     }
-    for (const options of [{ salt: "text" }, { aad: [1] }, { salt: null }]) {
-      assert.equal(await code(encryptPacket("x", recipient, options)), "input.type");
+    for (const [tag, buffer] of [
+      ["Uint8Array", new ArrayBuffer(4)],
+      ["Uint8Array", undefined],
+    ]) {
+      const imitation = { [Symbol.toStringTag]: tag, length: 4, buffer };
+      assert.equal(await code(encryptPacket(imitation, recipient)), "input.type");
     }
+    const packet = await encryptPacket("x", recipient);
+    for (const options of [{ salt: "text" }, { aad: [1] }, { salt: null }, { aad: takenAway() }, null, 5]) {
+      assert.equal(await code(encryptPacket("x", recipient, options)), "input.type");
+      assert.equal(await code(decryptPacket(packet, key, options)), "input.type");
+    }
+  });
+
+  test("bytes that were taken away before", async () => {
+    for (const data of [takenAway(), takenAway().buffer]) {
+      assert.equal(await code(encryptPacket(data, recipient)), "input.type");
+      assert.equal(await code(decryptPacket(data, key)), "input.type");
+    }
+  });
+
+  test("text with half a character in it", async () => {
+    for (const text of ["a\ud800b", "\udc00", "\ud83d"]) {
+      assert.equal(await code(encryptPacket(text, recipient)), "input.type");
+    }
+    assert.equal((await decryptPacket(await encryptPacket("\u{1f600}", recipient), key)).length, 4);
   });
 
   test("nothing", async () => {
@@ -257,6 +312,8 @@ describe("packets that do not open", () => {
       undefined,
       null,
       {},
+      { type: "private", algorithm: key.algorithm },
+      { type: "private", algorithm: key.algorithm, usages: ["decrypt"] },
       recipients.rsa2048.private_key_pkcs8_pem,
       aes,
       sha1,

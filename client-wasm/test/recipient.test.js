@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { runInNewContext } from "node:vm";
 import { KunjiError, parseRecipient, Recipient } from "@kunji/client";
 import { certificates } from "./support/vectors.js";
 
@@ -92,6 +93,15 @@ test("without a good anchor nothing is trusted", async () => {
   assert.equal(await code([certificates.root, "no certificate"]), "anchors.malformed");
 });
 
+test("options are those of the call, of whichever realm they are", async () => {
+  const anchors = runInNewContext("[root]", { root: certificates.root });
+  const now = runInNewContext("new Date(time)", { time: NOW.getTime() });
+  const parsing = parseRecipient(certificates.base + certificates.module, { anchors, now });
+  anchors[0] = 5;
+  now.setTime(Number.NaN);
+  assert.equal((await parsing).pem, certificates.base);
+});
+
 test("values of other types are refused", async () => {
   const anchors = [certificates.root];
   for (const [pem, options] of [
@@ -101,7 +111,10 @@ test("values of other types are refused", async () => {
     [certificates.base, {}],
     [certificates.base, { anchors: certificates.root }],
     [certificates.base, { anchors: [1] }],
+    // A sparse array.
+    [certificates.base, { anchors: Object.assign(new Array(2), anchors) }],
     [certificates.base, { anchors, now: 5 }],
+    [certificates.base, { anchors, now: { [Symbol.toStringTag]: "Date", getTime: () => 0 } }],
     [certificates.base, { anchors, now: new Date("never") }],
   ]) {
     assert.equal((await failure(parseRecipient(pem, options))).code, "input.type");

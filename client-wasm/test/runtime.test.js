@@ -34,6 +34,55 @@ describe("after a trap", () => {
   });
 });
 
+describe("calls at the same time as one that traps succeed", () => {
+  const kunji = require(join(testing, "node.cjs"));
+  const options = { anchors: [pem], now };
+  const content = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
+  const trap = () =>
+    kunji.withBindings((bindings) => bindings.seal({ length: 2 ** 32 - 1 }, pem, pem, false)).catch((error) => error);
+  let recipient;
+  let key;
+
+  before(async () => {
+    recipient = await kunji.parseRecipient(pem, options);
+    const der = Buffer.from(privateKeyPem.replaceAll(/-----.*?-----|\s/g, ""), "base64");
+    key = await crypto.subtle.importKey("pkcs8", der, { name: "RSA-OAEP", hash: "SHA-256" }, false, ["decrypt"]);
+  });
+
+  const calls = {
+    "parsing a certificate": async () => {
+      assert.equal((await kunji.parseRecipient(pem, options)).thumbprint, recipient.thumbprint);
+    },
+    "refusing one": async () => {
+      const error = await kunji.parseRecipient("junk", options).catch((error) => error);
+      assert.equal(error.code, "pem.missing");
+      assert.match(error.message, /^[ -~]+$/);
+    },
+    "a small packet": () => roundTrip(content.subarray(0, 100)),
+    "a large packet": () => roundTrip(content),
+    "a packet with salt": () => roundTrip(content, { salt: content.subarray(0, 16), aad: content.subarray(0, 5) }),
+  };
+
+  async function roundTrip(data, layout) {
+    const packet = await kunji.encryptPacket(data, recipient, layout);
+    assert.deepEqual(await kunji.decryptPacket(packet, key, layout), data);
+  }
+
+  for (const [name, call] of Object.entries(calls)) {
+    test(name, async () => {
+      for (let turns = 0; turns < 14; turns++) {
+        const trapping = [trap()];
+        const first = call();
+        for (let i = 0; i < turns; i++) await undefined;
+        trapping.push(trap());
+        const [failures] = await Promise.all([Promise.all(trapping), first, call(), call(), trap(), call()]);
+        for (const failure of failures) assert.equal(failure.code, "runtime.failed");
+      }
+      await call();
+    });
+  }
+});
+
 test("without its file the package says what is missing, and recovers once it is there", async () => {
   const directory = await mkdtemp(join(tmpdir(), "kunji-"));
   await cp(join(pkg, "node.cjs"), join(directory, "node.cjs"));

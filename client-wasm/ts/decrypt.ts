@@ -2,7 +2,7 @@ import type { BinaryInput, DecryptOptions } from "#api";
 import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 import type { Span } from "./host.ts";
-import { binaryOf, optionalBytes } from "./input.ts";
+import { binaryOf, layoutWith, remaining } from "./input.ts";
 import { unwrapKey, unwrapRaw, usableKey } from "./unwrap.ts";
 import { withBindings } from "./wasm.ts";
 
@@ -11,9 +11,7 @@ export async function decryptPacket(
   privateKey: CryptoKey,
   options: DecryptOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const salt = optionalBytes("options.salt", options.salt);
-  const aad = optionalBytes("options.aad", options.aad);
-  return await open(packet, privateKey, { registration: false, salt, aad }, hostEnvironment());
+  return await open(packet, privateKey, layoutWith(options), hostEnvironment());
 }
 
 export async function decryptRegistrationPacket(
@@ -42,10 +40,10 @@ export async function open(
   const { registration, salt, aad } = layout;
   // All that can be told from public bytes is told before the key is used.
   const frame = await withBindings((bindings) => {
-    const head = bytes.subarray(0, bindings.headBytes());
+    const head = remaining(bytes).subarray(0, bindings.headBytes());
     return bindings.readFrame(head, BigInt(bytes.length), modulusLength, registration, salt, aad, splitter);
   });
-  const part = ({ start, end }: Span) => bytes.subarray(start, end);
+  const part = ({ start, end }: Span) => remaining(bytes).subarray(start, end);
   const nonce = frame.nonce ? part(frame.nonce) : (salt ?? new Uint8Array());
   const additionalData = frame.aad ? part(frame.aad) : (aad ?? new Uint8Array());
   const text = part(frame.text);
@@ -58,7 +56,7 @@ export async function open(
     const dataKey = await unwrapRaw(subtle, privateKey, part(frame.wrappedKey));
     try {
       return await withBindings((bindings) =>
-        bindings.open(bytes, dataKey, modulusLength, registration, salt, aad, splitter),
+        bindings.open(remaining(bytes), dataKey, modulusLength, registration, salt, aad, splitter),
       );
     } finally {
       dataKey.fill(0);

@@ -1,7 +1,7 @@
 import type { EncryptOptions, Input } from "#api";
 import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
-import { bytesOf, optionalBytes } from "./input.ts";
+import { bytesOf, layoutWith, remaining } from "./input.ts";
 import { certificateOf, type Recipient } from "./recipient.ts";
 import { withBindings } from "./wasm.ts";
 
@@ -14,9 +14,7 @@ export async function encryptPacket(
   recipient: Recipient,
   options: EncryptOptions = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const salt = optionalBytes("options.salt", options.salt);
-  const aad = optionalBytes("options.aad", options.aad);
-  return await seal(data, recipient, { registration: false, salt, aad }, hostEnvironment());
+  return await seal(data, recipient, layoutWith(options), hostEnvironment());
 }
 
 export async function encryptRegistrationPacket(data: Input, recipient: Recipient): Promise<Uint8Array<ArrayBuffer>> {
@@ -40,10 +38,8 @@ export async function seal(
       return await sealByWebCrypto(content, certificate, random, layout, environment, subtle);
     }
     const { registration, salt, aad } = layout;
-    // Bytes that were transferred away since the call have the length 0 and cannot even be read.
-    const whole = content.length === 0 ? new Uint8Array() : content;
     return await withBindings((bindings) =>
-      bindings.seal(whole, certificate, random, registration, salt, aad, environment.splitter),
+      bindings.seal(remaining(content), certificate, random, registration, salt, aad, environment.splitter),
     );
   } finally {
     random.fill(0);

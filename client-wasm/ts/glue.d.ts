@@ -4,44 +4,51 @@ import type { CheckedCertificate, ContentInputs, Frame, Surroundings } from "./h
 
 type Bytes = Uint8Array | undefined;
 
-export function checkRecipient(pem: string, anchors: readonly string[], now: bigint): CheckedCertificate;
-export function contentInputs(random: Uint8Array, registration: boolean, salt: Bytes, aad: Bytes): ContentInputs;
-export function surroundings(
-  contentLength: bigint,
-  certificate: Uint8Array,
-  random: Uint8Array,
-  registration: boolean,
-  salt: Bytes,
-  aad: Bytes,
-  splitter: Bytes,
-): Surroundings;
-export function seal(
-  content: Uint8Array,
-  certificate: Uint8Array,
-  random: Uint8Array,
-  registration: boolean,
-  salt: Bytes,
-  aad: Bytes,
-  splitter: Bytes,
-): Uint8Array<ArrayBuffer>;
-export function headBytes(): number;
-export function readFrame(
-  head: Uint8Array,
-  totalLength: bigint,
-  modulusLength: number,
-  registration: boolean,
-  salt: Bytes,
-  aad: Bytes,
-  splitter: Bytes,
-): Frame;
-export function open(
-  packet: Uint8Array,
-  dataKey: Uint8Array,
-  modulusLength: number,
-  registration: boolean,
-  salt: Bytes,
-  aad: Bytes,
-  splitter: Bytes,
-): Uint8Array<ArrayBuffer>;
+export interface Bindings {
+  checkRecipient(pem: string, anchors: readonly string[], now: bigint): CheckedCertificate;
+  contentInputs(random: Uint8Array, registration: boolean, salt: Bytes, aad: Bytes): ContentInputs;
+  surroundings(
+    contentLength: bigint,
+    certificate: Uint8Array,
+    random: Uint8Array,
+    registration: boolean,
+    salt: Bytes,
+    aad: Bytes,
+    splitter: Bytes,
+  ): Surroundings;
+  seal(
+    content: Uint8Array,
+    certificate: Uint8Array,
+    random: Uint8Array,
+    registration: boolean,
+    salt: Bytes,
+    aad: Bytes,
+    splitter: Bytes,
+  ): Uint8Array<ArrayBuffer>;
+  headBytes(): number;
+  readFrame(
+    head: Uint8Array,
+    totalLength: bigint,
+    modulusLength: number,
+    registration: boolean,
+    salt: Bytes,
+    aad: Bytes,
+    splitter: Bytes,
+  ): Frame;
+  open(
+    packet: Uint8Array,
+    dataKey: Uint8Array,
+    modulusLength: number,
+    registration: boolean,
+    salt: Bytes,
+    aad: Bytes,
+    splitter: Bytes,
+  ): Uint8Array<ArrayBuffer>;
+}
 
-export function __wbg_set_wasm(exports: WebAssembly.Exports): void;
+/** What an instance imports, and its bindings: state of that instance only. */
+export interface Glue extends Bindings {
+  __wbg_set_wasm(exports: WebAssembly.Exports): void;
+}
+
+export function newGlue(): Glue;

@@ -48,15 +48,26 @@ export async function checkAt(pem: string, anchors: readonly string[], now: Date
   return recipient;
 }
 
-/** The options, if they are what they should be. */
+/** A copy of the options, if they are what they should be. */
 export function checkedOptions(options: RecipientOptions): RecipientOptions {
-  const anchors: unknown = options?.anchors;
-  if (!Array.isArray(anchors) || !anchors.every((anchor) => typeof anchor === "string")) {
+  const given: unknown = options?.anchors;
+  // Array.from makes undefined out of what a sparse array lacks.
+  const anchors: unknown[] = Array.isArray(given) ? Array.from(given) : [undefined];
+  if (!anchors.every((anchor) => typeof anchor === "string")) {
     throw wrongType("options.anchors", "an array of PEM strings");
   }
   const { now } = options;
-  if (now !== undefined && !(now instanceof Date && Number.isFinite(now.getTime()))) {
-    throw wrongType("options.now", "a valid Date");
+  return { anchors, now: now === undefined ? undefined : new Date(instantOf(now)) };
+}
+
+function instantOf(now: Date): number {
+  let milliseconds = Number.NaN;
+  try {
+    // By the method, since a frame has a constructor of its own.
+    milliseconds = Date.prototype.getTime.call(now);
+  } catch {
+    // It is no Date.
   }
-  return { anchors, now };
+  if (!Number.isFinite(milliseconds)) throw wrongType("options.now", "a valid Date");
+  return milliseconds;
 }

@@ -1,6 +1,7 @@
 // Unwrapping data keys with an RSA-OAEP private key of WebCrypto.
 
 import { KunjiError } from "./errors.ts";
+import { isTagged } from "./input.ts";
 
 const DATA_KEY_BITS = 256;
 const MODULUS_LENGTHS = [2048, 3072, 4096];
@@ -12,10 +13,12 @@ export function usableKey(key: CryptoKey): number {
   const algorithm = key?.algorithm as Partial<RsaHashedKeyAlgorithm> | undefined;
   const modulusLength = algorithm?.modulusLength ?? 0;
   const isUsable =
-    key?.type === "private" &&
+    isTagged(key, "CryptoKey") &&
+    key.type === "private" &&
     algorithm?.name === OAEP.name &&
     algorithm.hash?.name === "SHA-256" &&
     MODULUS_LENGTHS.includes(modulusLength) &&
+    Array.isArray(key.usages) &&
     (key.usages.includes("unwrapKey") || key.usages.includes("decrypt"));
   if (!isUsable) {
     throw new KunjiError(

@@ -1,31 +1,39 @@
 // The one instance of the WebAssembly module: loaded by the first call, given up after a trap.
 
-import * as glue from "#glue";
+import { type Bindings, newGlue } from "#glue";
 import { compileModule } from "#platform";
 import { KunjiError } from "./errors.ts";
-
-export type Bindings = Omit<typeof glue, "__wbg_set_wasm">;
 
 interface Exports extends WebAssembly.Exports {
   readonly memory: WebAssembly.Memory;
   readonly __wbindgen_start: () => void;
 }
 
+interface Instance {
+  readonly bindings: Bindings;
+  readonly memory: WebAssembly.Memory;
+  isGivenUp: boolean;
+}
+
 let compiled: Promise<WebAssembly.Module> | undefined;
-let started: Promise<Exports> | undefined;
+let current: Promise<Instance> | undefined;
 
 /**
  * Runs `use` on an instance that is fit for use. Calls keep nothing in it for one another.
  *
- * A trap, such as a panic, leaves an instance in an unknown state: it is wiped and the next call gets a new one.
+ * `use` gets nothing into the instance but bytes that are there and texts: a trap, such as a panic or a lack of memory,
+ * leaves an instance in an unknown state, and so does an exception on the way into it. Then it is wiped and the next
+ * call gets a new one.
  */
 export async function withBindings<T>(use: (bindings: Bindings) => T): Promise<T> {
-  const exports = await instance();
+  let instance = await currentInstance();
+  // Another call may have trapped between the two; nothing can from here on.
+  while (instance.isGivenUp) instance = await currentInstance();
   try {
-    return use(glue);
+    return use(instance.bindings);
   } catch (error) {
     if (error instanceof KunjiError) throw error;
-    discard(exports);
+    giveUp(instance);
     throw new KunjiError(
       "runtime.failed",
       "the WebAssembly code stopped",
@@ -37,33 +45,35 @@ export async function withBindings<T>(use: (bindings: Bindings) => T): Promise<T
 
 /** What lies in the instance's memory, for the tests. */
 export async function memoryOf(): Promise<Uint8Array> {
-  return new Uint8Array((await instance()).memory.buffer);
+  return new Uint8Array((await currentInstance()).memory.buffer);
 }
 
 /** Loads ahead of the first use. */
 export async function preload(): Promise<void> {
-  await instance();
+  await currentInstance();
 }
 
-function instance(): Promise<Exports> {
-  started ??= start().catch((error: unknown) => {
-    started = undefined;
+function currentInstance(): Promise<Instance> {
+  current ??= start().catch((error: unknown) => {
+    current = undefined;
     throw error;
   });
-  return started;
+  return current;
 }
 
-async function start(): Promise<Exports> {
+async function start(): Promise<Instance> {
   compiled ??= compile().catch((error: unknown) => {
     // A later call may find the network back.
     compiled = undefined;
     throw error;
   });
   const module = await compiled;
-  const { exports } = await WebAssembly.instantiate(module, { "./kunji_bg.js": { ...glue } });
+  const glue = newGlue();
+  const instance = await WebAssembly.instantiate(module, { "./kunji_bg.js": { ...glue } });
+  const exports = instance.exports as Exports;
   glue.__wbg_set_wasm(exports);
-  (exports as Exports).__wbindgen_start();
-  return exports as Exports;
+  exports.__wbindgen_start();
+  return { bindings: glue, memory: exports.memory, isGivenUp: false };
 }
 
 async function compile(): Promise<WebAssembly.Module> {
@@ -77,9 +87,11 @@ async function compile(): Promise<WebAssembly.Module> {
   return await compileModule();
 }
 
-function discard({ memory }: Exports): void {
-  started = undefined;
-  new Uint8Array(memory.buffer).fill(0);
-  // Growing by nothing detaches the old buffer, so that no view on it is taken for one on the next instance's.
-  memory.grow(0);
+/** The instance is the current one: no other is handed out. */
+function giveUp(instance: Instance): void {
+  instance.isGivenUp = true;
+  current = undefined;
+  new Uint8Array(instance.memory.buffer).fill(0);
+  // Growing by nothing detaches the buffer: who still holds a view sees nothing.
+  instance.memory.grow(0);
 }
