@@ -15,3 +15,5 @@ pub mod recipient;
 #[cfg(target_arch = "wasm32")]
 mod runtime;
 pub mod seal;
+#[cfg(target_arch = "wasm32")]
+pub mod stack;

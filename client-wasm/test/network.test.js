@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
-import { after, before, describe, test } from "node:test";
+import { Readable } from "node:stream";
+import { after, before, describe, mock, test } from "node:test";
 import { fetchRecipient, KunjiError, Recipient } from "@kunji/client";
 import { certificates } from "./support/vectors.js";
 
@@ -77,11 +78,11 @@ describe("a certificate is read", () => {
   test("by the fetch that is given", async () => {
     const calls = [];
     const fetch = async (url, init) => {
-      calls.push([url, init.credentials]);
+      calls.push([url, init.credentials, init.cache]);
       return new Response(KUNJI);
     };
     await fetchRecipient("https://example.org/certificate", { ...options, fetch });
-    assert.deepEqual(calls, [["https://example.org/certificate", "omit"]]);
+    assert.deepEqual(calls, [["https://example.org/certificate", "omit", "no-cache"]]);
   });
 
   test("and checked", async () => {
@@ -93,7 +94,15 @@ describe("a certificate is read", () => {
 });
 
 describe("a wrong clock", () => {
-  const fetchAt = (now) => failure(fetchRecipient(address, { anchors: [root], now: new Date(now) }));
+  const SERVER_TIME = { date: "Thu, 15 Jan 2026 12:00:00 GMT" };
+  const fetchAt = async (now) => {
+    mock.timers.enable({ apis: ["Date"], now: new Date(now) });
+    try {
+      return await failure(fetchRecipient(address, { anchors: [root] }));
+    } finally {
+      mock.timers.reset();
+    }
+  };
 
   test("is told, by the server's", async () => {
     answerWith(KUNJI, { date: "Thu, 15 Jan 2026 12:00:00 GMT" });
@@ -116,8 +125,23 @@ describe("a wrong clock", () => {
   test("is not blamed where the server says no time, or none that is one", async () => {
     answerWith(KUNJI);
     assert.equal((await fetchAt("2046-01-01T00:00:00Z")).code, "recipient.expired");
-    answerWith(KUNJI, { date: "soon" });
+    for (const date of ["soon", "2026", "2026-01-15T12:00:00Z", "Fri, 15 Jan 2026 12:00:00 GMT", "2026-01-15"]) {
+      answerWith(KUNJI, { date });
+      assert.equal((await fetchAt("2046-01-01T00:00:00Z")).code, "recipient.expired", date);
+    }
+  });
+
+  test("is not blamed for an answer that waited in a cache", async () => {
+    answerWith(KUNJI, { ...SERVER_TIME, age: "500000000" });
     assert.equal((await fetchAt("2046-01-01T00:00:00Z")).code, "recipient.expired");
+    answerWith(KUNJI, { ...SERVER_TIME, age: "0" });
+    assert.equal((await fetchAt("2046-01-01T00:00:00Z")).code, "recipient.clock");
+  });
+
+  test("is not blamed where the caller said the time", async () => {
+    answerWith(KUNJI, SERVER_TIME);
+    const call = fetchRecipient(address, { anchors: [root], now: new Date("2046-01-01T00:00:00Z") });
+    assert.equal((await failure(call)).code, "recipient.expired");
   });
 
   test("is not blamed for a certificate that is refused for another reason", async () => {
@@ -136,6 +160,12 @@ describe("an answer that is no certificate", () => {
     ["a chain that is none", JSON.stringify({ certificate: base, chain: "x" })],
     ["a chain of numbers", JSON.stringify({ certificate: base, chain: [1] })],
     ["a MOSIP error", JSON.stringify({ response: null, errors: [{ errorCode: "KER-KMS-012", message: "no" }] })],
+    ["a MOSIP error beside a certificate", JSON.stringify({ response: { certificate: base }, errors: [{}] })],
+    ["MOSIP errors of another form", JSON.stringify({ response: { certificate: base }, errors: "no" })],
+    ["no certificate before a chain", JSON.stringify({ certificate: "", chain: [base, module] })],
+    ["text before a chain", JSON.stringify({ certificate: "text", chain: [base, module] })],
+    ["two certificates for one", JSON.stringify({ certificate: base + module })],
+    ["text around a certificate", JSON.stringify({ certificate: `text\n${base}` })],
     ["too much", base.repeat(500)],
   ]) {
     test(what, async () => {
@@ -179,6 +209,35 @@ describe("a server that is away", () => {
     assert.equal((await failure(fetchRecipient(address, options))).code, "network.unreachable");
   });
 
+  test("never answers, or stops, whether fetch can be aborted or not", async () => {
+    const deaf = () => new Promise(() => {});
+    for (const [fetch, head] of [[undefined], [undefined, "-----BEGIN"], [deaf]]) {
+      mock.timers.enable({ apis: ["setTimeout"] });
+      try {
+        const asked = new Promise((resolve) => {
+          answer = (response) => {
+            if (head) response.write(head);
+            resolve();
+          };
+        });
+        const call = failure(fetchRecipient(address, { ...options, fetch }));
+        if (!fetch) await asked;
+        mock.timers.tick(29_999);
+        assert.equal(
+          await Promise.race([call, new Promise((resolve) => setImmediate(() => resolve()))]),
+          undefined,
+          "it gave up too early",
+        );
+        mock.timers.tick(1);
+        const error = await call;
+        assert.equal(error.code, "network.unreachable");
+        assert.match(error.message, /30 seconds/);
+      } finally {
+        mock.timers.reset();
+      }
+    }
+  });
+
   test("refuses", async () => {
     for (const status of [401, 404, 429, 500, 503]) {
       answerWith("{}", {}, status);
@@ -213,5 +272,50 @@ test("addresses and options of other types are refused", async () => {
   for (const url of ["/v1/certificates/A/B", "", undefined, "http://"]) {
     assert.equal((await failure(fetchRecipient(url, options))).code, "input.type");
   }
-  assert.equal((await failure(fetchRecipient(address, undefined))).code, "input.type");
+  const withPassword = address.replace("//", "//user:secret@");
+  const error = await failure(fetchRecipient(withPassword, options));
+  assert.equal(error.code, "input.type");
+  assert.doesNotMatch(error.message + error.hint + error.cause, /secret/);
+  for (const other of [undefined, null]) {
+    assert.equal((await failure(fetchRecipient(address, other))).code, "input.type");
+  }
+  for (const other of [
+    { fetch: null },
+    { fetch: 5 },
+    { signal: 5 },
+    { signal: null },
+    { signal: { aborted: false } },
+  ]) {
+    assert.equal((await failure(fetchRecipient(address, { ...options, ...other }))).code, "input.type");
+  }
+});
+
+test("a fetch that does not answer as the global one does is refused", async () => {
+  const texts = new ReadableStream({ start: (controller) => controller.enqueue("text") });
+  for (const response of [
+    undefined,
+    null,
+    5,
+    {},
+    { ok: true, headers: new Headers() },
+    { ok: true, headers: new Headers(), body: Readable.from(["x"]) },
+    new Response(texts),
+  ]) {
+    const call = fetchRecipient(address, { ...options, fetch: async () => response });
+    assert.equal((await failure(call)).code, "input.type");
+  }
+  const throwing = () => {
+    throw new Error("not now");
+  };
+  assert.equal((await failure(fetchRecipient(address, { ...options, fetch: throwing }))).code, "network.unreachable");
+});
+
+test("options are those of the call", async () => {
+  const anchors = [root];
+  const instant = new Date(now);
+  answerWith(KUNJI);
+  const call = fetchRecipient(address, { anchors, now: instant });
+  anchors[0] = 5;
+  instant.setTime(Number.NaN);
+  assert.equal((await call).pem, base);
 });

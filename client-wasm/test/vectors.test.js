@@ -19,6 +19,7 @@ const CASES = [
   ["everyGoodCaseIsMadeAgain", { byWebCrypto: true }],
   ["everyGoodCaseIsMadeAgain", { byWebCrypto: false }],
   ["nothingIsLeftInMemory", {}],
+  ["nothingIsLeftOnTheStack", {}],
 ];
 
 describe("vectors in Node", () => {

@@ -26,6 +26,8 @@ export interface Bindings {
     splitter: Bytes,
   ): Uint8Array<ArrayBuffer>;
   headBytes(): number;
+  stackStart(): number;
+  stackEnd(): number;
   readFrame(
     head: Uint8Array,
     totalLength: bigint,

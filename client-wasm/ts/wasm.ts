@@ -12,6 +12,8 @@ interface Exports extends WebAssembly.Exports {
 interface Instance {
   readonly bindings: Bindings;
   readonly memory: WebAssembly.Memory;
+  readonly stackStart: number;
+  readonly stackEnd: number;
   isGivenUp: boolean;
 }
 
@@ -40,7 +42,14 @@ export async function withBindings<T>(use: (bindings: Bindings) => T): Promise<T
       "try again with less data at a time; if it happens again, report it",
       { cause: error },
     );
+  } finally {
+    if (!instance.isGivenUp) wipeStack(instance);
   }
+}
+
+/** What a call leaves below the stack's end: parts of contents and keys. The heap wipes itself. */
+function wipeStack({ memory, stackStart, stackEnd }: Instance): void {
+  new Uint8Array(memory.buffer).fill(0, stackStart, stackEnd);
 }
 
 /** What lies in the instance's memory, for the tests. */
@@ -73,7 +82,8 @@ async function start(): Promise<Instance> {
   const exports = instance.exports as Exports;
   glue.__wbg_set_wasm(exports);
   exports.__wbindgen_start();
-  return { bindings: glue, memory: exports.memory, isGivenUp: false };
+  const [stackStart, stackEnd] = [glue.stackStart(), glue.stackEnd()];
+  return { bindings: glue, memory: exports.memory, stackStart, stackEnd, isGivenUp: false };
 }
 
 async function compile(): Promise<WebAssembly.Module> {

@@ -5,7 +5,7 @@
  * that needs it. Every failure is a {@link KunjiError}, except that an aborted `signal` rejects with its reason.
  */
 
-/** What can be encrypted. A string stands for its UTF-8 bytes. Do not change the bytes before the promise settles. */
+/** What can be encrypted. A string, which must be well-formed, stands for its UTF-8 bytes. Do not change the bytes before the promise settles. */
 export type Input = Uint8Array | ArrayBuffer | Blob | string;
 
 /** What can be opened. */
@@ -19,7 +19,7 @@ export interface RecipientOptions {
 }
 
 export interface FetchOptions extends RecipientOptions {
-  /** Aborts the request. */
+  /** Aborts the request, which is otherwise given up after 30 seconds. */
   readonly signal?: AbortSignal | undefined;
   /** Used instead of the global `fetch`. */
   readonly fetch?: typeof globalThis.fetch | undefined;
@@ -58,7 +58,8 @@ export function parseRecipient(pem: string, options: RecipientOptions): Promise<
  * Fetches a certificate with its chain, without credentials, and checks it. Takes the JSON and the PEM of Kunji's
  * `/v1/certificates/{application}/{reference}`, and the envelope of MOSIP's `getCertificate`.
  *
- * Fails as {@link parseRecipient} does, with `network.*`, or with `recipient.clock` if this machine's clock is wrong.
+ * Fails as {@link parseRecipient} does, with `network.*` (after 30 seconds at the latest), or with `recipient.clock` if this
+ * machine's clock seems wrong: the certificate is valid by the server's, and `now` was not given.
  */
 export function fetchRecipient(url: string | URL, options: FetchOptions): Promise<Recipient>;
 

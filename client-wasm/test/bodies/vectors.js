@@ -134,6 +134,21 @@ function recordedRandomness(vector) {
   return parts;
 }
 
+/** Nothing of a small packet's content is left where its blocks passed through the stack. */
+async function nothingIsLeftOnTheStack(kunji, vectors) {
+  const { certificate_pem: pem } = vectors.recipients.rsa2048;
+  const keys = await privateKeys(vectors, "decrypt");
+  const recipient = await kunji.parseRecipient(pem, { anchors: [pem], now: NOW });
+  const part = new TextEncoder().encode("SECRETPLAINTEXT");
+  for (const length of [20, 500, 5000]) {
+    const content = Uint8Array.from({ length }, (_, index) => part[index % part.length]);
+    const packet = await kunji.encryptPacket(content, recipient);
+    check(!includes(await kunji.memoryOf(), part.subarray(0, 8)), "content is left after sealing");
+    check(isSame(await kunji.decryptPacket(packet, keys.rsa2048), content), "it does not open");
+    check(!includes(await kunji.memoryOf(), part.subarray(0, 8)), "content is left after opening");
+  }
+}
+
 /** Nothing of a packet's content or key is left in the memory of the module. */
 async function nothingIsLeftInMemory(kunji, vectors) {
   const { certificate_pem: pem } = vectors.recipients.rsa2048;
@@ -163,4 +178,5 @@ export const bodies = {
   everyCaseOpensAsExpected,
   everyGoodCaseIsMadeAgain,
   nothingIsLeftInMemory,
+  nothingIsLeftOnTheStack,
 };
