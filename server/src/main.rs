@@ -16,6 +16,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Run the PKCS#11 library for a server. Servers start this themselves.
+    #[command(name = app::hsm_worker::COMMAND, hide = true)]
+    HsmWorker {
+        /// Form of log lines.
+        #[arg(long)]
+        log_format: config::LogFormat,
+        /// What is logged.
+        #[arg(long)]
+        log_filter: String,
+    },
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
     /// Serve the HTTP API until SIGTERM or SIGINT.
@@ -41,13 +51,17 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::HsmWorker { log_format, log_filter } => {
+            telemetry::begin(log_format, &log_filter)?;
+            app::hsm_worker::run()
+        }
         Command::Openapi => {
             print_document(&api::openapi_document());
             Ok(())
         }
         Command::Serve { config } => {
             let settings = config::load(config.as_deref(), environment())?;
-            telemetry::begin(&settings)?;
+            telemetry::begin(settings.log_format, &settings.log_filter)?;
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(app::serve(settings))
         }
     }

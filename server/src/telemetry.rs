@@ -4,19 +4,19 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{LogFormat, Settings};
+use crate::config::LogFormat;
 
-/// Begins to log to standard error as the settings say.
+/// Begins to log to standard error: what `filter` lets through, in this format.
 ///
 /// # Errors
 /// When the filter cannot be read or logging was begun before.
-pub fn begin(settings: &Settings) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(&settings.log_filter)?;
+pub fn begin(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal());
-    match settings.log_format {
+    match format {
         LogFormat::Json => lines.json().try_init(),
         LogFormat::Text => lines.with_target(false).try_init(),
     }

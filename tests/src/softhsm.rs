@@ -24,7 +24,9 @@ use cryptoki::{
     session::Session,
     slot::Slot,
 };
-use kunji_server::adapters::pkcs11::{OpenError, Pkcs11KeyStore, Pkcs11Settings};
+use kunji_server::adapters::pkcs11::{
+    Isolation, OpenError, PinSource, Pkcs11KeyStore, Pkcs11Settings, WorkerProgram,
+};
 use secrecy::SecretString;
 
 /// User PIN of every token made here.
@@ -84,7 +86,8 @@ impl Token {
         Pkcs11Settings {
             module: module(),
             token_label: self.label.clone(),
-            pin: SecretString::from(PIN),
+            pin: PinSource::fixed(SecretString::from(PIN)),
+            isolation: Isolation::None,
             workers: 2,
             queue: 1024,
             deadline: Duration::from_mins(1),
@@ -96,8 +99,8 @@ impl Token {
     ///
     /// # Errors
     /// As [`Pkcs11KeyStore::open`].
-    pub fn open(&self) -> Result<Pkcs11KeyStore, OpenError> {
-        Pkcs11KeyStore::open(self.settings())
+    pub async fn open(&self) -> Result<Pkcs11KeyStore, OpenError> {
+        Pkcs11KeyStore::open(self.settings()).await
     }
 
     /// The token without an adapter in front of it, over the library instance that `_store` has initialised.
@@ -114,6 +117,12 @@ impl Token {
         let session = library.open_rw_session(slot).unwrap();
         RawToken { library, slot, session }
     }
+}
+
+/// The library in a process of its own, the worker of the program under test.
+pub fn isolated() -> Isolation {
+    let arguments = ["hsm-worker", "--log-format", "text", "--log-filter", "warn"].map(Into::into).to_vec();
+    Isolation::Process(WorkerProgram { path: crate::site::program(), arguments })
 }
 
 /// A token by the bare library.

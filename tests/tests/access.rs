@@ -358,7 +358,7 @@ async fn a_token_ends_on_time() {
         repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
-        token: Arc::new(token.open().unwrap()),
+        token: Arc::new(token.open().await.unwrap()),
     };
     let running = app::start(&settings, ports).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -17,7 +17,7 @@ use cryptoki::{
 };
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use kunji_server::{
-    adapters::pkcs11::{OpenError, Pkcs11KeyStore, Pkcs11Settings, WrappingRoute},
+    adapters::pkcs11::{OpenError, PinSource, Pkcs11KeyStore, Pkcs11Settings, WrappingRoute},
     domain::key::TokenKeyId,
     ports::key_store::{KekStore as _, KeyStore as _, KeyStoreError, TokenSigner as _},
 };
@@ -37,28 +37,35 @@ fn token() -> Token {
     token.expect("more tests than tokens: make more in TOKENS")
 }
 
-fn open(settings: impl FnOnce(&mut Pkcs11Settings)) -> (Token, Arc<Pkcs11KeyStore>) {
+async fn open(settings: impl FnOnce(&mut Pkcs11Settings)) -> (Token, Arc<Pkcs11KeyStore>) {
     let token = token();
     let mut chosen = token.settings();
     settings(&mut chosen);
-    let store = Pkcs11KeyStore::open(chosen).unwrap();
+    let store = Pkcs11KeyStore::open(chosen).await.unwrap();
     (token, Arc::new(store))
 }
 
 mod by_aes_gcm {
-    kunji_tests::key_store_contract!(super::open(|_| ()));
+    kunji_tests::key_store_contract!(super::open(|_| ()).await);
 }
 
 mod by_aes_cbc_and_hmac {
     use super::{WrappingRoute, open};
 
-    kunji_tests::key_store_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
+    kunji_tests::key_store_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
         ids_name_one_key, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served);
+}
+
+/// The library in a process of its own.
+mod in_a_child {
+    kunji_tests::key_store_contract!(
+        super::open(|settings| settings.isolation = kunji_tests::softhsm::isolated()).await
+    );
 }
 
 #[tokio::test]
 async fn private_keys_only_sign_and_never_leave() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let id = fresh_id();
     store.generate_signing_pair(id, "ROOT", ModulusLength::Rsa2048).await.unwrap();
     let session = token.raw(&store).session;
@@ -89,7 +96,7 @@ async fn private_keys_only_sign_and_never_leave() {
 
 #[tokio::test]
 async fn keks_only_encrypt_and_never_leave() {
-    let (token, store) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
+    let (token, store) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
     let id = fresh_id();
     store.generate_kek(id, "REGISTRATION KEK 1").await.unwrap();
     let session = token.raw(&store).session;
@@ -123,8 +130,8 @@ async fn keks_only_encrypt_and_never_leave() {
 
 #[tokio::test]
 async fn secrets_open_by_the_route_that_sealed_them() {
-    let (token, cbc) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac));
-    let gcm = token.open().unwrap();
+    let (token, cbc) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
+    let gcm = token.open().await.unwrap();
     let (with_mac, without_mac) = (fresh_id(), fresh_id());
     cbc.generate_kek(with_mac, "kek").await.unwrap();
     gcm.generate_kek(without_mac, "kek").await.unwrap();
@@ -143,7 +150,7 @@ async fn secrets_open_by_the_route_that_sealed_them() {
 
 #[tokio::test]
 async fn several_objects_with_one_id_are_not_used() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let (pair, kek) = (fresh_id(), fresh_id());
     let session = token.raw(&store).session;
     for _ in 0..2 {
@@ -161,7 +168,7 @@ async fn several_objects_with_one_id_are_not_used() {
 
 #[tokio::test]
 async fn half_a_pair_is_no_pair() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let session = token.raw(&store).session;
     for lost in [ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
         let id = fresh_id();
@@ -175,7 +182,7 @@ async fn half_a_pair_is_no_pair() {
 
 #[tokio::test]
 async fn halves_of_different_pairs_are_no_pair() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let session = token.raw(&store).session;
     let id = fresh_id();
     store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
@@ -189,7 +196,7 @@ async fn halves_of_different_pairs_are_no_pair() {
 
 #[tokio::test]
 async fn a_key_deleted_by_others_is_not_found() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let (kept, deleted) = (fresh_id(), fresh_id());
     for id in [kept, deleted] {
         store.generate_kek(id, "kek").await.unwrap();
@@ -204,8 +211,8 @@ async fn a_key_deleted_by_others_is_not_found() {
 
 #[tokio::test]
 async fn stores_on_one_token_share_its_keys() {
-    let (token, one) = open(|_| ());
-    let other = token.open().unwrap();
+    let (token, one) = open(|_| ()).await;
+    let other = token.open().await.unwrap();
     let (pair, kek) = (fresh_id(), fresh_id());
     let spki = one.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
     assert_eq!(other.find_signing_pair(pair).await.unwrap(), Some(spki.clone()));
@@ -218,7 +225,7 @@ async fn stores_on_one_token_share_its_keys() {
 
 #[tokio::test]
 async fn stores_on_different_tokens_do_not_share_keys() {
-    let ((_a, one), (_b, other)) = (open(|_| ()), open(|_| ()));
+    let ((_a, one), (_b, other)) = (open(|_| ()).await, open(|_| ()).await);
     let id = fresh_id();
     one.generate_kek(id, "kek").await.unwrap();
     assert!(one.has_kek(id).await.unwrap());
@@ -228,7 +235,7 @@ async fn stores_on_different_tokens_do_not_share_keys() {
 /// Each operation is the first one after the fault, with handles cached before it.
 #[tokio::test]
 async fn every_operation_survives_a_logout_and_the_loss_of_all_sessions() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let (pair, kek) = (fresh_id(), fresh_id());
     let spki = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
     store.generate_kek(kek, "kek").await.unwrap();
@@ -269,7 +276,7 @@ async fn every_operation_survives_a_logout_and_the_loss_of_all_sessions() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn callers_do_not_notice_a_logout_among_them() {
-    let (token, store) = open(|settings| settings.workers = 4);
+    let (token, store) = open(|settings| settings.workers = 4).await;
     let pair = fresh_id();
     let spki = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
     let raw = token.raw(&store);
@@ -293,7 +300,7 @@ async fn callers_do_not_notice_a_logout_among_them() {
 
 #[tokio::test]
 async fn a_full_queue_refuses() {
-    let (_token, store) = open(|settings| (settings.workers, settings.queue) = (1, 1));
+    let (_token, store) = open(|settings| (settings.workers, settings.queue) = (1, 1)).await;
     let pair = fresh_id();
     store.generate_signing_pair(pair, "pair", ModulusLength::Rsa4096).await.unwrap();
     let answers = join_all((0..64).map(|_| store.sign_digest(pair, [7; 32]))).await;
@@ -306,9 +313,11 @@ async fn a_full_queue_refuses() {
 
 #[tokio::test]
 async fn callers_wait_no_longer_than_the_deadline() {
-    let (_token, store) = open(|settings| settings.deadline = Duration::from_millis(1));
+    let (_token, store) = open(|settings| settings.deadline = Duration::ZERO).await;
+    let pair = fresh_id();
+    store.generate_signing_pair(pair, "slow", ModulusLength::Rsa4096).await.unwrap();
     let begun = Instant::now();
-    let answer = store.generate_signing_pair(fresh_id(), "slow", ModulusLength::Rsa4096).await;
+    let answer = store.sign_digest(pair, [7; 32]).await;
     assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
@@ -316,11 +325,12 @@ async fn callers_wait_no_longer_than_the_deadline() {
 #[tokio::test]
 async fn a_wrong_pin_is_tried_once() {
     let token = token();
-    let wrong = Pkcs11Settings { pin: SecretString::from("wrong-pin-9999"), ..token.settings() };
-    let refused = Pkcs11KeyStore::open(wrong).unwrap_err();
+    let wrong =
+        Pkcs11Settings { pin: PinSource::fixed(SecretString::from("wrong-pin-9999")), ..token.settings() };
+    let refused = Pkcs11KeyStore::open(wrong).await.unwrap_err();
     assert!(matches!(refused, OpenError::PinRefused(_)), "{refused:?}");
     assert!(!format!("{refused} {refused:?}").contains("wrong-pin"));
-    let store = token.open().unwrap();
+    let store = token.open().await.unwrap();
     let raw = token.raw(&store);
     assert!(!raw.library.get_token_info(raw.slot).unwrap().user_pin_locked());
     store.check_health().await.unwrap();
@@ -328,7 +338,7 @@ async fn a_wrong_pin_is_tried_once() {
 
 #[tokio::test]
 async fn a_pin_refused_once_is_not_tried_again() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let (other, pair) = (SecretString::from("another-pin-5555"), fresh_id());
     store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
     let raw = token.raw(&store).session;
@@ -349,22 +359,44 @@ async fn a_pin_refused_once_is_not_tried_again() {
     refused().await;
 }
 
-#[test]
-fn what_cannot_be_opened_is_named() {
+#[tokio::test]
+async fn a_changed_pin_is_taken_without_a_restart() {
+    let (old, new) = (SecretString::from(PIN), SecretString::from("another-pin-5555"));
+    let file = Arc::new(Mutex::new(old.clone()));
+    let source = Arc::clone(&file);
+    let (token, store) =
+        open(move |settings| settings.pin = PinSource::new(move || Ok(source.lock().unwrap().clone()))).await;
+    let pair = fresh_id();
+    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    let raw = token.raw(&store).session;
+    raw.set_pin(&old, &new).unwrap();
+    raw.logout().unwrap();
+    store.sign_digest(pair, [7; 32]).await.unwrap_err();
+
+    *file.lock().unwrap() = new;
+    let begun = Instant::now();
+    while store.sign_digest(pair, [7; 32]).await.is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the new PIN was not tried");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_is_named() {
     let token = token();
     let unknown = Pkcs11Settings { token_label: "no such token".to_owned(), ..token.settings() };
-    let error = Pkcs11KeyStore::open(unknown).unwrap_err();
+    let error = Pkcs11KeyStore::open(unknown).await.unwrap_err();
     assert!(matches!(&error, OpenError::TokenNotUnique { matching: 0, present: 1.., .. }), "{error:?}");
     let missing = Pkcs11Settings { module: "/no/such/library.so".into(), ..token.settings() };
-    let error = Pkcs11KeyStore::open(missing).unwrap_err();
+    let error = Pkcs11KeyStore::open(missing).await.unwrap_err();
     assert!(error.to_string().contains("/no/such/library.so"), "{error}");
     let no_pkcs11 = Pkcs11Settings { module: "libm.so.6".into(), ..token.settings() };
-    assert!(matches!(Pkcs11KeyStore::open(no_pkcs11), Err(OpenError::Library { .. })));
+    assert!(matches!(Pkcs11KeyStore::open(no_pkcs11).await, Err(OpenError::Library { .. })));
 }
 
 #[tokio::test]
 async fn debug_shows_no_pin() {
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     assert!(!format!("{:?}", token.settings()).contains(PIN));
     let shown = format!("{store:?}");
     assert!(shown.contains(&token.label) && !shown.contains(PIN), "{shown}");
@@ -375,7 +407,7 @@ async fn debug_shows_no_pin() {
 #[ignore = "a measurement"]
 async fn signing_rate() {
     const SIGNATURES: u32 = 4_000;
-    let (token, store) = open(|_| ());
+    let (token, store) = open(|_| ()).await;
     let pair = fresh_id();
     store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
     let session = token.raw(&store).session;

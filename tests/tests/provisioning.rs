@@ -103,7 +103,7 @@ async fn first_starts() {
 /// First starts are killed at their first call to token or database, at their second, and so on, until one lives
 /// long enough to end; after each, the next start brings everything into the one right state.
 async fn killed_anywhere(token: Token) {
-    let store: Arc<dyn KeyStore> = Arc::new(token.open().unwrap());
+    let store: Arc<dyn KeyStore> = Arc::new(token.open().await.unwrap());
     let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
     for calls in 0.. {
         let world = World::over(Arc::clone(&store)).await;
@@ -134,7 +134,7 @@ async fn killed_anywhere(token: Token) {
 
 /// Two servers start at the same moment on one empty token and database.
 async fn two_at_once(token: Token) {
-    let world = World::over(Arc::new(token.open().unwrap())).await;
+    let world = World::over(Arc::new(token.open().await.unwrap())).await;
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let life = Life::of(i64::MAX);
     let settings: Vec<_> = dirs.iter().map(settings).collect();
@@ -159,7 +159,7 @@ async fn two_at_once(token: Token) {
 
 /// A base key nears its end, then its module's does: successors come by themselves and old keys stay.
 async fn renewed_in_time(token: Token) {
-    let world = World::over(Arc::new(token.open().unwrap())).await;
+    let world = World::over(Arc::new(token.open().await.unwrap())).await;
     let data_dir = tempfile::tempdir().unwrap();
     let settings = settings(&data_dir);
     let running = app::start(&settings, world.ports(&data_dir, &Life::of(i64::MAX))).await.unwrap();

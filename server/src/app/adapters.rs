@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 
-use super::{Ports, private_file};
+use super::{Ports, hsm_worker, private_file};
 use crate::{
     adapters::{
         argon2_hasher::Argon2Hasher,
@@ -13,12 +13,12 @@ use crate::{
         file_inbox::FileInbox,
         file_spool::FileSpool,
         native_gcm::NativeGcm,
-        pkcs11::{Pkcs11KeyStore, Pkcs11Settings},
+        pkcs11::{Isolation, PinSource, Pkcs11KeyStore, Pkcs11Settings},
         surreal::{DatabaseSettings, SurrealRepository},
         system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
-    config::Settings,
+    config::{Pkcs11Isolation, Settings},
     ports::demo_inbox::DemoInbox,
 };
 
@@ -31,7 +31,7 @@ const DEMO_PACKETS: usize = 100;
 /// When one of them cannot be opened; the message says which and what to do.
 pub async fn open_ports(settings: &Settings) -> Result<Ports> {
     private_file::make_directory(&settings.data_dir)?;
-    let token = open_token(settings)?;
+    let token = open_token(settings).await?;
     let repository = SurrealRepository::connect(database_settings(settings)?)
         .await
         .context("the database cannot be opened")?;
@@ -50,24 +50,39 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
     })
 }
 
-fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
-    let pin = match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
-        (Some(file), _) => private_file::read(file).context("pkcs11_pin_file")?,
-        (None, Some(pin)) => pin.clone(),
-        (None, None) => {
-            anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
-        }
-    };
+async fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
     Pkcs11KeyStore::open(Pkcs11Settings {
         module: settings.pkcs11_module.clone(),
         token_label: settings.pkcs11_token_label.clone(),
-        pin,
+        pin: pin_source(settings)?,
+        isolation: match settings.pkcs11_isolation {
+            Pkcs11Isolation::None => Isolation::None,
+            Pkcs11Isolation::Process => Isolation::Process(hsm_worker::program(settings)),
+        },
         workers: settings.pkcs11_workers,
         queue: settings.pkcs11_queue,
         deadline: Duration::from_secs(settings.pkcs11_deadline_seconds),
         wrapping: None,
     })
+    .await
     .context("the token cannot be opened")
+}
+
+/// The file is read again for each login, so that the PIN can be changed while the server runs.
+fn pin_source(settings: &Settings) -> Result<PinSource> {
+    match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
+        (Some(file), _) => {
+            private_file::read(file).context("pkcs11_pin_file")?;
+            let file = file.clone();
+            Ok(PinSource::new(move || {
+                private_file::read(&file).map_err(|error| format!("pkcs11_pin_file: {error:#}"))
+            }))
+        }
+        (None, Some(pin)) => Ok(PinSource::fixed(pin.clone())),
+        (None, None) => {
+            anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
+        }
+    }
 }
 
 fn open_demo_inbox(settings: &Settings) -> Result<Option<Arc<dyn DemoInbox>>> {

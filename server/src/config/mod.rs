@@ -45,6 +45,8 @@ pub struct Settings {
     /// The PIN itself, where a file cannot be had; only by `KUNJI_PKCS11_PIN`.
     #[serde(skip)]
     pub pkcs11_pin: Option<SecretString>,
+    /// Where the PKCS#11 library runs.
+    pub pkcs11_isolation: Pkcs11Isolation,
     /// Threads that each own a session.
     pub pkcs11_workers: usize,
     /// Calls that may wait for a worker before more are refused.
@@ -156,8 +158,18 @@ pub struct Policy {
     pub access: Option<Vec<String>>,
 }
 
-/// Form of log lines.
+/// Where the PKCS#11 library runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pkcs11Isolation {
+    /// In the server itself.
+    None,
+    /// In a process of its own, which the server replaces when the library hangs or crashes.
+    Process,
+}
+
+/// Form of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// One JSON object a line.

@@ -1,25 +1,18 @@
 //! The token by PKCS#11: keeps the promises of [`crate::ports::key_store`].
 //!
-//! What one must know of PKCS#11 to read this:
-//! - A library is initialised once a process ([`library`]) and never finalised: others may use it too.
-//! - A token is chosen by its label ([`token`]); slot numbers are not stable.
-//! - Login belongs to the token, not to the session, and ends with the last session. One session, the anchor,
-//!   stays open and logged in; *already logged in* is success; a refused PIN is never tried again.
-//! - A session serves one thread at a time: each worker ([`workers`]) owns one, discards it after any error and
-//!   opens another ([`recovery`]). Opening costs next to nothing, logging in does.
-//! - Object handles are volatile: they are cached for one login ([`handles`]) and found again in the next.
-//! - Tokens keep neither ids nor labels unique: a lookup that finds several objects uses none.
-//! - The same return value means different things from different functions: [`return_values`] is the only place
-//!   that interprets them.
-//!
-//! A call into the library cannot be cancelled. Callers stop waiting at their deadline; a call that hangs
-//! occupies its worker and no more.
+//! Three layers, each with one duty:
+//! - [`engine`]: PKCS#11 itself, blocking calls on threads that own sessions. It mends sessions, login and handles.
+//! - [`child`] and [`protocol`]: an engine in a process of its own, which can be killed when its library hangs or has
+//!   gone mad.
+//! - [`link`]: watches over one token, whichever way its engine runs; knows whether it is there, and opens it anew
+//!   until it is.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use kunji_shared::ModulusLength;
 use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -27,30 +20,59 @@ use crate::{
     ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
 };
 
-mod capabilities;
-mod generation;
-mod handles;
-mod kek;
-mod key_wrap;
-mod library;
-mod public_key;
-mod recovery;
-mod return_values;
-mod signing;
-mod templates;
-mod token;
-mod workers;
+mod child;
+mod engine;
+mod link;
+mod protocol;
 
-use capabilities::Capabilities;
-pub use key_wrap::WrappingRoute;
-use recovery::{Call, Failure, Repeat};
-use token::Token;
-use workers::Workers;
+pub use child::{WorkerError, serve_parent};
+pub use engine::WrappingRoute;
+use link::Link;
+use protocol::{Answer, Operation, Secret};
 
-/// Longest time that a health check may take.
-const HEALTH_DEADLINE: Duration = Duration::from_secs(2);
-/// Health checks that may wait for the one under way.
-const HEALTH_QUEUE: usize = 16;
+/// Where the PIN comes from: asked at each login, so that it can be changed without a restart.
+#[derive(Clone)]
+pub struct PinSource(Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>);
+
+impl PinSource {
+    /// Asks `read`, which may block for as long as reading a file takes; its error says why there is no PIN.
+    pub fn new(read: impl Fn() -> Result<SecretString, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Always the same.
+    pub fn fixed(pin: SecretString) -> Self {
+        Self::new(move || Ok(pin.clone()))
+    }
+
+    fn read(&self) -> Result<SecretString, String> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for PinSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PinSource(…)")
+    }
+}
+
+/// Where the PKCS#11 library runs.
+#[derive(Clone, Debug)]
+pub enum Isolation {
+    /// In this process. When the library hangs or crashes, so does the server.
+    None,
+    /// In a child process, which is replaced when the library hangs or crashes.
+    Process(WorkerProgram),
+}
+
+/// The program that calls [`serve_parent`].
+#[derive(Clone, Debug)]
+pub struct WorkerProgram {
+    /// The program.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
 
 /// How to reach the token, and how much of it to use.
 #[derive(Debug)]
@@ -60,19 +82,22 @@ pub struct Pkcs11Settings {
     /// Label of the token; exactly one token must have it.
     pub token_label: String,
     /// PIN of the token's normal user.
-    pub pin: SecretString,
+    pub pin: PinSource,
+    /// Where the library runs.
+    pub isolation: Isolation,
     /// Threads that each own a session, at least 1.
     pub workers: usize,
     /// Calls that may wait for a worker before more are refused.
     pub queue: usize,
-    /// Longest time that a caller waits.
+    /// Longest time that a caller waits for an operation that makes no key; one that makes a key gets a minute, if
+    /// that is longer.
     pub deadline: Duration,
     /// How new keys are wrapped; `None` takes the best way the token can.
     pub wrapping: Option<WrappingRoute>,
 }
 
 /// Why the token cannot be used at all.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum OpenError {
     /// The library cannot be loaded or initialised.
@@ -106,55 +131,32 @@ pub enum OpenError {
 
 /// Keys on one PKCS#11 token.
 ///
-/// Dropping it blocks until the calls under way have ended, but not longer than a few seconds.
+/// Dropping it ends the work on the token, within a few seconds after it.
 pub struct Pkcs11KeyStore {
-    // Dropped in this order: no more work, then the sessions, then the login.
-    workers: Workers,
-    health: Workers,
-    token: Arc<Token>,
-    capabilities: Capabilities,
-    deadline: Duration,
+    label: String,
+    link: Link,
 }
 
 impl Pkcs11KeyStore {
     /// Loads the library, finds the token, logs in, and tries out with keys that live as long as a session what
-    /// the token can do. Blocks for as long as that takes (a second or so).
+    /// the token can do. From then on the token is watched over by a task of this runtime.
     ///
     /// # Errors
     /// [`OpenError`].
-    pub fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
-        let token = Arc::new(Token::open(&settings.module, settings.token_label, settings.pin)?);
-        let capabilities = capabilities::find(&token, settings.wrapping)?;
-        let start = |name, threads, queue| {
-            Workers::start(name, threads, queue, &token)
-                .map_err(|error| OpenError::Unavailable(format!("its threads cannot be started: {error}")))
-        };
-        Ok(Self {
-            workers: start("kunji-token", settings.workers.max(1), settings.queue)?,
-            health: start("kunji-health", 1, HEALTH_QUEUE)?,
-            token,
-            capabilities,
-            deadline: settings.deadline,
-        })
-    }
-
-    async fn perform<T: Send + 'static>(
-        &self,
-        repeat: Repeat,
-        operation: impl FnMut(&Call<'_>) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T, KeyStoreError> {
-        self.workers.call(self.deadline, move |worker| worker.perform(repeat, operation)).await
+    pub async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
+        Ok(Self { label: settings.token_label.clone(), link: Link::open(settings).await? })
     }
 }
 
 impl fmt::Debug for Pkcs11KeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pkcs11KeyStore")
-            .field("token", &self.token.label())
-            .field("capabilities", &self.capabilities)
-            .field("deadline", &self.deadline)
-            .finish_non_exhaustive()
+        f.debug_struct("Pkcs11KeyStore").field("token", &self.label).finish_non_exhaustive()
     }
+}
+
+/// The answer of another operation than the one that was asked for: nothing that a token could cause.
+fn mismatch() -> KeyStoreError {
+    KeyStoreError::Unavailable("its answer is to another question".to_owned())
 }
 
 #[async_trait]
@@ -165,32 +167,45 @@ impl TokenSigner for Pkcs11KeyStore {
         label: &str,
         modulus: ModulusLength,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        let (capabilities, label) = (self.capabilities, label.to_owned());
-        self.perform(Repeat::OnlyIfNotDone, move |call| {
-            signing::generate_pair(call, capabilities, id, &label, modulus.bits())
-        })
-        .await
+        let modulus_bits = u32::try_from(modulus.bits())
+            .map_err(|_| KeyStoreError::Unsupported("a modulus of this size".to_owned()))?;
+        let make = || Operation::GenerateSigningPair { id: id.into(), label: label.to_owned(), modulus_bits };
+        match self.link.perform(make).await? {
+            Answer::PublicKey(Some(key)) => Ok(key),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        self.perform(Repeat::Freely, move |call| signing::find_pair(call, id)).await
+        match self.link.perform(|| Operation::FindSigningPair { id: id.into() }).await? {
+            Answer::PublicKey(key) => Ok(key),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        self.perform(Repeat::Freely, move |call| signing::sign_digest(call, id, &digest)).await
+        match self.link.perform(|| Operation::SignDigest { id: id.into(), digest }).await? {
+            Answer::Bytes(signature) => Ok(signature),
+            _ => Err(mismatch()),
+        }
     }
 }
 
 #[async_trait]
 impl KekStore for Pkcs11KeyStore {
     async fn generate_kek(&self, id: TokenKeyId, label: &str) -> Result<(), KeyStoreError> {
-        let (capabilities, label) = (self.capabilities, label.to_owned());
-        self.perform(Repeat::OnlyIfNotDone, move |call| kek::generate(call, capabilities, id, &label)).await
+        let make = || Operation::GenerateKek { id: id.into(), label: label.to_owned() };
+        match self.link.perform(make).await? {
+            Answer::Done => Ok(()),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn has_kek(&self, id: TokenKeyId) -> Result<bool, KeyStoreError> {
-        let route = self.capabilities.wrapping;
-        self.perform(Repeat::Freely, move |call| kek::exists(call, route, id)).await
+        match self.link.perform(|| Operation::HasKek { id: id.into() }).await? {
+            Answer::Flag(there) => Ok(there),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn wrap(
@@ -199,8 +214,15 @@ impl KekStore for Pkcs11KeyStore {
         context: &[u8],
         secret: Zeroizing<Vec<u8>>,
     ) -> Result<Vec<u8>, KeyStoreError> {
-        let (route, context) = (self.capabilities.wrapping, context.to_vec());
-        self.perform(Repeat::Freely, move |call| key_wrap::wrap(call, route, kek, &context, &secret)).await
+        let make = || Operation::Wrap {
+            kek: kek.into(),
+            context: context.to_vec(),
+            secret: Secret::new(Zeroizing::new(secret.to_vec())),
+        };
+        match self.link.perform(make).await? {
+            Answer::Bytes(wrapped) => Ok(wrapped),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn unwrap(
@@ -209,24 +231,27 @@ impl KekStore for Pkcs11KeyStore {
         context: &[u8],
         wrapped: &[u8],
     ) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
-        key_wrap::check_length(wrapped)?;
-        let (context, wrapped) = (context.to_vec(), wrapped.to_vec());
-        self.perform(Repeat::Freely, move |call| key_wrap::unwrap(call, kek, &context, &wrapped)).await
+        engine::check_wrapped_length(wrapped)?;
+        let make =
+            || Operation::Unwrap { kek: kek.into(), context: context.to_vec(), wrapped: wrapped.to_vec() };
+        match self.link.perform(make).await? {
+            Answer::Secret(secret) => Ok(secret.into_bytes()),
+            _ => Err(mismatch()),
+        }
     }
 }
 
 #[async_trait]
 impl KeyStore for Pkcs11KeyStore {
     async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError> {
-        let label = label.to_owned();
-        self.perform(Repeat::Freely, move |call| generation::was_made_as(call, id, &label)).await
+        let make = || Operation::WasMadeAs { id: id.into(), label: label.to_owned() };
+        match self.link.perform(make).await? {
+            Answer::Flag(ours) => Ok(ours),
+            _ => Err(mismatch()),
+        }
     }
 
     async fn check_health(&self) -> Result<(), KeyStoreError> {
-        let deadline = self.deadline.min(HEALTH_DEADLINE);
-        self.health.call(deadline, |worker| worker.check_health()).await.map_err(|error| match error {
-            KeyStoreError::Busy => KeyStoreError::Unavailable("earlier health checks hang".to_owned()),
-            other => other,
-        })
+        self.link.check_health().await
     }
 }

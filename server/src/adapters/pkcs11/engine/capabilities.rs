@@ -3,9 +3,10 @@
 
 use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use cryptoki::{error::Error, mechanism::Mechanism, object::ObjectHandle, session::Session};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    OpenError,
+    super::OpenError,
     key_wrap::{self, Keys, WrappingRoute},
     public_key::RsaPublicKey,
     recovery::Failure,
@@ -17,8 +18,8 @@ use super::{
 use crate::domain::digest::sha256;
 
 /// The ways chosen for one token.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Capabilities {
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(in super::super) struct Capabilities {
     /// How new secrets are wrapped.
     pub(super) wrapping: WrappingRoute,
     /// Whether keys can be made read-only.

@@ -17,9 +17,10 @@ use cryptoki::{
 use secrecy::SecretString;
 
 use super::{
-    OpenError,
+    super::OpenError,
     handles::HandleCache,
     library,
+    retries::RetryBudget,
     return_values::{describe, refuses_pin},
 };
 
@@ -34,6 +35,7 @@ pub(super) struct Token {
     epoch: AtomicU64,
     handles: HandleCache,
     creation: Mutex<()>,
+    retries: RetryBudget,
 }
 
 struct Login {
@@ -64,6 +66,7 @@ impl Token {
             epoch: AtomicU64::new(0),
             handles: HandleCache::default(),
             creation: Mutex::new(()),
+            retries: RetryBudget::default(),
         };
         match token.restore_login(0) {
             Ok(()) => Ok(token),
@@ -82,6 +85,10 @@ impl Token {
 
     pub(super) fn handles(&self) -> &HandleCache {
         &self.handles
+    }
+
+    pub(super) fn retries(&self) -> &RetryBudget {
+        &self.retries
     }
 
     /// Held from the check that an id is free until the object is there.

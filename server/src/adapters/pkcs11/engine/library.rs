@@ -13,7 +13,7 @@ use cryptoki::{
     slot::Slot,
 };
 
-use super::{OpenError, return_values::describe};
+use super::{super::OpenError, return_values::describe};
 
 /// By path. Held during whatever changes the library's list of slots, which not every library locks itself.
 static LIBRARIES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());

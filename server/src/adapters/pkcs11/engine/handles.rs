@@ -10,11 +10,12 @@ use std::{
 
 use cryptoki::object::ObjectHandle;
 
+use super::super::protocol::Fault;
 use super::{
     recovery::{Call, Failure},
     templates::{self, KeyClass},
 };
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::domain::key::TokenKeyId;
 
 /// Handles of the current login.
 #[derive(Default)]
@@ -48,7 +49,7 @@ pub(super) fn key(call: &Call<'_>, id: TokenKeyId, class: KeyClass) -> Result<Ob
     if let Some(handle) = handles.get(id, class, call.epoch) {
         return Ok(handle);
     }
-    let handle = search(call, id, class)?.ok_or(Failure::Answer(KeyStoreError::NotFound))?;
+    let handle = search(call, id, class)?.ok_or(Failure::Answer(Fault::NotFound))?;
     handles.put(id, class, call.epoch, handle);
     Ok(handle)
 }
@@ -66,7 +67,7 @@ pub(super) fn search(
             Ok(None)
         }
         [handle] => Ok(Some(*handle)),
-        _ => Err(Failure::Answer(KeyStoreError::Ambiguous)),
+        _ => Err(Failure::Answer(Fault::Ambiguous)),
     }
 }
 
@@ -75,6 +76,6 @@ pub(super) fn check_free(call: &Call<'_>, id: TokenKeyId) -> Result<(), Failure>
     if call.session.find_objects(&templates::search_any(id))?.is_empty() {
         call.check_logged_in()
     } else {
-        Err(Failure::Answer(KeyStoreError::AlreadyExists))
+        Err(Failure::Answer(Fault::AlreadyExists))
     }
 }

@@ -10,20 +10,22 @@
 //! when the token has since learnt a better one.
 
 use cryptoki::{object::ObjectHandle, session::Session};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::super::protocol::Fault;
 use super::{
     handles,
     recovery::{Call, Failure},
     templates::KeyClass,
 };
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::domain::key::TokenKeyId;
 
 mod aes_cbc_hmac;
 mod aes_gcm;
 
 /// How secrets are wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WrappingRoute {
     /// `CKM_AES_GCM`
     AesGcm,
@@ -61,7 +63,7 @@ pub(super) fn wrap(
     secret: &[u8],
 ) -> Result<Vec<u8>, Failure> {
     if secret.len() > MAX_SECRET_BYTES {
-        return Err(Failure::Answer(KeyStoreError::Unsupported("wrapping a secret of this size".to_owned())));
+        return Err(Failure::Answer(Fault::Unsupported("wrapping a secret of this size".to_owned())));
     }
     seal(call.session, keys(call, route, kek)?, context, secret)
 }
@@ -78,15 +80,15 @@ pub(super) fn unwrap(
     let route = route_of(wrapped).ok_or(UNAUTHENTIC)?;
     let keys = match keys(call, route, kek) {
         // A KEK without a MAC key has wrapped nothing by the route that needs one.
-        Err(Failure::Answer(KeyStoreError::NotFound)) => return Err(UNAUTHENTIC),
+        Err(Failure::Answer(Fault::NotFound)) => return Err(UNAUTHENTIC),
         keys => keys?,
     };
     open(call.session, keys, context, wrapped)
 }
 
 /// Refuses what no route can have made, before it is copied.
-pub(super) fn check_length(wrapped: &[u8]) -> Result<(), KeyStoreError> {
-    if wrapped.len() > MAX_WRAPPED_BYTES { Err(KeyStoreError::Unauthentic) } else { Ok(()) }
+pub(in super::super) fn check_length(wrapped: &[u8]) -> Result<(), Fault> {
+    if wrapped.len() > MAX_WRAPPED_BYTES { Err(Fault::Unauthentic) } else { Ok(()) }
 }
 
 /// Wraps under keys at hand.
@@ -121,7 +123,7 @@ pub(super) fn open(
     }
 }
 
-const UNAUTHENTIC: Failure = Failure::Answer(KeyStoreError::Unauthentic);
+const UNAUTHENTIC: Failure = Failure::Answer(Fault::Unauthentic);
 
 fn keys(call: &Call<'_>, route: WrappingRoute, id: TokenKeyId) -> Result<Keys, Failure> {
     let kek = handles::key(call, id, KeyClass::Kek)?;

@@ -2,12 +2,13 @@
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
+use super::super::protocol::Fault;
 use super::{
-    recovery::{Call, Failure, unavailable},
+    recovery::{Call, Failure},
     return_values::describe,
     templates,
 };
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::domain::key::TokenKeyId;
 
 /// Checks that `key` cannot leave the token and ends its making with `conclude`; when either fails, destroys all
 /// of `made`. The token has done its work by now, so no failure from here on asks for a second attempt.
@@ -21,8 +22,8 @@ pub(super) fn finish<T>(
         destroy(call, made);
         Failure::Answer(match failure {
             Failure::Answer(error) => error,
-            Failure::Token(error) => unavailable(&error),
-            Failure::LoggedOut => KeyStoreError::Unavailable("logged out".to_owned()),
+            Failure::Token(error) => Fault::Failed(describe(&error)),
+            Failure::LoggedOut => Fault::Failed("logged out".to_owned()),
         })
     })
 }
@@ -61,6 +62,6 @@ fn check_locked_in(call: &Call<'_>, key: ObjectHandle) -> Result<(), Failure> {
         Ok(())
     } else {
         let lacking = "keys that are sensitive and not extractable".to_owned();
-        Err(Failure::Answer(KeyStoreError::Unsupported(lacking)))
+        Err(Failure::Answer(Fault::Unsupported(lacking)))
     }
 }

@@ -2,6 +2,7 @@
 
 use cryptoki::{mechanism::Mechanism, object::ObjectHandle, session::Session};
 
+use super::super::protocol::Fault;
 use super::{
     capabilities::Capabilities,
     generation, handles,
@@ -9,7 +10,7 @@ use super::{
     recovery::{Call, Failure},
     templates::{self, KeyClass, Place},
 };
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::domain::key::TokenKeyId;
 
 /// Everything of `DigestInfo` (RFC 8017 9.2, SHA-256) before the digest.
 const SHA256_DIGEST_INFO: [u8; 19] = [
@@ -23,12 +24,10 @@ pub(super) fn generate_pair(
     capabilities: Capabilities,
     id: TokenKeyId,
     label: &str,
-    modulus_bits: usize,
+    modulus_bits: u32,
 ) -> Result<Vec<u8>, Failure> {
-    let bits = u32::try_from(modulus_bits)
-        .map_err(|_| Failure::Answer(KeyStoreError::Unsupported("a modulus of this size".to_owned())))?;
     let (public_template, private_template) =
-        templates::signing_pair(Place::Token { id, label }, capabilities.change, bits);
+        templates::signing_pair(Place::Token { id, label }, capabilities.change, modulus_bits);
     let _creation = call.token.creation();
     handles::check_free(call, id)?;
     let (public, private) =
@@ -47,7 +46,7 @@ pub(super) fn find_pair(call: &Call<'_>, id: TokenKeyId) -> Result<Option<Vec<u8
     let key = RsaPublicKey::read(call.session, public)?.ok_or_else(no_public_key)?;
     // Anybody who may write public objects could have put another key beside ours.
     match RsaPublicKey::read(call.session, private)? {
-        Some(own) if own != key => Err(Failure::Answer(KeyStoreError::Ambiguous)),
+        Some(own) if own != key => Err(Failure::Answer(Fault::Ambiguous)),
         _ => Ok(Some(key.to_spki().ok_or_else(no_public_key)?)),
     }
 }
@@ -70,5 +69,5 @@ pub(super) fn sign(
 }
 
 fn no_public_key() -> Failure {
-    Failure::Answer(KeyStoreError::Unsupported("reading the public key of a pair".to_owned()))
+    Failure::Answer(Fault::Unsupported("reading the public key of a pair".to_owned()))
 }

@@ -1,6 +1,7 @@
 //! Attributes of the objects we make and look for. Nowhere else are attributes chosen.
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass};
+use serde::{Deserialize, Serialize};
 
 use crate::domain::key::TokenKeyId;
 
@@ -37,7 +38,7 @@ pub(super) enum Place<'a> {
 }
 
 /// Whether objects are made read-only. Not every token takes `CKA_MODIFIABLE`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Change {
     /// `CKA_MODIFIABLE` is false.
     Forbidden,

@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     InputDoubtful,
     /// Perhaps a passing fault of the token: call again if a probe finds it well.
     TokenDoubtful,
+    /// The token has no session or memory left for this call; it is not away.
+    Exhausted,
     /// The token, its policy or our use of it rules this out.
     Unsupported,
     /// The token is away or broken.
@@ -48,6 +50,7 @@ pub(super) fn judge(error: &Error) -> Verdict {
         (_, R::SessionHandleInvalid | R::SessionClosed | R::OperationActive | R::OperationNotInitialized) => {
             Verdict::SessionLost
         }
+        (_, R::SessionCount) => Verdict::Exhausted,
         (_, R::UserNotLoggedIn) => Verdict::LoginLost,
         (_, R::ObjectHandleInvalid | R::KeyHandleInvalid) => Verdict::HandleStale,
         (

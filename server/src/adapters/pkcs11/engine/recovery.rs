@@ -8,10 +8,12 @@ use std::sync::Arc;
 use cryptoki::{error::Error, session::Session};
 
 use super::{
+    super::protocol::Fault,
     return_values::{Verdict, describe, judge},
+    templates,
     token::{LoginError, Token, is_user},
 };
-use crate::ports::key_store::KeyStoreError;
+use crate::domain::key::TokenKeyId;
 
 /// One attempt at an operation.
 pub(super) struct Call<'a> {
@@ -31,7 +33,7 @@ impl Call<'_> {
 /// Why an attempt gave no result.
 pub(super) enum Failure {
     /// The token has spoken; there is nothing to put right.
-    Answer(KeyStoreError),
+    Answer(Fault),
     /// A call failed.
     Token(Error),
     /// The token no longer knows us, and says so only by what it shows.
@@ -74,13 +76,14 @@ impl Worker {
         &mut self,
         repeat: Repeat,
         mut operation: impl FnMut(&Call<'_>) -> Result<T, Failure>,
-    ) -> Result<T, KeyStoreError> {
+    ) -> Result<T, Fault> {
         let mut tried = Vec::new();
+        self.token.retries().deposit();
         loop {
             let epoch = self.token.epoch();
             let session = match self.session.take() {
                 Some(session) => session,
-                None => self.token.open_session().map_err(|error| unavailable(&error))?,
+                None => self.token.open_session().map_err(|error| unopened(&error))?,
             };
             let answer = match operation(&Call { token: &self.token, session: &session, epoch }) {
                 Ok(done) => Ok(done),
@@ -99,18 +102,33 @@ impl Worker {
             self.session = Some(session);
             // Across a new login an old handle may have named another object.
             if repeat == Repeat::Freely && self.token.epoch() != epoch {
-                once(Verdict::LoginLost, &mut tried, "the login changed meanwhile")?;
+                self.once(Verdict::LoginLost, &mut tried, "the login changed meanwhile")?;
                 continue;
             }
             return answer;
         }
     }
 
-    /// Whether the token answers, and still knows us; logs in again when it does not.
-    pub(super) fn check_health(&self) -> Result<(), KeyStoreError> {
+    /// Whether the token answers, still knows us (if not, logs in again), and has one of the `known` keys, if any
+    /// is named: a token may answer although its objects are gone, or be another one of the same label.
+    pub(super) fn check_health(&mut self, known: &[TokenKeyId]) -> Result<(), Fault> {
         let epoch = self.token.epoch();
-        self.token.probe().map_err(|error| unavailable(&error))?;
-        if self.token.is_logged_in() { Ok(()) } else { self.restore_login(epoch) }
+        self.token.probe().map_err(|error| gone(&error))?;
+        if !self.token.is_logged_in() {
+            self.restore_login(epoch)?;
+        }
+        if known.is_empty() {
+            return Ok(());
+        }
+        let known = known.to_vec();
+        self.perform(Repeat::Freely, move |call| {
+            for id in &known {
+                if !call.session.find_objects(&templates::search_any(*id))?.is_empty() {
+                    return Ok(());
+                }
+            }
+            Err(Failure::Answer(Fault::Gone("the token shows none of our keys".to_owned())))
+        })
     }
 
     /// Makes another attempt worth while, or says why there is to be none.
@@ -121,51 +139,62 @@ impl Worker {
         repeat: Repeat,
         epoch: u64,
         tried: &mut Vec<Verdict>,
-    ) -> Result<(), KeyStoreError> {
+    ) -> Result<(), Fault> {
         tracing::debug!(token = self.token.label(), ?verdict, cause, "a token call failed");
         match verdict {
-            Verdict::SessionLost => once(verdict, tried, &cause),
+            Verdict::SessionLost => self.once(verdict, tried, &cause),
             Verdict::LoginLost => {
-                once(verdict, tried, &cause)?;
+                self.once(verdict, tried, &cause)?;
                 self.restore_login(epoch)
             }
             Verdict::HandleStale => {
-                once(verdict, tried, &cause)?;
+                self.once(verdict, tried, &cause)?;
                 self.token.handles().clear();
                 Ok(())
             }
-            Verdict::InputRefused => Err(KeyStoreError::Unauthentic),
+            Verdict::InputRefused => Err(Fault::Unauthentic),
             Verdict::InputDoubtful => match self.token.probe() {
-                Ok(()) => Err(KeyStoreError::Unauthentic),
-                Err(_) => Err(KeyStoreError::Unavailable(cause)),
+                Ok(()) => Err(Fault::Unauthentic),
+                Err(_) => Err(Fault::Gone(cause)),
             },
-            Verdict::TokenDoubtful if repeat == Repeat::Freely => {
-                once(verdict, tried, &cause)?;
-                self.token.probe().map_err(|error| unavailable(&error))
+            Verdict::TokenDoubtful => {
+                self.token.probe().map_err(|error| gone(&error))?;
+                match repeat {
+                    Repeat::Freely => self.once(verdict, tried, &cause),
+                    Repeat::OnlyIfNotDone => Err(Fault::Failed(cause)),
+                }
             }
-            Verdict::Unsupported => Err(KeyStoreError::Unsupported(cause)),
-            Verdict::TokenDoubtful | Verdict::Unavailable => Err(KeyStoreError::Unavailable(cause)),
+            Verdict::Exhausted => Err(Fault::Failed(cause)),
+            Verdict::Unsupported => Err(Fault::Unsupported(cause)),
+            Verdict::Unavailable => Err(Fault::Gone(cause)),
         }
     }
 
-    fn restore_login(&self, seen: u64) -> Result<(), KeyStoreError> {
+    /// One more attempt after this verdict, if it is the first for this operation and the budget allows it.
+    fn once(&self, verdict: Verdict, tried: &mut Vec<Verdict>, cause: &str) -> Result<(), Fault> {
+        if tried.contains(&verdict) || !self.token.retries().take() {
+            return Err(Fault::Failed(cause.to_owned()));
+        }
+        tried.push(verdict);
+        Ok(())
+    }
+
+    fn restore_login(&self, seen: u64) -> Result<(), Fault> {
         self.token.restore_login(seen).map_err(|error| match error {
-            LoginError::PinRefused(answer) => {
-                KeyStoreError::Unavailable(format!("the PIN was refused ({answer})"))
-            }
-            LoginError::Failed(error) => unavailable(&error),
+            LoginError::PinRefused(answer) => Fault::PinRefused(answer),
+            LoginError::Failed(error) => gone(&error),
         })
     }
 }
 
-fn once(verdict: Verdict, tried: &mut Vec<Verdict>, cause: &str) -> Result<(), KeyStoreError> {
-    if tried.contains(&verdict) {
-        return Err(KeyStoreError::Unavailable(cause.to_owned()));
+/// Without a session nothing works, but a token that has none left may be well.
+fn unopened(error: &Error) -> Fault {
+    match judge(error) {
+        Verdict::Exhausted => Fault::Failed(describe(error)),
+        _ => gone(error),
     }
-    tried.push(verdict);
-    Ok(())
 }
 
-pub(super) fn unavailable(error: &Error) -> KeyStoreError {
-    KeyStoreError::Unavailable(describe(error))
+fn gone(error: &Error) -> Fault {
+    Fault::Gone(describe(error))
 }

@@ -1,0 +1,192 @@
+//! A link to one token that heals itself.
+//!
+//! - An operation goes to the engine that is open now. When its outcome casts doubt on the token, the caller does not
+//!   decide what that means: the supervisor ([`supervisor`]) examines the token over a fresh session, once for all
+//!   who doubt, and the operation is repeated once if that may help and does no harm.
+//! - A token that fails its examination is away: callers are told so at once, until an engine has been opened anew and
+//!   shows our keys. The supervisor tries that from within a tenth of a second to every half second.
+//! - How much is under way has a bound; more is refused at once.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Notify, Semaphore, watch},
+    task::JoinHandle,
+    time::timeout,
+};
+
+use super::{
+    OpenError, Pkcs11Settings,
+    engine::EngineSettings,
+    protocol::{Answer, Fault, Operation, Order},
+};
+use crate::ports::key_store::KeyStoreError;
+
+mod host;
+mod pins;
+mod state;
+mod supervisor;
+
+use host::{Host, Opener};
+use pins::Pins;
+use state::{KnownKeys, State};
+
+/// How long a caller whose operation met with a fault waits for the token's return before giving up.
+const RETURN_PATIENCE: Duration = Duration::from_millis(1500);
+/// Longest time that a start waits for the token: trying out what it can do takes long on some.
+const START_PATIENCE: Duration = Duration::from_mins(2);
+/// Longest time that a health check by a caller waits for the examination.
+const EXAMINATION_PATIENCE: Duration = Duration::from_secs(4);
+/// Failures in a row that make a token suspect although it passes examinations.
+const FAILURES_IN_A_ROW: u32 = 5;
+
+/// A token, as far as it can be reached.
+pub(super) struct Link {
+    shared: Arc<Shared>,
+    supervisor: JoinHandle<()>,
+}
+
+struct Shared {
+    /// What an engine is opened with, but for the keys that are known by then.
+    engine: EngineSettings,
+    opener: Opener,
+    pins: Pins,
+    deadline: Duration,
+    places: Semaphore,
+    state: watch::Sender<State>,
+    doubt: Notify,
+    failures: AtomicU32,
+    known: Mutex<KnownKeys>,
+}
+
+impl Link {
+    /// Opens the token and begins to watch over it.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it cannot be opened now; nothing is then left behind.
+    pub(super) async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
+        let mut engine = EngineSettings {
+            module: settings.module,
+            token_label: settings.token_label,
+            workers: settings.workers.max(1),
+            wrapping: settings.wrapping,
+            tried_out: None,
+            known: Vec::new(),
+        };
+        let places = engine.workers.saturating_add(settings.queue).min(Semaphore::MAX_PERMITS);
+        let opener = Opener::new(settings.isolation);
+        let pins = Pins::new(settings.pin);
+        let opening = async { opener.open(engine.clone(), &pins.next()?).await };
+        let (host, capabilities) = timeout(START_PATIENCE, opening)
+            .await
+            .unwrap_or_else(|_| Err(OpenError::Unavailable("no answer within two minutes".to_owned())))?;
+        // What the token can do was found out once and stays: an engine that is opened later costs less.
+        engine.tried_out = Some(capabilities);
+        let state = State { engine: Ok(Arc::new(host)), version: 0, since: Instant::now() };
+        let shared = Arc::new(Shared {
+            engine,
+            opener,
+            pins,
+            deadline: settings.deadline,
+            places: Semaphore::new(places),
+            state: watch::Sender::new(state),
+            doubt: Notify::new(),
+            failures: AtomicU32::new(0),
+            known: Mutex::default(),
+        });
+        let supervisor = tokio::spawn(supervisor::watch_over(Arc::clone(&shared)));
+        Ok(Self { shared, supervisor })
+    }
+
+    /// Has the token carry out an operation; `make` makes it anew for each attempt.
+    ///
+    /// # Errors
+    /// What the token answers; [`KeyStoreError::Busy`] when too much is under way;
+    /// [`KeyStoreError::Unavailable`] at once when the token is away, else at the deadline.
+    pub(super) async fn perform(&self, make: impl Fn() -> Operation) -> Result<Answer, KeyStoreError> {
+        let shared = &self.shared;
+        let Ok(_place) = shared.places.try_acquire() else { return Err(KeyStoreError::Busy) };
+        let operation = make();
+        let (key, repeatable) = (operation.key(), operation.is_repeatable());
+        let (outcome, version) = shared.attempt(operation).await?;
+        let doubtful = match &outcome {
+            Ok(answer) => !answer.shows_key() && key.is_some_and(|key| shared.known().contains(key)),
+            Err(Fault::NotFound) => key.is_some_and(|key| shared.known().contains(key)),
+            Err(Fault::Gone(_) | Fault::PinRefused(_)) => true,
+            Err(_) => false,
+        };
+        let outcome = if doubtful && shared.doubted_since(version, RETURN_PATIENCE).await && repeatable {
+            shared.attempt(make()).await?.0
+        } else {
+            outcome
+        };
+        if let (Ok(answer), Some(key)) = (&outcome, key)
+            && answer.shows_key()
+        {
+            shared.known().learn(key);
+        }
+        Ok(outcome?)
+    }
+
+    /// Has the token examined now.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unavailable`] when it is away.
+    pub(super) async fn check_health(&self) -> Result<(), KeyStoreError> {
+        let (engine, version) = self.shared.now();
+        engine?;
+        self.shared.doubted_since(version, EXAMINATION_PATIENCE).await;
+        self.shared.now().0.map(drop)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+impl Shared {
+    /// The engine, or why there is none; and the state's version.
+    fn now(&self) -> (Result<Arc<Host>, KeyStoreError>, u64) {
+        let state = self.state.borrow();
+        let engine = state.engine.clone().map_err(|cause| KeyStoreError::Unavailable(cause.to_string()));
+        (engine, state.version)
+    }
+
+    /// One attempt, and the version of the state that it relied on.
+    async fn attempt(&self, operation: Operation) -> Result<(Result<Answer, Fault>, u64), KeyStoreError> {
+        let (engine, version) = self.now();
+        let patience = operation.patience(self.deadline);
+        let outcome = engine?.perform(Order { operation, patience }).await;
+        if let Err(Fault::PinRefused(answer)) = &outcome {
+            self.pins.refused(answer);
+        }
+        if matches!(outcome, Err(Fault::Failed(_))) {
+            if self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= FAILURES_IN_A_ROW {
+                self.doubt.notify_one();
+            }
+        } else {
+            self.failures.store(0, Ordering::Relaxed);
+        }
+        Ok((outcome, version))
+    }
+
+    /// Asks for an examination, and waits until the state is newer than `version`. Whether an engine is there then.
+    async fn doubted_since(&self, version: u64, patience: Duration) -> bool {
+        let mut state = self.state.subscribe();
+        self.doubt.notify_one();
+        let newer = state.wait_for(|state| state.version > version && state.engine.is_ok());
+        matches!(timeout(patience, newer).await, Ok(Ok(_)))
+    }
+
+    fn known(&self) -> MutexGuard<'_, KnownKeys> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

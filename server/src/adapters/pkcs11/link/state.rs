@@ -1,0 +1,80 @@
+//! What is known of a token at a moment.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use super::{super::protocol::KeyName, host::Host};
+
+/// The state of a link. A new one is published whenever something was found out.
+#[derive(Clone)]
+pub(super) struct State {
+    /// The engine to ask, or why there is none.
+    pub(super) engine: Result<Arc<Host>, Arc<str>>,
+    /// Counts examinations and openings: whoever has seen a higher number than before knows that the state is newer
+    /// than their doubt.
+    pub(super) version: u64,
+    /// Since when the engine has been there, or away.
+    pub(super) since: Instant,
+}
+
+/// Keys that were seen on the token: the earliest few, to know it by, and all, to notice when one is missing.
+#[derive(Default)]
+pub(super) struct KnownKeys {
+    marks: Vec<KeyName>,
+    all: std::collections::HashSet<KeyName>,
+    order: VecDeque<KeyName>,
+}
+
+/// Keys that a token is recognised by. One of them is enough: any may be retired in time.
+const MARKS: usize = 8;
+/// Keys remembered; far more than an installation has.
+const REMEMBERED: usize = 10_000;
+
+impl KnownKeys {
+    /// Remembers a key that the token has shown.
+    pub(super) fn learn(&mut self, key: KeyName) {
+        if !self.all.insert(key) {
+            return;
+        }
+        if self.marks.len() < MARKS {
+            self.marks.push(key);
+        }
+        self.order.push_back(key);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.all.remove(&oldest);
+        }
+    }
+
+    pub(super) fn contains(&self, key: KeyName) -> bool {
+        self.all.contains(&key)
+    }
+
+    pub(super) fn marks(&self) -> Vec<KeyName> {
+        self.marks.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::key::TokenKeyId;
+
+    fn key(number: u32) -> KeyName {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&number.to_be_bytes());
+        TokenKeyId(id).into()
+    }
+
+    #[test]
+    fn the_first_keys_are_the_marks_and_memory_has_an_end() {
+        let mut known = KnownKeys::default();
+        for number in 0..20_000 {
+            known.learn(key(number));
+            known.learn(key(number));
+        }
+        assert_eq!(known.marks(), (0..8).map(key).collect::<Vec<_>>());
+        assert!(!known.contains(key(9_999)) && known.contains(key(10_000)) && known.contains(key(19_999)));
+        assert_eq!(known.all.len(), REMEMBERED);
+    }
+}

@@ -1,0 +1,191 @@
+//! Watches over one token: examines it, and opens a new engine when the old one is lost.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    task::spawn_blocking,
+    time::{MissedTickBehavior, interval, sleep, timeout},
+};
+
+use super::{
+    super::{
+        OpenError,
+        protocol::{Answer, Fault, Operation, Order},
+    },
+    FAILURES_IN_A_ROW, Shared,
+    host::Host,
+    state::State,
+};
+
+/// How often a token that nobody doubts is examined.
+const EXAMINATIONS: Duration = Duration::from_secs(1);
+/// Longest time that an examination may take.
+const EXAMINATION: Duration = Duration::from_secs(2);
+/// Pauses between openings, doubled up to the longer.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// Longest time that the first opening may take; doubled for each that was too slow, up to the longest.
+const FIRST_OPENING: Duration = Duration::from_secs(2);
+const LONGEST_OPENING: Duration = Duration::from_secs(30);
+/// Least time between two new engines for a token that passes its examinations all the same.
+const SUSPICION: Duration = Duration::from_secs(5);
+
+/// Never ends.
+pub(super) async fn watch_over(shared: Arc<Shared>) {
+    let mut ticks = interval(EXAMINATIONS);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shared.doubt.notified() => {}
+        }
+        let state = shared.state.borrow().clone();
+        let Ok(host) = state.engine else { continue };
+        match shared.examine(&host).await {
+            Err(cause) => shared.recover(host, cause).await,
+            Ok(_) if shared.is_suspect(state.since) => {
+                shared.recover(host, "one call after the other failed".to_owned()).await;
+            }
+            Ok(0) => shared.publish(|state| state.version += 1),
+            Ok(stuck) => shared.relieve(host, stuck).await,
+        }
+    }
+}
+
+impl Shared {
+    /// How many workers hang, or why the token is away.
+    async fn examine(&self, host: &Host) -> Result<usize, String> {
+        let operation = Operation::CheckHealth { known: self.known().marks() };
+        match host.perform(Order { operation, patience: EXAMINATION }).await {
+            Ok(Answer::Health { stuck }) => Ok(stuck),
+            Ok(_) => Err("its answer to a health check makes no sense".to_owned()),
+            Err(Fault::Expired) => Err("no answer to a health check".to_owned()),
+            Err(Fault::PinRefused(answer)) => {
+                self.pins.refused(&answer);
+                Err(format!("the PIN was refused ({answer})"))
+            }
+            Err(Fault::Gone(cause) | Fault::Failed(cause) | Fault::Unsupported(cause)) => Err(cause),
+            Err(other) => Err(format!("{other:?}")),
+        }
+    }
+
+    fn is_suspect(&self, since: Instant) -> bool {
+        self.failures.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW && since.elapsed() >= SUSPICION
+    }
+
+    fn publish(&self, change: impl FnOnce(&mut State)) {
+        self.state.send_modify(change);
+    }
+
+    fn away(&self, cause: &str) {
+        self.publish(|state| {
+            if state.engine.is_ok() {
+                state.since = Instant::now();
+            }
+            state.version += 1;
+            state.engine = Err(cause.into());
+        });
+    }
+
+    fn back(&self, host: Arc<Host>) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.publish(|state| {
+            state.version += 1;
+            state.since = Instant::now();
+            state.engine = Ok(host);
+        });
+    }
+
+    /// Ends the engine and opens another, however long that takes.
+    async fn recover(&self, host: Arc<Host>, cause: String) {
+        let (token, lost) = (self.engine.token_label.as_str(), Instant::now());
+        tracing::error!(token, cause, "the token is lost; it is opened anew until it is back");
+        self.away(&cause);
+        host.kill();
+        // Its sessions are closed before others are opened: their numbers may be given out again.
+        let _ = spawn_blocking(move || drop(host)).await;
+        let (mut pause, mut patience, mut known) = (FIRST_PAUSE, FIRST_OPENING, cause);
+        loop {
+            match timeout(patience, self.open()).await {
+                Ok(Ok(host)) => {
+                    tracing::info!(
+                        token,
+                        away_milliseconds = lost.elapsed().as_millis(),
+                        "the token is back"
+                    );
+                    return self.back(Arc::new(host));
+                }
+                Ok(Err(error)) => self.note(&error.to_string(), &mut known),
+                Err(_) => {
+                    self.note("no answer while it was opened", &mut known);
+                    patience = LONGEST_OPENING.min(patience.saturating_mul(2));
+                }
+            }
+            sleep(pause).await;
+            pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
+        }
+    }
+
+    /// One line for each new cause, not for each attempt.
+    fn note(&self, cause: &str, known: &mut String) {
+        if cause != known {
+            tracing::warn!(token = self.engine.token_label, cause, "the token is still away");
+            cause.clone_into(known);
+            self.away(cause);
+        }
+    }
+
+    /// Puts a new engine in the place of one whose workers hang. What is under way in the old one may end there.
+    async fn relieve(&self, host: Arc<Host>, stuck: usize) {
+        let token = self.engine.token_label.as_str();
+        if !host.can_be_killed() {
+            return self.wait_for_workers(&host, stuck).await;
+        }
+        match timeout(FIRST_OPENING, self.open()).await {
+            Ok(Ok(new)) => {
+                tracing::warn!(token, stuck, "calls hang; a new engine takes over");
+                self.back(Arc::new(new));
+                let longest = self.deadline;
+                tokio::spawn(async move {
+                    sleep(longest).await;
+                    host.kill();
+                });
+            }
+            _ if stuck >= self.engine.workers => {
+                self.recover(host, "every call hangs".to_owned()).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Threads cannot be killed: another engine would only lose more of them.
+    async fn wait_for_workers(&self, host: &Arc<Host>, mut stuck: usize) {
+        if stuck < self.engine.workers {
+            return self.publish(|state| state.version += 1);
+        }
+        let token = self.engine.token_label.as_str();
+        tracing::error!(token, "every call hangs; unless they end, only a restart of the server helps");
+        self.away("every call hangs");
+        while stuck >= self.engine.workers {
+            sleep(LONGEST_PAUSE).await;
+            match self.examine(host).await {
+                Ok(still) => stuck = still,
+                Err(cause) => return self.recover(Arc::clone(host), cause).await,
+            }
+        }
+        self.back(Arc::clone(host));
+    }
+
+    async fn open(&self) -> Result<Host, OpenError> {
+        let mut settings = self.engine.clone();
+        settings.known = self.known().marks();
+        let opened = self.opener.open(settings, &self.pins.next()?).await;
+        if let Err(OpenError::PinRefused(answer)) = &opened {
+            self.pins.refused(answer);
+        }
+        opened.map(|(host, _)| host)
+    }
+}

@@ -1,0 +1,159 @@
+//! The operations of an engine, and what comes of them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+
+/// `CKA_ID`, as it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct KeyName([u8; 16]);
+
+impl From<TokenKeyId> for KeyName {
+    fn from(id: TokenKeyId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl From<KeyName> for TokenKeyId {
+    fn from(name: KeyName) -> Self {
+        Self(name.0)
+    }
+}
+
+/// What the port [`crate::ports::key_store`] asks of one token, and the engine of itself.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Operation {
+    /// Whether the token answers, knows us, and has one of these keys (if any is named).
+    CheckHealth {
+        known: Vec<KeyName>,
+    },
+    FindSigningPair {
+        id: KeyName,
+    },
+    GenerateSigningPair {
+        id: KeyName,
+        label: String,
+        modulus_bits: u32,
+    },
+    SignDigest {
+        id: KeyName,
+        digest: [u8; 32],
+    },
+    GenerateKek {
+        id: KeyName,
+        label: String,
+    },
+    HasKek {
+        id: KeyName,
+    },
+    Wrap {
+        kek: KeyName,
+        context: Vec<u8>,
+        secret: Secret,
+    },
+    Unwrap {
+        kek: KeyName,
+        context: Vec<u8>,
+        wrapped: Vec<u8>,
+    },
+    WasMadeAs {
+        id: KeyName,
+        label: String,
+    },
+}
+
+/// The least time that a generation gets: hardware tokens search for RSA primes for half a minute and more.
+const GENERATION: Duration = Duration::from_mins(1);
+
+impl Operation {
+    /// Whether doing it twice is as good as once.
+    pub(crate) fn is_repeatable(&self) -> bool {
+        !matches!(self, Self::GenerateSigningPair { .. } | Self::GenerateKek { .. })
+    }
+
+    /// How long it may take, where others may take `usual`.
+    pub(crate) fn patience(&self, usual: Duration) -> Duration {
+        if self.is_repeatable() { usual } else { usual.max(GENERATION) }
+    }
+
+    /// The key that must be on the token for this to succeed, or is there once it has.
+    pub(crate) fn key(&self) -> Option<KeyName> {
+        match self {
+            Self::CheckHealth { .. } => None,
+            Self::FindSigningPair { id }
+            | Self::GenerateSigningPair { id, .. }
+            | Self::SignDigest { id, .. }
+            | Self::GenerateKek { id, .. }
+            | Self::HasKek { id }
+            | Self::WasMadeAs { id, .. } => Some(*id),
+            Self::Wrap { kek, .. } | Self::Unwrap { kek, .. } => Some(*kek),
+        }
+    }
+}
+
+/// An operation, and how much time there is for it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Order {
+    pub(crate) operation: Operation,
+    pub(crate) patience: Duration,
+}
+
+/// What an operation gives when it succeeds.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Answer {
+    /// It is done.
+    Done,
+    /// Yes or no.
+    Flag(bool),
+    /// A signature, or a wrapped secret.
+    Bytes(Vec<u8>),
+    /// A public key (SubjectPublicKeyInfo, DER), if there is one.
+    PublicKey(Option<Vec<u8>>),
+    /// An unwrapped secret.
+    Secret(Secret),
+    /// The token is well; so many workers are held by calls that nobody waits for any more.
+    Health { stuck: usize },
+}
+
+impl Answer {
+    /// Whether it says that a key is there.
+    pub(crate) fn shows_key(&self) -> bool {
+        !matches!(self, Self::Flag(false) | Self::PublicKey(None))
+    }
+}
+
+/// Why an operation gave nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Fault {
+    AlreadyExists,
+    Ambiguous,
+    NotFound,
+    Unauthentic,
+    Unsupported(String),
+    /// This call failed; the token answers.
+    Failed(String),
+    /// Token, library or login are gone: nothing works until it is opened anew.
+    Gone(String),
+    /// The token refused the PIN at a new login. It must not be tried again.
+    PinRefused(String),
+    /// The time was over before the operation began, or ran out on the way.
+    Expired,
+}
+
+impl From<Fault> for KeyStoreError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::AlreadyExists => Self::AlreadyExists,
+            Fault::Ambiguous => Self::Ambiguous,
+            Fault::NotFound => Self::NotFound,
+            Fault::Unauthentic => Self::Unauthentic,
+            Fault::Unsupported(what) => Self::Unsupported(what),
+            Fault::Failed(cause) | Fault::Gone(cause) => Self::Unavailable(cause),
+            Fault::PinRefused(answer) => Self::Unavailable(format!("the PIN was refused ({answer})")),
+            Fault::Expired => Self::Unavailable("no answer within the deadline".to_owned()),
+        }
+    }
+}
