@@ -402,39 +402,6 @@ async fn debug_shows_no_pin() {
     assert!(shown.contains(&token.label) && !shown.contains(PIN), "{shown}");
 }
 
-/// `cargo test --release --test contract_softhsm -- --ignored --nocapture signing_rate`
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "a measurement"]
-async fn signing_rate() {
-    const SIGNATURES: u32 = 4_000;
-    let (token, store) = open(|_| ()).await;
-    let pair = fresh_id();
-    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
-    let session = token.raw(&store).session;
-    let key = only(&session, pair, ObjectClass::PRIVATE_KEY);
-    for round in 0..3 {
-        let begun = Instant::now();
-        for _ in 0..SIGNATURES {
-            session.sign(&Mechanism::RsaPkcs, key, &[7; 51]).unwrap();
-        }
-        let bare = f64::from(SIGNATURES) / begun.elapsed().as_secs_f64();
-        for callers in [1, 16] {
-            let begun = Instant::now();
-            join_all((0..callers).map(async |_| {
-                for _ in 0..SIGNATURES / callers {
-                    store.sign_digest(pair, [7; 32]).await.unwrap();
-                }
-            }))
-            .await;
-            let pooled = f64::from(SIGNATURES) / begun.elapsed().as_secs_f64();
-            println!(
-                "round {round}: bare loop {bare:.0}/s, pool with {callers} callers {pooled:.0}/s, ratio {:.3}",
-                pooled / bare
-            );
-        }
-    }
-}
-
 fn template(id: TokenKeyId, class: ObjectClass) -> [Attribute; 2] {
     [Attribute::Id(id.0.to_vec()), Attribute::Class(class)]
 }
