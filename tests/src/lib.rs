@@ -9,6 +9,7 @@
 )]
 
 pub mod contract;
+pub mod fault_module;
 pub mod faults;
 pub mod http;
 pub mod large;
