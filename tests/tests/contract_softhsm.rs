@@ -313,9 +313,11 @@ async fn a_full_queue_refuses() {
 
 #[tokio::test]
 async fn callers_wait_no_longer_than_the_deadline() {
-    let (_token, store) = open(|settings| settings.deadline = Duration::ZERO).await;
+    let (token, patient) = open(|_| ()).await;
     let pair = fresh_id();
-    store.generate_signing_pair(pair, "slow", ModulusLength::Rsa4096).await.unwrap();
+    patient.generate_signing_pair(pair, "slow", ModulusLength::Rsa4096).await.unwrap();
+    let hasty = Pkcs11Settings { deadline: Duration::ZERO, ..token.settings() };
+    let store = Pkcs11KeyStore::open(hasty).await.unwrap();
     let begun = Instant::now();
     let answer = store.sign_digest(pair, [7; 32]).await;
     assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
