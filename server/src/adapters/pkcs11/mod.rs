@@ -89,8 +89,8 @@ pub struct Pkcs11Settings {
     pub workers: usize,
     /// Calls that may wait for a worker before more are refused.
     pub queue: usize,
-    /// Longest time that a caller waits for an operation that makes no key; one that makes a key gets a minute, if
-    /// that is longer.
+    /// Longest time that a caller waits for an operation that makes no key; one that makes a key gets six times as
+    /// long.
     pub deadline: Duration,
     /// How new keys are wrapped; `None` takes the best way the token can.
     pub wrapping: Option<WrappingRoute>,

@@ -100,7 +100,7 @@ fn check_wrapping(
     };
     let failed = |failure: Failure| match failure {
         Failure::Token(error) => lacks(what, &error),
-        Failure::Answer(_) | Failure::LoggedOut => wrong(what),
+        Failure::Answer(_) | Failure::Nonsense(_) | Failure::LoggedOut => wrong(what),
     };
     let (context, secret) = (b"context".as_slice(), b"not a multiple of the block".as_slice());
     let wrapped = key_wrap::seal(session, keys, context, secret).map_err(failed)?;

@@ -23,6 +23,7 @@ pub(super) fn finish<T>(
         Failure::Answer(match failure {
             Failure::Answer(error) => error,
             Failure::Token(error) => Fault::Failed(describe(&error)),
+            Failure::Nonsense(what) => Fault::Failed(what.to_owned()),
             Failure::LoggedOut => Fault::Failed("logged out".to_owned()),
         })
     })

@@ -36,6 +36,8 @@ pub(super) enum Failure {
     Answer(Fault),
     /// A call failed.
     Token(Error),
+    /// A call succeeded, and what it gave is wrong.
+    Nonsense(&'static str),
     /// The token no longer knows us, and says so only by what it shows.
     LoggedOut,
 }
@@ -93,6 +95,7 @@ impl Worker {
                     drop(session);
                     let (verdict, cause) = match failure {
                         Failure::Token(error) => (judge(&error), describe(&error)),
+                        Failure::Nonsense(what) => (Verdict::TokenDoubtful, what.to_owned()),
                         _ => (Verdict::LoginLost, "logged out".to_owned()),
                     };
                     self.remedy(verdict, cause, repeat, epoch, &mut tried)?;

@@ -38,9 +38,9 @@ pub(super) fn judge(error: &Error) -> Verdict {
     use RvError as R;
     let (function, value) = match error {
         Error::Pkcs11(value, function) => (*function, *value),
-        Error::NotSupported | Error::NullFunctionPointer | Error::MissingSymbol(_) => {
-            return Verdict::Unsupported;
-        }
+        // Of a value that it has given.
+        Error::NotSupported => return Verdict::TokenDoubtful,
+        Error::NullFunctionPointer | Error::MissingSymbol(_) => return Verdict::Unsupported,
         _ => return Verdict::Unavailable,
     };
     match (function, value) {

@@ -22,6 +22,7 @@ use super::{
     library,
     retries::RetryBudget,
     return_values::{describe, refuses_pin},
+    signing::Verifiers,
 };
 
 /// A token that this process is logged in to.
@@ -36,6 +37,7 @@ pub(super) struct Token {
     handles: HandleCache,
     creation: Mutex<()>,
     retries: RetryBudget,
+    verifiers: Verifiers,
 }
 
 struct Login {
@@ -67,6 +69,7 @@ impl Token {
             handles: HandleCache::default(),
             creation: Mutex::new(()),
             retries: RetryBudget::default(),
+            verifiers: Verifiers::default(),
         };
         match token.restore_login(0) {
             Ok(()) => Ok(token),
@@ -89,6 +92,10 @@ impl Token {
 
     pub(super) fn retries(&self) -> &RetryBudget {
         &self.retries
+    }
+
+    pub(super) fn verifiers(&self) -> &Verifiers {
+        &self.verifiers
     }
 
     /// Held from the check that an id is free until the object is there.

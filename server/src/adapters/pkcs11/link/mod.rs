@@ -121,8 +121,12 @@ impl Link {
             Err(Fault::Gone(_) | Fault::PinRefused(_)) => true,
             Err(_) => false,
         };
-        let outcome = if doubtful && shared.doubted_since(version, RETURN_PATIENCE).await && repeatable {
-            shared.attempt(make()).await?.0
+        let outcome = if doubtful {
+            if !shared.doubted_since(version, RETURN_PATIENCE).await {
+                // Whatever it said, it was not well when it did.
+                return Err(shared.now().0.err().unwrap_or_else(|| outcome_of(outcome)));
+            }
+            if repeatable { shared.attempt(make()).await?.0 } else { outcome }
         } else {
             outcome
         };
@@ -143,6 +147,14 @@ impl Link {
         engine?;
         self.shared.doubted_since(version, EXAMINATION_PATIENCE).await;
         self.shared.now().0.map(drop)
+    }
+}
+
+/// What a caller is told whose doubts were not settled in time.
+fn outcome_of(outcome: Result<Answer, Fault>) -> KeyStoreError {
+    match outcome {
+        Err(Fault::Gone(cause)) => KeyStoreError::Unavailable(cause),
+        _ => KeyStoreError::Unavailable("the token could not be examined in time".to_owned()),
     }
 }
 

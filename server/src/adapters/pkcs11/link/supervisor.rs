@@ -1,6 +1,7 @@
 //! Watches over one token: examines it, and opens a new engine when the old one is lost.
 
 use std::{
+    pin::pin,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -27,9 +28,9 @@ const EXAMINATION: Duration = Duration::from_secs(2);
 /// Pauses between openings, doubled up to the longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
-/// Longest time that the first opening may take; doubled for each that was too slow, up to the longest.
-const FIRST_OPENING: Duration = Duration::from_secs(2);
-const LONGEST_OPENING: Duration = Duration::from_secs(30);
+/// Longest time that an opening may take, when the next shall not wait for it and when it may.
+const QUICK_OPENING: Duration = Duration::from_millis(1500);
+const PATIENT_OPENING: Duration = Duration::from_secs(30);
 /// Least time between two new engines for a token that passes its examinations all the same.
 const SUSPICION: Duration = Duration::from_secs(5);
 
@@ -107,25 +108,44 @@ impl Shared {
         host.kill();
         // Its sessions are closed before others are opened: their numbers may be given out again.
         let _ = spawn_blocking(move || drop(host)).await;
-        let (mut pause, mut patience, mut known) = (FIRST_PAUSE, FIRST_OPENING, cause);
+        let host = self.open_again(cause).await;
+        tracing::info!(token, away_milliseconds = lost.elapsed().as_millis(), "the token is back");
+        self.back(Arc::new(host));
+    }
+
+    /// Tries, quickly and often, until an engine is open. A library that waits for something that will never come
+    /// would hold up the others, so each opening has little time; for tokens that need more, another goes on beside
+    /// them as soon as one was too slow.
+    async fn open_again(&self, mut cause: String) -> Host {
+        let mut pause = FIRST_PAUSE;
+        let (mut patient, mut too_slow) = (pin!(self.open_patiently()), false);
         loop {
-            match timeout(patience, self.open()).await {
-                Ok(Ok(host)) => {
-                    tracing::info!(
-                        token,
-                        away_milliseconds = lost.elapsed().as_millis(),
-                        "the token is back"
-                    );
-                    return self.back(Arc::new(host));
-                }
-                Ok(Err(error)) => self.note(&error.to_string(), &mut known),
+            let quick = timeout(QUICK_OPENING, self.open());
+            let opened = tokio::select! {
+                host = &mut patient, if too_slow => return host,
+                opened = quick => opened,
+            };
+            match opened {
+                Ok(Ok(host)) => return host,
+                Ok(Err(error)) => self.note(&error.to_string(), &mut cause),
                 Err(_) => {
-                    self.note("no answer while it was opened", &mut known);
-                    patience = LONGEST_OPENING.min(patience.saturating_mul(2));
+                    self.note("no answer while it was opened", &mut cause);
+                    too_slow = true;
                 }
             }
-            sleep(pause).await;
-            pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
+            tokio::select! {
+                host = &mut patient, if too_slow => return host,
+                () = sleep(pause) => pause = LONGEST_PAUSE.min(pause.saturating_mul(2)),
+            }
+        }
+    }
+
+    async fn open_patiently(&self) -> Host {
+        loop {
+            if let Ok(Ok(host)) = timeout(PATIENT_OPENING, self.open()).await {
+                return host;
+            }
+            sleep(LONGEST_PAUSE).await;
         }
     }
 
@@ -144,7 +164,7 @@ impl Shared {
         if !host.can_be_killed() {
             return self.wait_for_workers(&host, stuck).await;
         }
-        match timeout(FIRST_OPENING, self.open()).await {
+        match timeout(QUICK_OPENING, self.open()).await {
             Ok(Ok(new)) => {
                 tracing::warn!(token, stuck, "calls hang; a new engine takes over");
                 self.back(Arc::new(new));

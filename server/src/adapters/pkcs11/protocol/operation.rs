@@ -65,8 +65,8 @@ pub(crate) enum Operation {
     },
 }
 
-/// The least time that a generation gets: hardware tokens search for RSA primes for half a minute and more.
-const GENERATION: Duration = Duration::from_mins(1);
+/// How many times longer a generation may take: hardware tokens search for RSA primes for half a minute and more.
+const GENERATION: u32 = 6;
 
 impl Operation {
     /// Whether doing it twice is as good as once.
@@ -76,7 +76,7 @@ impl Operation {
 
     /// How long it may take, where others may take `usual`.
     pub(crate) fn patience(&self, usual: Duration) -> Duration {
-        if self.is_repeatable() { usual } else { usual.max(GENERATION) }
+        if self.is_repeatable() { usual } else { usual.saturating_mul(GENERATION) }
     }
 
     /// The key that must be on the token for this to succeed, or is there once it has.
