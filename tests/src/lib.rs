@@ -16,6 +16,7 @@ pub mod large;
 pub mod load;
 pub mod measure;
 pub mod peer;
+pub mod proxy;
 pub mod raw;
 pub mod refusals;
 pub mod site;
