@@ -85,6 +85,7 @@ impl Token {
     pub fn settings(&self) -> Pkcs11Settings {
         Pkcs11Settings {
             module: module(),
+            initialize_argument: None,
             token_label: self.label.clone(),
             pin: PinSource::fixed(SecretString::from(PIN)),
             isolation: Isolation::None,
