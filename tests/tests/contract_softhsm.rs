@@ -100,8 +100,10 @@ async fn keks_only_encrypt_and_never_leave() {
     let id = fresh_id();
     store.generate_kek(id, "REGISTRATION KEK 1").await.unwrap();
     let session = token.raw(&store).session;
-    for (kind, encrypts) in [(KeyType::AES, true), (KeyType::GENERIC_SECRET, false)] {
-        let template = [Attribute::Id(id.0.to_vec()), Attribute::KeyType(kind)];
+    for (kind, suffix, encrypts) in
+        [(KeyType::AES, b"".as_slice(), true), (KeyType::GENERIC_SECRET, b"-mac", false)]
+    {
+        let template = [Attribute::Id([&id.0, suffix].concat()), Attribute::KeyType(kind)];
         let found = session.find_objects(&template).unwrap();
         let [key] = found.as_slice() else { panic!("{found:?}") };
         check_attributes(

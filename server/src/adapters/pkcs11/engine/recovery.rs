@@ -122,8 +122,8 @@ impl Worker {
         }
         let known = known.to_vec();
         self.perform(Repeat::Freely, move |call| {
-            for id in &known {
-                if !call.session.find_objects(&templates::search_any(*id))?.is_empty() {
+            for template in known.iter().flat_map(|id| templates::searches_any(*id)) {
+                if !call.session.find_objects(&template)?.is_empty() {
                     return Ok(());
                 }
             }
