@@ -52,7 +52,13 @@ pub(super) fn judge(error: &Error) -> Verdict {
         }
         (_, R::SessionCount) => Verdict::Exhausted,
         (_, R::UserNotLoggedIn) => Verdict::LoginLost,
-        (_, R::ObjectHandleInvalid | R::KeyHandleInvalid) => Verdict::HandleStale,
+        // A search gave the key, so it was of the right type and size when it was found: NSS says these of keys
+        // that it no longer shows, after a logout.
+        (_, R::ObjectHandleInvalid | R::KeyHandleInvalid)
+        | (
+            F::SignInit | F::VerifyInit | F::EncryptInit | F::DecryptInit,
+            R::KeyTypeInconsistent | R::KeySizeRange,
+        ) => Verdict::HandleStale,
         (
             F::DecryptInit | F::Decrypt,
             R::EncryptedDataInvalid
@@ -164,6 +170,8 @@ mod tests {
         assert_eq!(judged(RvError::SessionHandleInvalid, Function::Decrypt), Verdict::SessionLost);
         assert_eq!(judged(RvError::UserNotLoggedIn, Function::SignInit), Verdict::LoginLost);
         assert_eq!(judged(RvError::KeyHandleInvalid, Function::SignInit), Verdict::HandleStale);
+        assert_eq!(judged(RvError::KeySizeRange, Function::SignInit), Verdict::HandleStale);
+        assert_eq!(judged(RvError::KeySizeRange, Function::GenerateKeyPair), Verdict::Unsupported);
     }
 
     #[test]
