@@ -48,7 +48,8 @@ fn load(path: &Path, argument: Option<&str>) -> Result<Pkcs11, OpenError> {
     let unusable = |reason: String| OpenError::Library { module: path.to_owned(), reason };
     let library = Pkcs11::new(path).map_err(|error| unusable(describe(&error)))?;
     let argument = argument.map(CString::new).transpose();
-    let argument = argument.map_err(|_| unusable("the argument of C_Initialize has a zero in it".to_owned()))?;
+    let argument =
+        argument.map_err(|_| unusable("the argument of C_Initialize has a zero in it".to_owned()))?;
     match initialize(&library, argument.as_deref()) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(library),
         Err(error) => Err(unusable(describe(&error))),

@@ -69,9 +69,17 @@ pub(super) fn judge(error: &Error) -> Verdict {
             | R::SignatureInvalid
             | R::SignatureLenRange,
         )
-        | (F::Verify, R::SignatureInvalid | R::SignatureLenRange | R::DataInvalid | R::DataLenRange) => {
-            Verdict::InputRefused
-        }
+        // NSS answers to a wrong signature with the last error of the thread, whatever that was about.
+        | (
+            F::Verify,
+            R::SignatureInvalid
+            | R::SignatureLenRange
+            | R::DataInvalid
+            | R::DataLenRange
+            | R::ArgumentsBad
+            | R::BufferTooSmall
+            | R::KeySizeRange,
+        ) => Verdict::InputRefused,
         (F::DecryptInit | F::Decrypt | F::VerifyInit | F::Verify, value) if is_vague(value) => {
             Verdict::InputDoubtful
         }
@@ -165,6 +173,7 @@ mod tests {
         assert_eq!(judged(RvError::DeviceError, Function::Verify), Verdict::InputDoubtful);
         assert_eq!(judged(RvError::DeviceError, Function::OpenSession), Verdict::TokenDoubtful);
         assert_eq!(judged(RvError::ArgumentsBad, Function::Decrypt), Verdict::InputRefused);
+        assert_eq!(judged(RvError::ArgumentsBad, Function::Verify), Verdict::InputRefused);
         assert_eq!(judged(RvError::ArgumentsBad, Function::Encrypt), Verdict::Unsupported);
         assert_eq!(judged(RvError::DeviceRemoved, Function::Decrypt), Verdict::Unavailable);
         assert_eq!(judged(RvError::SessionHandleInvalid, Function::Decrypt), Verdict::SessionLost);
