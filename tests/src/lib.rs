@@ -24,3 +24,4 @@ pub mod scratch;
 pub mod site;
 pub mod softhsm;
 pub mod surreal_server;
+pub mod token;

@@ -22,6 +22,7 @@ use kunji_tests::{
     contract::{
         key_store::{fresh_id, sha256, verify},
         pkcs11::{find, make_kek, make_pair, only},
+        traits::check_documented,
     },
     softhsm::{PIN, Token},
 };
@@ -29,7 +30,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 /// One for each test here; made before any test loads the library.
-static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 40)));
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 48)));
 
 fn token() -> Token {
     let token = TOKENS.lock().unwrap().pop();
@@ -56,6 +57,12 @@ mod by_aes_cbc_and_hmac {
         ids_name_one_key, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served);
     kunji_tests::pkcs11_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
         keks_only_encrypt_and_never_leave, every_operation_survives_a_logout_and_the_loss_of_all_sessions);
+}
+
+#[tokio::test]
+async fn the_page_says_how_it_differs() {
+    let token = token();
+    check_documented("SoftHSM", PIN, || token.settings()).await;
 }
 
 /// The library in a process of its own.

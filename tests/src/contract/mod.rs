@@ -3,4 +3,5 @@
 pub mod key_store;
 pub mod pkcs11;
 pub mod repository;
+pub mod server;
 pub mod traits;
