@@ -12,6 +12,7 @@ pub mod contract;
 pub mod fault_module;
 pub mod faults;
 pub mod http;
+pub mod kryoptic;
 pub mod large;
 pub mod load;
 pub mod measure;
