@@ -20,7 +20,7 @@ pub fn create_all(count: usize) -> Vec<Token> {
     let module = env::var_os(MODULE_VARIABLE).map(PathBuf::from);
     let module =
         module.unwrap_or_else(|| panic!("{MODULE_VARIABLE} names no library; .scripts/kryoptic builds one"));
-    Token::create_all(module, count, list, |library, slot, label| {
+    Token::create_all(&module, count, list, |library, slot, label| {
         library.init_token(slot, &SecretString::from(SO_PIN), label).unwrap();
         set_pin(library, slot, SO_PIN);
     })

@@ -26,7 +26,7 @@ pub fn create_all(count: usize) -> Vec<Token> {
         places.into_iter().find(|place| place.exists()).expect("NSS is missing: install the package libnss3");
     // A new database has a security officer without a PIN, and the label that it is given at every initialisation.
     Token::create_all(
-        module,
+        &module,
         count,
         |_, places| parameters(places),
         |library, slot, _| set_pin(library, slot, ""),

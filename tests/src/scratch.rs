@@ -10,7 +10,7 @@ use std::{
 /// it ends.
 pub fn directory() -> PathBuf {
     let directory = tempfile::tempdir().unwrap().keep();
-    let mut child = Command::new("sh")
+    let child = Command::new("sh")
         .args(["-c", "trap '' INT TERM; read -r _; rm -rf \"$0\""])
         .arg(&directory)
         .stdin(Stdio::piped())
@@ -18,7 +18,7 @@ pub fn directory() -> PathBuf {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Nothing is written: its end is that of this process.
-    mem::forget(child.stdin.take());
+    // Nothing is written to it: its input ends with this process.
+    mem::forget(child);
     directory
 }

@@ -42,7 +42,7 @@ impl Token {
     ///
     /// Once a process, and before anything else uses the library, which is left as if it had not been used.
     pub fn create_all(
-        module: PathBuf,
+        module: &Path,
         count: usize,
         describe: impl FnOnce(&Path, &[(String, PathBuf)]) -> String,
         set_up: impl Fn(&Pkcs11, Slot, &str),
@@ -54,7 +54,7 @@ impl Token {
             fs::create_dir(directory).unwrap();
         }
         let argument: Arc<str> = describe(&parent, &places).into();
-        let library = initialize(&module, &argument);
+        let library = initialize(module, &argument);
         let slots = library.get_all_slots().unwrap();
         assert_eq!(slots.len(), count);
         for (slot, (label, _)) in slots.into_iter().zip(&places) {
@@ -64,7 +64,7 @@ impl Token {
         let token = |(label, directory)| Self {
             label,
             initialize_argument: Arc::clone(&argument),
-            module: module.clone(),
+            module: module.to_owned(),
             directory,
         };
         places.into_iter().map(token).collect()

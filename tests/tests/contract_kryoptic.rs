@@ -48,9 +48,10 @@ mod port {
     kunji_tests::key_store_contract!(super::open().await);
 }
 
-/// The library in a process of its own, initialised by what it is told through the socket.
+/// The library in a process of its own, initialised by what it is told through the socket. Without RSA-4096: the token
+/// answers nobody while it makes a key, and a process that does not answer is replaced.
 mod in_a_child {
-    kunji_tests::key_store_contract!(super::open_isolated().await; signatures_verify, wrapping_round_trips);
+    kunji_tests::key_store_contract!(super::open_isolated().await; ids_name_one_key, wrapping_round_trips);
 }
 
 mod adapter {

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cryptoki::{mechanism::Mechanism, object::ObjectClass, session::UserType};
+use cryptoki::{object::ObjectClass, session::UserType};
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use kunji_server::{
     adapters::pkcs11::{OpenError, PinSource, Pkcs11KeyStore, Pkcs11Settings, WrappingRoute},

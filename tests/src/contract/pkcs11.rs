@@ -104,11 +104,10 @@ pub async fn keks_only_encrypt_and_never_leave(raw: &impl Fn() -> RawToken, stor
 
 /// What a crash between its halves leaves, or somebody's tidying.
 pub async fn half_a_pair_is_no_pair(raw: &impl Fn() -> RawToken, store: &Pkcs11KeyStore) {
-    let session = raw().session;
     for lost in [ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
         let id = fresh_id();
         store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
-        session.destroy_object(only(&session, &id.0, lost)).unwrap();
+        destroy(&raw().session, id, lost);
         assert_eq!(store.find_signing_pair(id).await.unwrap(), None);
         let again = store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await;
         assert!(matches!(again, Err(KeyStoreError::AlreadyExists)));
@@ -122,8 +121,7 @@ pub async fn a_key_deleted_by_others_is_not_found(raw: &impl Fn() -> RawToken, s
         store.generate_kek(id, "kek").await.unwrap();
         check_wrapping(store, id).await;
     }
-    let session = raw().session;
-    session.destroy_object(only(&session, &deleted.0, ObjectClass::SECRET_KEY)).unwrap();
+    destroy(&raw().session, deleted, ObjectClass::SECRET_KEY);
     let wrapped = store.wrap(deleted, b"", Zeroizing::new(vec![1])).await;
     assert!(matches!(wrapped, Err(KeyStoreError::NotFound)));
     check_wrapping(store, kept).await;
@@ -179,6 +177,10 @@ pub fn only(session: &Session, id: &[u8], class: ObjectClass) -> ObjectHandle {
 /// All objects of this id and class.
 pub fn find(session: &Session, id: &[u8], class: ObjectClass) -> Vec<ObjectHandle> {
     session.find_objects(&[Attribute::Id(id.to_vec()), Attribute::Class(class)]).unwrap()
+}
+
+fn destroy(session: &Session, id: TokenKeyId, class: ObjectClass) {
+    session.destroy_object(only(session, &id.0, class)).unwrap();
 }
 
 /// A pair on the token that the adapter has not made.
