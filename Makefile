@@ -1,6 +1,6 @@
 # Every target is one script in .scripts/ or one cargo command; see there for the why.
 .DEFAULT_GOAL := help
-.PHONY: help run build test lint audit bench soak
+.PHONY: help run build test lint audit bench soak kryoptic
 
 help: ## This list
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -25,3 +25,6 @@ bench: ## The measurements of docs/performance.md
 
 soak: ## The tests that take too long for the gate
 	@.scripts/soak
+
+kryoptic: ## The tests of the PKCS#11 adapter on one more software token, which it compiles
+	@.scripts/kryoptic

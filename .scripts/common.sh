@@ -37,6 +37,9 @@ find_softhsm() {
     return 1
 }
 
+# Whether NSS softokn is there, the second token of the tests.
+has_nss() { compgen -G '/usr/lib*/*/libsoftokn3.so' || compgen -G '/usr/lib*/libsoftokn3.so'; }
+
 # Installs what the Node project in directory $1 needs, unless its lock file is as it was the last time.
 install_tools() {
     local installed="$1/node_modules/.kunji-installed"

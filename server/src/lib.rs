@@ -13,7 +13,6 @@
 //! - `api`: HTTP; translates, calls, translates.
 //! - `app`: the one place that names adapters and joins everything.
 //! - [`config`]: the settings.
-#![forbid(unsafe_code)]
 
 pub mod adapters;
 pub mod api;

@@ -29,7 +29,8 @@ use kunji_shared::ModulusLength;
 use kunji_tests::{
     contract::key_store::fresh_id,
     measure::median,
-    softhsm::{RawToken, Token, isolated},
+    raw_token::RawToken,
+    softhsm::{Token, isolated},
 };
 
 const SIGNATURES: usize = 2_000;

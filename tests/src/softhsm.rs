@@ -19,15 +19,12 @@ use std::{
     time::Duration,
 };
 
-use cryptoki::{
-    context::{CInitializeArgs, CInitializeFlags, Pkcs11},
-    session::Session,
-    slot::Slot,
-};
 use kunji_server::adapters::pkcs11::{
     Isolation, OpenError, PinSource, Pkcs11KeyStore, Pkcs11Settings, WorkerProgram,
 };
 use secrecy::SecretString;
+
+use crate::raw_token::RawToken;
 
 /// User PIN of every token made here.
 pub const PIN: &str = "correct-horse-1876";
@@ -85,6 +82,7 @@ impl Token {
     pub fn settings(&self) -> Pkcs11Settings {
         Pkcs11Settings {
             module: module(),
+            initialize_argument: None,
             token_label: self.label.clone(),
             pin: PinSource::fixed(SecretString::from(PIN)),
             isolation: Isolation::None,
@@ -105,17 +103,7 @@ impl Token {
 
     /// The token without an adapter in front of it, over the library instance that `_store` has initialised.
     pub fn raw(&self, _store: &Pkcs11KeyStore) -> RawToken {
-        let library = Pkcs11::new(module()).unwrap();
-        let again = library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK));
-        assert!(again.is_err(), "the store has initialised this library");
-        let slot = library
-            .get_slots_with_token()
-            .unwrap()
-            .into_iter()
-            .find(|slot| library.get_token_info(*slot).unwrap().label() == self.label)
-            .unwrap();
-        let session = library.open_rw_session(slot).unwrap();
-        RawToken { library, slot, session }
+        RawToken::open(&module(), &self.label)
     }
 }
 
@@ -123,37 +111,6 @@ impl Token {
 pub fn isolated() -> Isolation {
     let arguments = ["hsm-worker", "--log-format", "text", "--log-filter", "warn"].map(Into::into).to_vec();
     Isolation::Process(WorkerProgram { path: crate::site::program(), arguments })
-}
-
-/// A token by the bare library.
-#[derive(Debug)]
-pub struct RawToken {
-    /// The library.
-    pub library: Pkcs11,
-    /// The token's slot.
-    pub slot: Slot,
-    /// A session, logged in as long as anybody is.
-    pub session: Session,
-}
-
-impl RawToken {
-    /// Closes every session with the token that this process has, which also logs it out.
-    pub fn close_all_sessions(self) {
-        let Self { slot, session, .. } = self;
-        session.close().unwrap();
-        close_all_sessions(slot);
-    }
-}
-
-#[expect(unsafe_code, reason = "C_CloseAllSessions is not among the calls that cryptoki wraps")]
-fn close_all_sessions(slot: Slot) {
-    // SAFETY: the library is loaded and initialised already, so this only counts one more user of it, and the
-    // function takes nothing but a number.
-    let returned = unsafe {
-        let library = cryptoki_sys::Pkcs11::new(module()).unwrap();
-        library.C_CloseAllSessions(slot.into())
-    };
-    assert_eq!(returned, cryptoki_sys::CKR_OK);
 }
 
 /// Runs `softhsm2-util`, one at a time over all processes: it scans and changes a shared directory.

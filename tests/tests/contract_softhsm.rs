@@ -1,4 +1,5 @@
-//! The PKCS#11 adapter on SoftHSM: the contract of its port by both ways of wrapping, and what only PKCS#11 knows.
+//! The PKCS#11 adapter on SoftHSM: the contract of its port and what it keeps on any token by both ways of wrapping,
+//! and what only PKCS#11 knows.
 #![cfg(test)]
 #![expect(
     clippy::await_holding_invalid_type,
@@ -10,27 +11,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use cryptoki::{
-    mechanism::Mechanism,
-    object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle},
-    session::{Session, UserType},
-};
+use cryptoki::{object::ObjectClass, session::UserType};
 use futures_util::{StreamExt as _, future::join_all, stream::FuturesUnordered};
 use kunji_server::{
     adapters::pkcs11::{OpenError, PinSource, Pkcs11KeyStore, Pkcs11Settings, WrappingRoute},
-    domain::key::TokenKeyId,
     ports::key_store::{KekStore as _, KeyStore as _, KeyStoreError, TokenSigner as _},
 };
 use kunji_shared::ModulusLength;
 use kunji_tests::{
-    contract::key_store::{check_wrapping, fresh_id, sha256, verify},
+    contract::{
+        key_store::{fresh_id, sha256, verify},
+        pkcs11::{find, make_kek, make_pair, only},
+        traits::check_documented,
+    },
     softhsm::{PIN, Token},
 };
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 /// One for each test here; made before any test loads the library.
-static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 40)));
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 48)));
 
 fn token() -> Token {
     let token = TOKENS.lock().unwrap().pop();
@@ -47,6 +47,7 @@ async fn open(settings: impl FnOnce(&mut Pkcs11Settings)) -> (Token, Arc<Pkcs11K
 
 mod by_aes_gcm {
     kunji_tests::key_store_contract!(super::open(|_| ()).await);
+    kunji_tests::pkcs11_contract!(super::open(|_| ()).await);
 }
 
 mod by_aes_cbc_and_hmac {
@@ -54,6 +55,14 @@ mod by_aes_cbc_and_hmac {
 
     kunji_tests::key_store_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
         ids_name_one_key, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served);
+    kunji_tests::pkcs11_contract!(open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
+        keks_only_encrypt_and_never_leave, every_operation_survives_a_logout_and_the_loss_of_all_sessions);
+}
+
+#[tokio::test]
+async fn the_page_says_how_it_differs() {
+    let token = token();
+    check_documented("SoftHSM", PIN, || token.settings()).await;
 }
 
 /// The library in a process of its own.
@@ -61,71 +70,6 @@ mod in_a_child {
     kunji_tests::key_store_contract!(
         super::open(|settings| settings.isolation = kunji_tests::softhsm::isolated()).await
     );
-}
-
-#[tokio::test]
-async fn private_keys_only_sign_and_never_leave() {
-    let (token, store) = open(|_| ()).await;
-    let id = fresh_id();
-    store.generate_signing_pair(id, "ROOT", ModulusLength::Rsa2048).await.unwrap();
-    let session = token.raw(&store).session;
-    let private = only(&session, id, ObjectClass::PRIVATE_KEY);
-    check_attributes(
-        &session,
-        private,
-        &[
-            Attribute::Token(true),
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::AlwaysSensitive(true),
-            Attribute::Extractable(false),
-            Attribute::NeverExtractable(true),
-            Attribute::Modifiable(false),
-            Attribute::Sign(true),
-            Attribute::Decrypt(false),
-            Attribute::Unwrap(false),
-            Attribute::Derive(false),
-            Attribute::Label(b"ROOT".to_vec()),
-        ],
-    );
-    let secrets = [AttributeType::PrivateExponent, AttributeType::Prime1, AttributeType::Prime2];
-    assert_eq!(session.get_attributes(private, &secrets).unwrap(), []);
-    session.decrypt_init(&Mechanism::RsaPkcs, private).unwrap_err();
-    session.update_attributes(private, &[Attribute::Decrypt(true)]).unwrap_err();
-}
-
-#[tokio::test]
-async fn keks_only_encrypt_and_never_leave() {
-    let (token, store) = open(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
-    let id = fresh_id();
-    store.generate_kek(id, "REGISTRATION KEK 1").await.unwrap();
-    let session = token.raw(&store).session;
-    for (kind, encrypts) in [(KeyType::AES, true), (KeyType::GENERIC_SECRET, false)] {
-        let template = [Attribute::Id(id.0.to_vec()), Attribute::KeyType(kind)];
-        let found = session.find_objects(&template).unwrap();
-        let [key] = found.as_slice() else { panic!("{found:?}") };
-        check_attributes(
-            &session,
-            *key,
-            &[
-                Attribute::Token(true),
-                Attribute::Private(true),
-                Attribute::Sensitive(true),
-                Attribute::AlwaysSensitive(true),
-                Attribute::Extractable(false),
-                Attribute::NeverExtractable(true),
-                Attribute::Modifiable(false),
-                Attribute::Encrypt(encrypts),
-                Attribute::Decrypt(encrypts),
-                Attribute::Sign(!encrypts),
-                Attribute::Verify(!encrypts),
-                Attribute::Wrap(false),
-                Attribute::Unwrap(false),
-            ],
-        );
-        assert_eq!(session.get_attributes(*key, &[AttributeType::Value]).unwrap(), []);
-        session.wrap_key(&Mechanism::AesKeyWrap, *key, *key).unwrap_err();
-    }
 }
 
 #[tokio::test]
@@ -154,8 +98,8 @@ async fn several_objects_with_one_id_are_not_used() {
     let (pair, kek) = (fresh_id(), fresh_id());
     let session = token.raw(&store).session;
     for _ in 0..2 {
-        make_raw_pair(&session, pair);
-        make_raw_kek(&session, kek);
+        make_pair(&session, pair);
+        make_kek(&session, kek);
     }
     assert!(matches!(store.find_signing_pair(pair).await, Err(KeyStoreError::Ambiguous)));
     assert!(matches!(store.sign_digest(pair, [7; 32]).await, Err(KeyStoreError::Ambiguous)));
@@ -167,46 +111,17 @@ async fn several_objects_with_one_id_are_not_used() {
 }
 
 #[tokio::test]
-async fn half_a_pair_is_no_pair() {
-    let (token, store) = open(|_| ()).await;
-    let session = token.raw(&store).session;
-    for lost in [ObjectClass::PUBLIC_KEY, ObjectClass::PRIVATE_KEY] {
-        let id = fresh_id();
-        store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
-        session.destroy_object(only(&session, id, lost)).unwrap();
-        assert_eq!(store.find_signing_pair(id).await.unwrap(), None);
-        let again = store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await;
-        assert!(matches!(again, Err(KeyStoreError::AlreadyExists)));
-    }
-}
-
-#[tokio::test]
 async fn halves_of_different_pairs_are_no_pair() {
     let (token, store) = open(|_| ()).await;
     let session = token.raw(&store).session;
     let id = fresh_id();
     store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
-    session.destroy_object(only(&session, id, ObjectClass::PUBLIC_KEY)).unwrap();
-    make_raw_pair(&session, id);
-    let newer = session.find_objects(&template(id, ObjectClass::PRIVATE_KEY)).unwrap();
+    session.destroy_object(only(&session, &id.0, ObjectClass::PUBLIC_KEY)).unwrap();
+    make_pair(&session, id);
+    let newer = find(&session, &id.0, ObjectClass::PRIVATE_KEY);
     let foreign = newer.into_iter().max_by_key(|handle| format!("{handle}").parse::<u64>().unwrap()).unwrap();
     session.destroy_object(foreign).unwrap();
     assert!(matches!(store.find_signing_pair(id).await, Err(KeyStoreError::Ambiguous)));
-}
-
-#[tokio::test]
-async fn a_key_deleted_by_others_is_not_found() {
-    let (token, store) = open(|_| ()).await;
-    let (kept, deleted) = (fresh_id(), fresh_id());
-    for id in [kept, deleted] {
-        store.generate_kek(id, "kek").await.unwrap();
-        check_wrapping(&*store, id).await;
-    }
-    let session = token.raw(&store).session;
-    session.destroy_object(only(&session, deleted, ObjectClass::SECRET_KEY)).unwrap();
-    let wrapped = store.wrap(deleted, b"", Zeroizing::new(vec![1])).await;
-    assert!(matches!(wrapped, Err(KeyStoreError::NotFound)));
-    check_wrapping(&*store, kept).await;
 }
 
 #[tokio::test]
@@ -230,48 +145,6 @@ async fn stores_on_different_tokens_do_not_share_keys() {
     one.generate_kek(id, "kek").await.unwrap();
     assert!(one.has_kek(id).await.unwrap());
     assert!(!other.has_kek(id).await.unwrap());
-}
-
-/// Each operation is the first one after the fault, with handles cached before it.
-#[tokio::test]
-async fn every_operation_survives_a_logout_and_the_loss_of_all_sessions() {
-    let (token, store) = open(|_| ()).await;
-    let (pair, kek) = (fresh_id(), fresh_id());
-    let spki = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
-    store.generate_kek(kek, "kek").await.unwrap();
-    let wrapped = store.wrap(kek, b"c", Zeroizing::new(b"secret".to_vec())).await.unwrap();
-    let faults: [fn(&Token, &Pkcs11KeyStore); 2] = [
-        |token, store| token.raw(store).session.logout().unwrap(),
-        |token, store| token.raw(store).close_all_sessions(),
-    ];
-    for fault in faults {
-        check_wrapping(&*store, kek).await;
-        verify(&spki, b"m", &store.sign_digest(pair, sha256(b"m")).await.unwrap());
-
-        fault(&token, &store);
-        verify(&spki, b"m", &store.sign_digest(pair, sha256(b"m")).await.unwrap());
-        fault(&token, &store);
-        assert_eq!(store.unwrap(kek, b"c", &wrapped).await.unwrap().as_slice(), b"secret");
-        fault(&token, &store);
-        check_wrapping(&*store, kek).await;
-        fault(&token, &store);
-        assert_eq!(store.find_signing_pair(pair).await.unwrap(), Some(spki.clone()));
-        fault(&token, &store);
-        assert!(store.has_kek(kek).await.unwrap());
-        fault(&token, &store);
-        assert!(!store.has_kek(fresh_id()).await.unwrap());
-        fault(&token, &store);
-        let again = store.generate_kek(kek, "kek").await;
-        assert!(matches!(again, Err(KeyStoreError::AlreadyExists)));
-        fault(&token, &store);
-        let (pair, kek) = (fresh_id(), fresh_id());
-        store.generate_kek(kek, "kek").await.unwrap();
-        fault(&token, &store);
-        store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
-        fault(&token, &store);
-        store.check_health().await.unwrap();
-        assert!(store.find_signing_pair(pair).await.unwrap().is_some());
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -402,31 +275,4 @@ async fn debug_shows_no_pin() {
     assert!(!format!("{:?}", token.settings()).contains(PIN));
     let shown = format!("{store:?}");
     assert!(shown.contains(&token.label) && !shown.contains(PIN), "{shown}");
-}
-
-fn template(id: TokenKeyId, class: ObjectClass) -> [Attribute; 2] {
-    [Attribute::Id(id.0.to_vec()), Attribute::Class(class)]
-}
-
-fn only(session: &Session, id: TokenKeyId, class: ObjectClass) -> ObjectHandle {
-    let found = session.find_objects(&template(id, class)).unwrap();
-    let [handle] = found.as_slice() else { panic!("{found:?}") };
-    *handle
-}
-
-fn check_attributes(session: &Session, object: ObjectHandle, expected: &[Attribute]) {
-    let kinds: Vec<_> = expected.iter().map(Attribute::attribute_type).collect();
-    assert_eq!(session.get_attributes(object, &kinds).unwrap(), expected);
-}
-
-fn make_raw_pair(session: &Session, id: TokenKeyId) {
-    let place = [Attribute::Token(true), Attribute::Id(id.0.to_vec())];
-    let public = [place.as_slice(), &[Attribute::ModulusBits(2048.into())]].concat();
-    let private = [place.as_slice(), &[Attribute::Sign(true)]].concat();
-    session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private).unwrap();
-}
-
-fn make_raw_kek(session: &Session, id: TokenKeyId) {
-    let template = [Attribute::Token(true), Attribute::Id(id.0.to_vec()), Attribute::ValueLen(32.into())];
-    session.generate_key(&Mechanism::AesKeyGen, &template).unwrap();
 }

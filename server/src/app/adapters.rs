@@ -53,6 +53,8 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
 async fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
     Pkcs11KeyStore::open(Pkcs11Settings {
         module: settings.pkcs11_module.clone(),
+        initialize_argument: Some(settings.pkcs11_initialize_argument.clone())
+            .filter(|text| !text.is_empty()),
         token_label: settings.pkcs11_token_label.clone(),
         pin: pin_source(settings)?,
         isolation: match settings.pkcs11_isolation {

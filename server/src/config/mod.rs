@@ -38,6 +38,8 @@ pub struct Settings {
     pub database_password_file: Option<PathBuf>,
     /// The PKCS#11 library.
     pub pkcs11_module: PathBuf,
+    /// What the library is given at `C_Initialize` in `pReserved`; blank means nothing.
+    pub pkcs11_initialize_argument: String,
     /// Label of the token.
     pub pkcs11_token_label: String,
     /// File with the token's user PIN.

@@ -142,7 +142,7 @@ pub async fn wrapped_secrets_cannot_be_altered(store: Arc<impl KeyStore>) {
     let wrapped = store.wrap(kek, context, secret(b"thirty-two bytes that are secret")).await.unwrap();
     let refused = async |kek, context: &[u8], wrapped: &[u8]| {
         let answer = store.unwrap(kek, context, wrapped).await;
-        assert!(matches!(answer, Err(KeyStoreError::Unauthentic)), "{} bytes", wrapped.len());
+        assert!(matches!(answer, Err(KeyStoreError::Unauthentic)), "{} bytes: {answer:?}", wrapped.len());
     };
 
     for context in [b"".as_slice(), b"record 8", b"record ", b"record 77", b"\x01\x01record 7"] {

@@ -79,6 +79,9 @@ pub struct WorkerProgram {
 pub struct Pkcs11Settings {
     /// The PKCS#11 library.
     pub module: PathBuf,
+    /// Text that the library is given in `pReserved` of `C_Initialize`, where it wants one. A library is
+    /// initialised once a process: what it is given first is what it has.
+    pub initialize_argument: Option<String>,
     /// Label of the token; exactly one token must have it.
     pub token_label: String,
     /// PIN of the token's normal user.

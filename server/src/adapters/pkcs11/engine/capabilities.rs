@@ -117,7 +117,12 @@ fn check_wrapping(
 /// A passing fault must not pass for a lack: the route chosen now stays for the life of the process.
 fn lacks(what: &str, error: &Error) -> OpenError {
     match judge(error) {
-        Verdict::Unsupported | Verdict::InputRefused | Verdict::InputDoubtful | Verdict::TokenDoubtful => {
+        Verdict::Unsupported
+        | Verdict::InputRefused
+        | Verdict::InputDoubtful
+        | Verdict::TokenDoubtful
+        // A key just made is not forgotten: the mechanism does not take it.
+        | Verdict::HandleStale => {
             OpenError::Unsupported(format!("{what}; {}", describe(error)))
         }
         _ => OpenError::Unavailable(describe(error)),

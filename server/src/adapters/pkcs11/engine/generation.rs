@@ -4,6 +4,7 @@ use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 
 use super::super::protocol::Fault;
 use super::{
+    handles,
     recovery::{Call, Failure},
     return_values::describe,
     templates,
@@ -44,7 +45,7 @@ pub(super) fn destroy(call: &Call<'_>, objects: &[ObjectHandle]) {
 
 /// See [`crate::ports::key_store::KeyStore::was_made_as`].
 pub(super) fn was_made_as(call: &Call<'_>, id: TokenKeyId, label: &str) -> Result<bool, Failure> {
-    let objects = call.session.find_objects(&templates::search_any(id))?;
+    let objects = handles::search_any(call, id)?;
     for object in &objects {
         let about = call.session.get_attributes(*object, &[AttributeType::Label, AttributeType::Class])?;
         let is_public = about.contains(&Attribute::Class(ObjectClass::PUBLIC_KEY));

@@ -71,9 +71,18 @@ pub(super) fn search(
     }
 }
 
+/// Every object that was made for this id.
+pub(super) fn search_any(call: &Call<'_>, id: TokenKeyId) -> Result<Vec<ObjectHandle>, Failure> {
+    let mut found = Vec::new();
+    for template in templates::searches_any(id) {
+        found.extend(call.session.find_objects(&template)?);
+    }
+    Ok(found)
+}
+
 /// Refuses an id that any object has.
 pub(super) fn check_free(call: &Call<'_>, id: TokenKeyId) -> Result<(), Failure> {
-    if call.session.find_objects(&templates::search_any(id))?.is_empty() {
+    if search_any(call, id)?.is_empty() {
         call.check_logged_in()
     } else {
         Err(Failure::Answer(Fault::AlreadyExists))

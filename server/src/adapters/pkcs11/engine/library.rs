@@ -2,8 +2,10 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::{CStr, CString},
     fs,
     path::{Path, PathBuf},
+    ptr::NonNull,
     sync::{Mutex, PoisonError},
 };
 
@@ -18,18 +20,23 @@ use super::{super::OpenError, return_values::describe};
 /// By path. Held during whatever changes the library's list of slots, which not every library locks itself.
 static LIBRARIES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
 
-/// The library at `module`, and the slot of the one token with this label.
+/// The library at `module`, initialised with `argument` unless it has been before, and the slot of the one token
+/// with this label.
 ///
 /// # Errors
 /// [`OpenError::Library`], [`OpenError::TokenNotUnique`], [`OpenError::Unavailable`].
-pub(super) fn find_token(module: &Path, label: &str) -> Result<(Pkcs11, Slot), OpenError> {
+pub(super) fn find_token(
+    module: &Path,
+    argument: Option<&str>,
+    label: &str,
+) -> Result<(Pkcs11, Slot), OpenError> {
     let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
     // A bare file name is searched for by the dynamic loader and does not resolve here.
     let path = fs::canonicalize(module).unwrap_or_else(|_| module.to_owned());
     let library = if let Some(library) = libraries.get(&path) {
         library.clone()
     } else {
-        let library = load(&path)?;
+        let library = load(&path, argument)?;
         libraries.insert(path, library.clone());
         library
     };
@@ -37,13 +44,27 @@ pub(super) fn find_token(module: &Path, label: &str) -> Result<(Pkcs11, Slot), O
     Ok((library, slot))
 }
 
-fn load(path: &Path) -> Result<Pkcs11, OpenError> {
-    let unusable = |error: Error| OpenError::Library { module: path.to_owned(), reason: describe(&error) };
-    let library = Pkcs11::new(path).map_err(unusable)?;
-    match library.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+fn load(path: &Path, argument: Option<&str>) -> Result<Pkcs11, OpenError> {
+    let unusable = |reason: String| OpenError::Library { module: path.to_owned(), reason };
+    let library = Pkcs11::new(path).map_err(|error| unusable(describe(&error)))?;
+    let argument = argument.map(CString::new).transpose();
+    let argument =
+        argument.map_err(|_| unusable("the argument of C_Initialize has a zero in it".to_owned()))?;
+    match initialize(&library, argument.as_deref()) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(library),
-        Err(error) => Err(unusable(error)),
+        Err(error) => Err(unusable(describe(&error))),
     }
+}
+
+#[expect(unsafe_code, reason = "pReserved is an untyped pointer")]
+fn initialize(library: &Pkcs11, argument: Option<&CStr>) -> Result<(), Error> {
+    let flags = CInitializeFlags::OS_LOCKING_OK;
+    library.initialize(match argument {
+        None => CInitializeArgs::new(flags),
+        // SAFETY: libraries that take anything in pReserved take a text that ends with a zero, to be read during
+        // the call and not to be changed; it outlives the call, for which alone these arguments are made.
+        Some(text) => unsafe { CInitializeArgs::new_with_reserved(flags, NonNull::from(text).cast()) },
+    })
 }
 
 fn slot_of(library: &Pkcs11, label: &str) -> Result<Slot, OpenError> {

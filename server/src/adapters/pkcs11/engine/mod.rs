@@ -54,6 +54,8 @@ use workers::{Job, Workers};
 pub(super) struct EngineSettings {
     /// The PKCS#11 library.
     pub(super) module: PathBuf,
+    /// What it is given in `pReserved` of `C_Initialize`.
+    pub(super) initialize_argument: Option<String>,
     /// Label of the token; exactly one token must have it.
     pub(super) token_label: String,
     /// Threads that each own a session, at least 1.
@@ -86,7 +88,8 @@ impl Engine {
     /// # Errors
     /// [`OpenError`].
     pub(super) fn open(settings: &EngineSettings, pin: SecretString) -> Result<Self, OpenError> {
-        let token = Arc::new(Token::open(&settings.module, settings.token_label.clone(), pin)?);
+        let argument = settings.initialize_argument.as_deref();
+        let token = Arc::new(Token::open(&settings.module, argument, settings.token_label.clone(), pin)?);
         let known: Vec<_> = settings.known.iter().copied().map(TokenKeyId::from).collect();
         Worker::new(Arc::clone(&token)).check_health(&known).map_err(unusable)?;
         let capabilities = match settings.tried_out {

@@ -125,8 +125,8 @@ impl Worker {
         }
         let known = known.to_vec();
         self.perform(Repeat::Freely, move |call| {
-            for id in &known {
-                if !call.session.find_objects(&templates::search_any(*id))?.is_empty() {
+            for template in known.iter().flat_map(|id| templates::searches_any(*id)) {
+                if !call.session.find_objects(&template)?.is_empty() {
                     return Ok(());
                 }
             }
@@ -156,13 +156,16 @@ impl Worker {
                 Ok(())
             }
             Verdict::InputRefused => Err(Fault::Unauthentic),
-            Verdict::InputDoubtful => match self.token.probe() {
-                Ok(()) => Err(Fault::Unauthentic),
-                Err(_) => Err(Fault::Gone(cause)),
-            },
-            Verdict::TokenDoubtful => {
+            Verdict::InputDoubtful | Verdict::TokenDoubtful => {
                 self.token.probe().map_err(|error| gone(&error))?;
                 match repeat {
+                    // Some are as vague about a key that they no longer show, after a logout (kryoptic). Another
+                    // worker may have logged in since.
+                    Repeat::Freely if self.token.epoch() != epoch || !self.token.is_logged_in() => {
+                        self.once(Verdict::LoginLost, tried, &cause)?;
+                        self.restore_login(epoch)
+                    }
+                    _ if verdict == Verdict::InputDoubtful => Err(Fault::Unauthentic),
                     Repeat::Freely => self.once(verdict, tried, &cause),
                     Repeat::OnlyIfNotDone => Err(Fault::Failed(cause)),
                 }

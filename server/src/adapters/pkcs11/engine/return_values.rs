@@ -52,7 +52,13 @@ pub(super) fn judge(error: &Error) -> Verdict {
         }
         (_, R::SessionCount) => Verdict::Exhausted,
         (_, R::UserNotLoggedIn) => Verdict::LoginLost,
-        (_, R::ObjectHandleInvalid | R::KeyHandleInvalid) => Verdict::HandleStale,
+        // A search gave the key, so it was of the right type and size when it was found: NSS says these of keys
+        // that it no longer shows, after a logout.
+        (_, R::ObjectHandleInvalid | R::KeyHandleInvalid)
+        | (
+            F::SignInit | F::VerifyInit | F::EncryptInit | F::DecryptInit,
+            R::KeyTypeInconsistent | R::KeySizeRange,
+        ) => Verdict::HandleStale,
         (
             F::DecryptInit | F::Decrypt,
             R::EncryptedDataInvalid
@@ -63,9 +69,17 @@ pub(super) fn judge(error: &Error) -> Verdict {
             | R::SignatureInvalid
             | R::SignatureLenRange,
         )
-        | (F::Verify, R::SignatureInvalid | R::SignatureLenRange | R::DataInvalid | R::DataLenRange) => {
-            Verdict::InputRefused
-        }
+        // NSS answers to a wrong signature with the last error of the thread, whatever that was about.
+        | (
+            F::Verify,
+            R::SignatureInvalid
+            | R::SignatureLenRange
+            | R::DataInvalid
+            | R::DataLenRange
+            | R::ArgumentsBad
+            | R::BufferTooSmall
+            | R::KeySizeRange,
+        ) => Verdict::InputRefused,
         (F::DecryptInit | F::Decrypt | F::VerifyInit | F::Verify, value) if is_vague(value) => {
             Verdict::InputDoubtful
         }
@@ -159,11 +173,14 @@ mod tests {
         assert_eq!(judged(RvError::DeviceError, Function::Verify), Verdict::InputDoubtful);
         assert_eq!(judged(RvError::DeviceError, Function::OpenSession), Verdict::TokenDoubtful);
         assert_eq!(judged(RvError::ArgumentsBad, Function::Decrypt), Verdict::InputRefused);
+        assert_eq!(judged(RvError::ArgumentsBad, Function::Verify), Verdict::InputRefused);
         assert_eq!(judged(RvError::ArgumentsBad, Function::Encrypt), Verdict::Unsupported);
         assert_eq!(judged(RvError::DeviceRemoved, Function::Decrypt), Verdict::Unavailable);
         assert_eq!(judged(RvError::SessionHandleInvalid, Function::Decrypt), Verdict::SessionLost);
         assert_eq!(judged(RvError::UserNotLoggedIn, Function::SignInit), Verdict::LoginLost);
         assert_eq!(judged(RvError::KeyHandleInvalid, Function::SignInit), Verdict::HandleStale);
+        assert_eq!(judged(RvError::KeySizeRange, Function::SignInit), Verdict::HandleStale);
+        assert_eq!(judged(RvError::KeySizeRange, Function::GenerateKeyPair), Verdict::Unsupported);
     }
 
     #[test]

@@ -9,6 +9,9 @@ use crate::domain::key::TokenKeyId;
 const PUBLIC_EXPONENT: [u8; 3] = [0x01, 0x00, 0x01];
 /// AES-256, and the key of HMAC-SHA-256.
 const SECRET_KEY_BYTES: u32 = 32;
+/// Follows the id of a KEK in the id of its MAC key. Under the same id the one would take the other's place on
+/// tokens that keep a single secret key of an id (NSS).
+const MAC_ID_SUFFIX: &[u8] = b"-mac";
 
 /// The kinds of objects with an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,7 +31,7 @@ pub(super) enum KeyClass {
 pub(super) enum Place<'a> {
     /// On the token, for ever.
     Token {
-        /// `CKA_ID`
+        /// `CKA_ID`, or what that of a [`KeyClass::KekMac`] begins with
         id: TokenKeyId,
         /// `CKA_LABEL`
         label: &'a str,
@@ -52,7 +55,7 @@ pub(super) fn signing_pair(
     change: Change,
     modulus_bits: u32,
 ) -> (Vec<Attribute>, Vec<Attribute>) {
-    let mut public = common(place, change);
+    let mut public = common(place, KeyClass::Public, change);
     public.extend([
         Attribute::Private(false),
         Attribute::Verify(true),
@@ -61,7 +64,7 @@ pub(super) fn signing_pair(
         Attribute::ModulusBits(u64::from(modulus_bits).into()),
         Attribute::PublicExponent(PUBLIC_EXPONENT.to_vec()),
     ]);
-    let mut private = locked_in(place, change);
+    let mut private = locked_in(place, KeyClass::Private, change);
     private.extend([
         Attribute::Sign(true),
         Attribute::SignRecover(false),
@@ -75,6 +78,7 @@ pub(super) fn signing_pair(
 pub(super) fn kek(place: Place<'_>, change: Change) -> Vec<Attribute> {
     secret_key(
         place,
+        KeyClass::Kek,
         change,
         [Attribute::Encrypt(true), Attribute::Decrypt(true)],
         [Attribute::Sign(false), Attribute::Verify(false)],
@@ -85,6 +89,7 @@ pub(super) fn kek(place: Place<'_>, change: Change) -> Vec<Attribute> {
 pub(super) fn kek_mac(place: Place<'_>, change: Change) -> Vec<Attribute> {
     secret_key(
         place,
+        KeyClass::KekMac,
         change,
         [Attribute::Sign(true), Attribute::Verify(true)],
         [Attribute::Encrypt(false), Attribute::Decrypt(false)],
@@ -93,21 +98,21 @@ pub(super) fn kek_mac(place: Place<'_>, change: Change) -> Vec<Attribute> {
 
 /// What finds the keys of one kind and id.
 pub(super) fn search(id: TokenKeyId, class: KeyClass) -> Vec<Attribute> {
+    let mut template = by_id(id, class);
     let (class, kind) = match class {
         KeyClass::Private => (ObjectClass::PRIVATE_KEY, None),
         KeyClass::Public => (ObjectClass::PUBLIC_KEY, None),
         KeyClass::Kek => (ObjectClass::SECRET_KEY, Some(KeyType::AES)),
         KeyClass::KekMac => (ObjectClass::SECRET_KEY, Some(KeyType::GENERIC_SECRET)),
     };
-    let mut template = search_any(id);
     template.push(Attribute::Class(class));
     template.extend(kind.map(Attribute::KeyType));
     template
 }
 
-/// What finds every object with this id.
-pub(super) fn search_any(id: TokenKeyId) -> Vec<Attribute> {
-    vec![Attribute::Token(true), Attribute::Id(id.0.to_vec())]
+/// What, one after the other, find every object that was made for this id.
+pub(super) fn searches_any(id: TokenKeyId) -> [Vec<Attribute>; 2] {
+    [by_id(id, KeyClass::Kek), by_id(id, KeyClass::KekMac)]
 }
 
 /// The attributes that [`is_locked_in`] looks at.
@@ -120,11 +125,12 @@ pub(super) fn is_locked_in(attributes: &[Attribute]) -> bool {
 
 fn secret_key(
     place: Place<'_>,
+    class: KeyClass,
     change: Change,
     can: [Attribute; 2],
     cannot: [Attribute; 2],
 ) -> Vec<Attribute> {
-    let mut template = locked_in(place, change);
+    let mut template = locked_in(place, class, change);
     template.push(Attribute::ValueLen(u64::from(SECRET_KEY_BYTES).into()));
     template.extend(can);
     template.extend(cannot);
@@ -133,8 +139,8 @@ fn secret_key(
 }
 
 /// Sensitive and not extractable always go together.
-fn locked_in(place: Place<'_>, change: Change) -> Vec<Attribute> {
-    let mut template = common(place, change);
+fn locked_in(place: Place<'_>, class: KeyClass, change: Change) -> Vec<Attribute> {
+    let mut template = common(place, class, change);
     template.extend([
         Attribute::Private(true),
         Attribute::Sensitive(true),
@@ -144,17 +150,23 @@ fn locked_in(place: Place<'_>, change: Change) -> Vec<Attribute> {
     template
 }
 
-fn common(place: Place<'_>, change: Change) -> Vec<Attribute> {
+fn common(place: Place<'_>, class: KeyClass, change: Change) -> Vec<Attribute> {
     let mut template = match place {
-        Place::Token { id, label } => vec![
-            Attribute::Token(true),
-            Attribute::Id(id.0.to_vec()),
-            Attribute::Label(label.as_bytes().to_vec()),
-        ],
+        Place::Token { id, label } => {
+            let mut named = by_id(id, class);
+            named.push(Attribute::Label(label.as_bytes().to_vec()));
+            named
+        }
         Place::Session => vec![Attribute::Token(false)],
     };
     if change == Change::Forbidden {
         template.push(Attribute::Modifiable(false));
     }
     template
+}
+
+/// On the token, under the id that objects of this class have.
+fn by_id(id: TokenKeyId, class: KeyClass) -> Vec<Attribute> {
+    let suffix = if class == KeyClass::KekMac { MAC_ID_SUFFIX } else { &[] };
+    vec![Attribute::Token(true), Attribute::Id([&id.0, suffix].concat())]
 }

@@ -57,8 +57,13 @@ pub(super) enum LoginError {
 
 impl Token {
     /// Finds the token and logs in.
-    pub(super) fn open(module: &Path, label: String, pin: SecretString) -> Result<Self, OpenError> {
-        let (library, slot) = library::find_token(module, &label)?;
+    pub(super) fn open(
+        module: &Path,
+        argument: Option<&str>,
+        label: String,
+        pin: SecretString,
+    ) -> Result<Self, OpenError> {
+        let (library, slot) = library::find_token(module, argument, &label)?;
         let token = Self {
             library,
             slot,

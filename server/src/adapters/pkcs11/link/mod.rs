@@ -73,6 +73,7 @@ impl Link {
     pub(super) async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
         let mut engine = EngineSettings {
             module: settings.module,
+            initialize_argument: settings.initialize_argument,
             token_label: settings.token_label,
             workers: settings.workers.max(1),
             wrapping: settings.wrapping,
