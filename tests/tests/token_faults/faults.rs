@@ -30,7 +30,7 @@ const WORK: [&str; 9] = [
 ];
 
 fn on_work(rule: impl Fn(&str) -> Rule) -> Vec<Rule> {
-    WORK.map(|function| rule(function)).to_vec()
+    WORK.map(rule).to_vec()
 }
 
 /// The token is not there at all.
