@@ -149,6 +149,19 @@ impl Pkcs11KeyStore {
     pub async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
         Ok(Self { label: settings.token_label.clone(), link: Link::open(settings).await? })
     }
+
+    /// Watches over a token that could not be opened, for this `cause`, and opens it as soon as it can be. Until
+    /// then every operation fails at once with [`KeyStoreError::Unavailable`].
+    ///
+    /// The caller runs within a tokio runtime.
+    pub fn open_later(settings: Pkcs11Settings, cause: &OpenError) -> Self {
+        Self { label: settings.token_label.clone(), link: Link::open_later(settings, cause) }
+    }
+
+    /// How long the token has been away, as far as is known; `None` when it is there.
+    pub fn away_for(&self) -> Option<Duration> {
+        self.link.away_for()
+    }
 }
 
 impl fmt::Debug for Pkcs11KeyStore {

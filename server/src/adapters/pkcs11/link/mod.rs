@@ -10,9 +10,9 @@
 use std::{
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicU32, AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
@@ -62,6 +62,8 @@ struct Shared {
     state: watch::Sender<State>,
     doubt: Notify,
     failures: AtomicU32,
+    /// Keys being made.
+    generations: AtomicUsize,
     known: Mutex<KnownKeys>,
 }
 
@@ -71,38 +73,27 @@ impl Link {
     /// # Errors
     /// [`OpenError`] when it cannot be opened now; nothing is then left behind.
     pub(super) async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
-        let mut engine = EngineSettings {
-            module: settings.module,
-            initialize_argument: settings.initialize_argument,
-            token_label: settings.token_label,
-            workers: settings.workers.max(1),
-            wrapping: settings.wrapping,
-            tried_out: None,
-            known: Vec::new(),
-        };
-        let places = engine.workers.saturating_add(settings.queue).min(Semaphore::MAX_PERMITS);
-        let opener = Opener::new(settings.isolation);
-        let pins = Pins::new(settings.pin);
-        let opening = async { opener.open(engine.clone(), &pins.next()?).await };
-        let (host, capabilities) = timeout(START_PATIENCE, opening)
+        let mut shared = Shared::new(settings);
+        let (host, capabilities) = timeout(START_PATIENCE, shared.open_first())
             .await
             .unwrap_or_else(|_| Err(OpenError::Unavailable("no answer within two minutes".to_owned())))?;
         // What the token can do was found out once and stays: an engine that is opened later costs less.
-        engine.tried_out = Some(capabilities);
-        let state = State { engine: Ok(Arc::new(host)), version: 0, since: Instant::now() };
-        let shared = Arc::new(Shared {
-            engine,
-            opener,
-            pins,
-            deadline: settings.deadline,
-            places: Semaphore::new(places),
-            state: watch::Sender::new(state),
-            doubt: Notify::new(),
-            failures: AtomicU32::new(0),
-            known: Mutex::default(),
-        });
+        shared.engine.tried_out = Some(capabilities);
+        shared.back(Arc::new(host));
+        Ok(Self::watched(shared))
+    }
+
+    /// Begins to watch over a token that is away, for this cause, and opens it as soon as it can be.
+    pub(super) fn open_later(settings: Pkcs11Settings, cause: &OpenError) -> Self {
+        let shared = Shared::new(settings);
+        shared.away(&cause.to_string());
+        Self::watched(shared)
+    }
+
+    fn watched(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
         let supervisor = tokio::spawn(supervisor::watch_over(Arc::clone(&shared)));
-        Ok(Self { shared, supervisor })
+        Self { shared, supervisor }
     }
 
     /// Has the token carry out an operation; `make` makes it anew for each attempt.
@@ -139,6 +130,11 @@ impl Link {
         Ok(outcome?)
     }
 
+    /// How long the token has been away, as far as is known; `None` when it is there.
+    pub(super) fn away_for(&self) -> Option<Duration> {
+        self.shared.away_for()
+    }
+
     /// Has the token examined now.
     ///
     /// # Errors
@@ -166,6 +162,31 @@ impl Drop for Link {
 }
 
 impl Shared {
+    fn new(settings: Pkcs11Settings) -> Self {
+        let engine = EngineSettings {
+            module: settings.module,
+            initialize_argument: settings.initialize_argument,
+            token_label: settings.token_label,
+            workers: settings.workers.max(1),
+            wrapping: settings.wrapping,
+            tried_out: None,
+            known: Vec::new(),
+        };
+        let places = engine.workers.saturating_add(settings.queue).min(Semaphore::MAX_PERMITS);
+        Self {
+            engine,
+            opener: Opener::new(settings.isolation),
+            pins: Pins::new(settings.pin),
+            deadline: settings.deadline,
+            places: Semaphore::new(places),
+            state: watch::Sender::new(State::unopened()),
+            doubt: Notify::new(),
+            failures: AtomicU32::new(0),
+            generations: AtomicUsize::new(0),
+            known: Mutex::default(),
+        }
+    }
+
     /// The engine, or why there is none; and the state's version.
     fn now(&self) -> (Result<Arc<Host>, KeyStoreError>, u64) {
         let state = self.state.borrow();
@@ -177,6 +198,7 @@ impl Shared {
     async fn attempt(&self, operation: Operation) -> Result<(Result<Answer, Fault>, u64), KeyStoreError> {
         let (engine, version) = self.now();
         let patience = operation.patience(self.deadline);
+        let _generation = (!operation.is_repeatable()).then(|| Generation::begin(self));
         let outcome = engine?.perform(Order { operation, patience }).await;
         if let Err(Fault::PinRefused(answer)) = &outcome {
             self.pins.refused(answer);
@@ -199,7 +221,29 @@ impl Shared {
         matches!(timeout(patience, newer).await, Ok(Ok(_)))
     }
 
+    /// How long the token has been away; `None` when it is there.
+    fn away_for(&self) -> Option<Duration> {
+        let state = self.state.borrow();
+        state.engine.is_err().then(|| state.since.elapsed())
+    }
+
     fn known(&self) -> MutexGuard<'_, KnownKeys> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A key is being made for as long as this lives.
+struct Generation<'a>(&'a AtomicUsize);
+
+impl<'a> Generation<'a> {
+    fn begin(shared: &'a Shared) -> Self {
+        shared.generations.fetch_add(1, Ordering::Relaxed);
+        Self(&shared.generations)
+    }
+}
+
+impl Drop for Generation<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

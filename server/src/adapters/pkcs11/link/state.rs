@@ -16,6 +16,13 @@ pub(super) struct State {
     pub(super) since: Instant,
 }
 
+impl State {
+    /// Before the first opening.
+    pub(super) fn unopened() -> Self {
+        Self { engine: Err("it is being opened".into()), version: 0, since: Instant::now() }
+    }
+}
+
 /// Keys that were seen on the token: the earliest few, to know it by, and all, to notice when one is missing.
 #[derive(Default)]
 pub(super) struct KnownKeys {

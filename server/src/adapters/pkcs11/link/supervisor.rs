@@ -14,6 +14,7 @@ use tokio::{
 use super::{
     super::{
         OpenError,
+        engine::Capabilities,
         protocol::{Answer, Fault, Operation, Order},
     },
     FAILURES_IN_A_ROW, Shared,
@@ -36,6 +37,7 @@ const SUSPICION: Duration = Duration::from_secs(5);
 
 /// Never ends.
 pub(super) async fn watch_over(shared: Arc<Shared>) {
+    shared.open_if_away().await;
     let mut ticks = interval(EXAMINATIONS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -57,10 +59,13 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// How many workers hang, or why the token is away.
+    /// How many workers hang, or why the token is away. Some tokens answer nobody while they make a key.
     async fn examine(&self, host: &Host) -> Result<usize, String> {
-        let operation = Operation::CheckHealth { known: self.known().marks() };
-        match host.perform(Order { operation, patience: EXAMINATION }).await {
+        let mut answer = self.ask_health(host, EXAMINATION).await;
+        if matches!(answer, Err(Fault::Expired)) && self.generations.load(Ordering::Relaxed) > 0 {
+            answer = self.ask_health(host, Operation::generation_patience(self.deadline)).await;
+        }
+        match answer {
             Ok(Answer::Health { stuck }) => Ok(stuck),
             Ok(_) => Err("its answer to a health check makes no sense".to_owned()),
             Err(Fault::Expired) => Err("no answer to a health check".to_owned()),
@@ -73,6 +78,11 @@ impl Shared {
         }
     }
 
+    async fn ask_health(&self, host: &Host, patience: Duration) -> Result<Answer, Fault> {
+        let operation = Operation::CheckHealth { known: self.known().marks() };
+        host.perform(Order { operation, patience }).await
+    }
+
     fn is_suspect(&self, since: Instant) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES_IN_A_ROW && since.elapsed() >= SUSPICION
     }
@@ -81,7 +91,7 @@ impl Shared {
         self.state.send_modify(change);
     }
 
-    fn away(&self, cause: &str) {
+    pub(super) fn away(&self, cause: &str) {
         self.publish(|state| {
             if state.engine.is_ok() {
                 state.since = Instant::now();
@@ -91,13 +101,23 @@ impl Shared {
         });
     }
 
-    fn back(&self, host: Arc<Host>) {
+    pub(super) fn back(&self, host: Arc<Host>) {
         self.failures.store(0, Ordering::Relaxed);
         self.publish(|state| {
             state.version += 1;
             state.since = Instant::now();
             state.engine = Ok(host);
         });
+    }
+
+    /// The first opening of a token that was away at the start.
+    async fn open_if_away(&self) {
+        let state = self.state.borrow().clone();
+        if let Err(cause) = state.engine {
+            let host = self.open_again(cause.to_string()).await;
+            tracing::info!(token = self.engine.token_label, "the token is there");
+            self.back(Arc::new(host));
+        }
     }
 
     /// Ends the engine and opens another, however long that takes.
@@ -197,6 +217,11 @@ impl Shared {
             }
         }
         self.back(Arc::clone(host));
+    }
+
+    /// Opens an engine that nothing is known of yet, and says what the token can do.
+    pub(super) async fn open_first(&self) -> Result<(Host, Capabilities), OpenError> {
+        self.opener.open(self.engine.clone(), &self.pins.next()?).await
     }
 
     async fn open(&self) -> Result<Host, OpenError> {

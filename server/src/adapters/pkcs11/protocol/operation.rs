@@ -76,7 +76,12 @@ impl Operation {
 
     /// How long it may take, where others may take `usual`.
     pub(crate) fn patience(&self, usual: Duration) -> Duration {
-        if self.is_repeatable() { usual } else { usual.saturating_mul(GENERATION) }
+        if self.is_repeatable() { usual } else { Self::generation_patience(usual) }
+    }
+
+    /// How long the making of a key may take, where other operations may take `usual`.
+    pub(crate) fn generation_patience(usual: Duration) -> Duration {
+        usual.saturating_mul(GENERATION)
     }
 
     /// The key that must be on the token for this to succeed, or is there once it has.
