@@ -20,7 +20,10 @@ use surrealdb::{
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::ports::repository::{Repository, RepositoryError};
+use crate::{
+    ports::repository::{Repository, RepositoryError},
+    trust,
+};
 
 mod client_rows;
 mod endpoint;
@@ -32,7 +35,6 @@ mod policy_rows;
 mod provisioning_rows;
 mod runner;
 mod schema;
-mod trust;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;
