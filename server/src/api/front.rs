@@ -16,6 +16,7 @@ use tokio::task::JoinError;
 use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
     allowed_methods::AllowedMethods,
+    body_memory::BodyMemory,
     cors::Cors,
     demo,
     exchange::{BodyBounds, Exchange, new_request_id, peer_address},
@@ -55,8 +56,11 @@ pub(super) struct Front<E> {
     allowed_methods: AllowedMethods,
     json_limit: u64,
     packet_limit: u64,
+    packet_in_memory: u64,
+    body_memory: Arc<BodyMemory>,
     request_timeout: Duration,
     idle_timeout: Duration,
+    packet_pace: u64,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Front<E> {
@@ -68,8 +72,11 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             allowed_methods: AllowedMethods::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
+            packet_in_memory: settings.spool_threshold_bytes,
+            body_memory: Arc::new(BodyMemory::new(settings.body_memory_bytes)),
             request_timeout: Duration::from_secs(settings.request_timeout_seconds),
             idle_timeout: Duration::from_secs(settings.idle_timeout_seconds),
+            packet_pace: settings.slowest_packet_bytes_per_second,
         }
     }
 
@@ -134,23 +141,32 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             _ if class.anonymous => ANONYMOUS_ARRIVAL.min(self.request_timeout),
             _ => self.request_timeout,
         };
-        let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
+        let body = BodyBounds {
+            limit,
+            in_memory: if class.body == BodyKind::Packet { self.packet_in_memory } else { limit },
+            arrival,
+            pause: self.idle_timeout,
+            pace: self.packet_pace,
+        };
         let address = peer_address(&request);
-        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
+        let memory = Arc::clone(&self.body_memory);
+        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
         let answer = begin(&self.routes, request);
-        if class.body == BodyKind::Packet {
-            // Packets take as long as they are large; pauses within them are bounded where they are read.
-            return answer.await;
-        }
-        match tokio::time::timeout(self.request_timeout, answer).await {
-            Ok(result) => result,
-            Err(_elapsed) if exchange.is_body_complete() => {
-                tracing::error!(%request_id, "an operation did not end in time");
-                Err(TransportError::Overloaded.into())
+        let answer = if class.body == BodyKind::Packet {
+            // Packets take as long as they are large; how slow they may be is bounded where they are read.
+            answer.await
+        } else {
+            match tokio::time::timeout(self.request_timeout, answer).await {
+                Ok(answer) => answer,
+                Err(_elapsed) if exchange.is_body_complete() => {
+                    tracing::error!(%request_id, "an operation did not end in time");
+                    Err(TransportError::Overloaded.into())
+                }
+                Err(_elapsed) => Err(TransportError::Timeout.into()),
             }
-            Err(_elapsed) => Err(TransportError::Timeout.into()),
-        }
+        };
+        Ok(exchange.end_with(answer?).await?)
     }
 
     /// The answer to a request that failed, in the form that its caller understands.
