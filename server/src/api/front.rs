@@ -1,17 +1,19 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
 use std::{
-    panic::{AssertUnwindSafe, resume_unwind},
+    panic::AssertUnwindSafe,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use poem::{
     Endpoint, Request, Response, Result,
     http::{HeaderValue, Method, Uri, header},
 };
-use tokio::task::JoinError;
+use tokio::runtime::Handle;
 
 use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
@@ -152,7 +154,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let memory = Arc::clone(&self.body_memory);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
-        let answer = begin(&self.routes, request);
+        let answer = Operation::new(&self.routes, request);
         let answer = if class.body == BodyKind::Packet {
             // Packets take as long as they are large; how slow they may be is bounded where they are read.
             answer.await
@@ -234,25 +236,41 @@ fn shown(path: &str) -> &str {
     path.char_indices().nth(SHOWN_CHARS).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
 }
 
-/// Begins an operation. It goes on to its end when nobody waits for it any more, because the caller hung up or
-/// was told that it takes too long: nothing may be made and then not recorded.
-fn begin<E>(routes: &Arc<E>, request: Request) -> impl Future<Output = Result<Response>> + Send + use<E>
-where
-    E: Endpoint<Output = Response> + 'static,
-{
-    let routes = Arc::clone(routes);
-    // Kept for as long as the operation runs, so that the server's end waits for it too.
-    let place = request.data::<Arc<Place>>().cloned();
-    let task = tokio::spawn(async move {
-        let answer = routes.call(request).await;
-        drop(place);
+/// An operation that goes on to its end, in a task of its own, when nobody waits for it any more, because the caller
+/// hung up or was told that it takes too long: nothing may be made and then not recorded.
+struct Operation(Option<BoxFuture<'static, Result<Response>>>);
+
+impl Operation {
+    fn new<E: Endpoint<Output = Response> + 'static>(routes: &Arc<E>, request: Request) -> Self {
+        let routes = Arc::clone(routes);
+        // Kept for as long as the operation runs, so that the server's end waits for it too.
+        let place = request.data::<Arc<Place>>().cloned();
+        Self(Some(Box::pin(async move {
+            let answer = routes.call(request).await;
+            drop(place);
+            answer
+        })))
+    }
+}
+
+impl Future for Operation {
+    type Output = Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Gone while it is polled: one that panics must not go on.
+        let Some(mut operation) = self.0.take() else { return Poll::Pending };
+        let answer = operation.as_mut().poll(context);
+        if answer.is_pending() {
+            self.0 = Some(operation);
+        }
         answer
-    });
-    async move {
-        match task.await.map_err(JoinError::try_into_panic) {
-            Ok(answer) => answer,
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(_cancelled)) => Err(TransportError::Internal.into()),
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let (Some(operation), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(operation);
         }
     }
 }
@@ -281,9 +299,17 @@ mod tests {
                 }
             })
         };
-        let answer = begin(&Arc::new(routes), Request::default());
+        let routes = Arc::new(routes);
+        let mut answer = Operation::new(&routes, Request::default());
+        assert!(futures_util::poll!(&mut answer).is_pending());
         entered.notified().await;
         drop(answer);
+        release.notify_one();
+        ended.notified().await;
+
+        // Also when it was not begun yet.
+        drop(Operation::new(&routes, Request::default()));
+        entered.notified().await;
         release.notify_one();
         ended.notified().await;
     }
@@ -303,7 +329,7 @@ mod tests {
             request.header("absent").unwrap();
             Ok::<_, poem::Error>(Response::default())
         });
-        let answer = begin(&Arc::new(routes), Request::default());
+        let answer = Operation::new(&Arc::new(routes), Request::default());
         assert!(AssertUnwindSafe(answer).catch_unwind().await.is_err());
     }
 }
