@@ -250,15 +250,15 @@ mod tests {
             Some((Ok::<_, io::Error>(Bytes::from_static(b"a")), ()))
         });
         let pieces = in_time(drops, Patience::new(Duration::from_millis(50), 1_000_000));
-        let last = pin!(pieces).filter_map(|piece| async { piece.err() }).next().await.unwrap();
-        assert_eq!(last.kind(), io::ErrorKind::TimedOut);
+        let mut errors = pin!(pieces.filter_map(|piece| async { piece.err() }));
+        assert_eq!(errors.next().await.unwrap().kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test]
     async fn a_body_waits_for_room_and_is_refused_when_there_is_none() {
         const LONG: usize = 200_000;
         let memory = Arc::new(BodyMemory::new(LONG as u64));
-        let room = |time| async {
+        let exchange = |time| {
             let bounds = BodyBounds::of(LONG as u64, time);
             Arc::new(Exchange::new("r".into(), None, None, bounds, Arc::clone(&memory)))
         };
@@ -276,12 +276,12 @@ mod tests {
             read_bounded(&request, &mut body).await.map(|body| body.len())
         };
         for announced in [Some(LONG), None] {
-            let first = room(Duration::from_secs(30)).await;
+            let first = exchange(Duration::from_secs(30));
             assert_eq!(read(announced, Arc::clone(&first)).await, Ok(LONG));
-            let refused = read(announced, room(Duration::from_millis(20)).await).await;
+            let refused = read(announced, exchange(Duration::from_millis(20))).await;
             assert_eq!(refused, Err(TransportError::Overloaded));
             let (waits, ()) =
-                tokio::join!(read(announced, room(Duration::from_secs(30)).await), async { drop(first) });
+                tokio::join!(read(announced, exchange(Duration::from_secs(30))), async { drop(first) });
             assert_eq!(waits, Ok(LONG));
         }
     }
