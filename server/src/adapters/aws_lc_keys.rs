@@ -6,7 +6,10 @@ use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der},
     rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
 };
-use kunji_shared::{ModulusLength, secret::DataKey};
+use kunji_shared::{
+    ModulusLength,
+    secret::{DataKey, Plaintext},
+};
 use zeroize::Zeroizing;
 
 use crate::ports::software_keys::{DecryptionKey, GeneratedKey, SoftwareKeyError, SoftwareKeys};
@@ -53,15 +56,15 @@ struct AwsLcKey(OaepPrivateDecryptingKey);
 
 impl DecryptionKey for AwsLcKey {
     fn unwrap_data_key(&self, wrapped: &[u8]) -> Option<DataKey> {
-        let mut room = Zeroizing::new([0; MAX_MODULUS_BYTES]);
-        let room = room.get_mut(..self.0.min_output_size())?;
-        let unwrapped = self.0.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, room, None).ok()?;
-        DataKey::from_slice(unwrapped).ok()
+        // AWS-LC wants room for a whole modulus, whatever is in it.
+        let mut room = vec![0; self.0.min_output_size()];
+        let unwrapped = self.0.decrypt(&OAEP_SHA256_MGF1SHA256, wrapped, &mut room, None);
+        let data_key = unwrapped.ok().and_then(|unwrapped| DataKey::from_slice(unwrapped).ok());
+        // Wiped at the speed of memory, as `Zeroizing` does not.
+        drop(Plaintext::new(room));
+        data_key
     }
 }
-
-/// Of RSA-4096: AWS-LC wants room for a whole modulus, whatever is in it.
-const MAX_MODULUS_BYTES: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -3,16 +3,21 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
-use poem::{Addr, Request};
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use poem::{Addr, Body, Request, Response, error::ReadBodyError, http::header};
 use uuid::Uuid;
 
-use super::transport::TransportError;
+use super::{
+    body_memory::{BodyMemory, BodyRoom},
+    transport::TransportError,
+};
 use crate::domain::access::Principal;
 
 /// How large a body may be, and how slow.
@@ -20,10 +25,14 @@ use crate::domain::access::Principal;
 pub(super) struct BodyBounds {
     /// Most bytes.
     pub(super) limit: u64,
+    /// Most bytes that are in memory at once.
+    pub(super) in_memory: u64,
     /// Longest time for a body that is read whole.
     pub(super) arrival: Duration,
-    /// Longest pause within a body that is streamed.
+    /// Longest pause within a body that is streamed, and longest time to wait for room in memory.
     pub(super) pause: Duration,
+    /// Least bytes a second of a body that is streamed.
+    pub(super) pace: u64,
 }
 
 /// One request on its way through the routes; an extension of it.
@@ -38,6 +47,8 @@ pub(super) struct Exchange {
     /// What its body may be.
     pub(super) body: BodyBounds,
     body_complete: AtomicBool,
+    memory: Arc<BodyMemory>,
+    room: OnceLock<BodyRoom>,
 }
 
 impl Exchange {
@@ -46,8 +57,10 @@ impl Exchange {
         address: Option<IpAddr>,
         principal: Option<Arc<Principal>>,
         body: BodyBounds,
+        memory: Arc<BodyMemory>,
     ) -> Self {
-        Self { request_id, address, principal, body, body_complete: AtomicBool::new(false) }
+        let (body_complete, room) = (AtomicBool::new(false), OnceLock::new());
+        Self { request_id, address, principal, body, body_complete, memory, room }
     }
 
     /// The exchange of a request.
@@ -67,6 +80,54 @@ impl Exchange {
     pub(super) fn is_body_complete(&self) -> bool {
         self.body_complete.load(Ordering::Relaxed)
     }
+
+    /// Takes room in memory for a body of which `bytes` are announced, or that may have any length. It is kept until
+    /// the exchange is over.
+    ///
+    /// # Errors
+    /// [`TransportError::Overloaded`] when other bodies have it for too long.
+    pub(super) async fn take_room(&self, bytes: Option<u64>) -> Result<(), TransportError> {
+        let most = self.body.limit.min(self.body.in_memory);
+        let patience = self.body.pause.min(self.body.arrival / 2);
+        if let Some(room) = self.memory.take(bytes.unwrap_or(most).min(most), patience).await? {
+            // There is one body: a second room would be a second reading of it.
+            let _ = self.room.set(room);
+        }
+        Ok(())
+    }
+
+    /// The exchange is over when `answer` was sent: it is about as long as the body was.
+    ///
+    /// # Errors
+    /// None but those of an answer that cannot be read.
+    pub(super) async fn end_with(self: Arc<Self>, mut answer: Response) -> Result<Response, ReadBodyError> {
+        if self.room.get().is_none() {
+            return Ok(answer);
+        }
+        let body = answer.take_body();
+        let body = if answer.headers().contains_key(header::CONTENT_LENGTH) {
+            Body::from_bytes_stream(body.into_bytes_stream().inspect(move |_| {
+                let _kept = &self;
+            }))
+        } else {
+            let bytes = body.into_bytes().await?;
+            Body::from_bytes(Bytes::from_owner(Kept { bytes, _exchange: self }))
+        };
+        answer.set_body(body);
+        Ok(answer)
+    }
+}
+
+/// Bytes of an answer, and the exchange that is over with them.
+struct Kept {
+    bytes: Bytes,
+    _exchange: Arc<Exchange>,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// A fresh name for a request.
@@ -81,5 +142,62 @@ pub(super) fn peer_address(request: &Request) -> Option<IpAddr> {
     match &request.remote_addr().0 {
         Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+impl BodyBounds {
+    /// At most `limit` bytes, each wait no longer than `time`, and memory for all.
+    pub(super) const fn of(limit: u64, time: Duration) -> Self {
+        Self { limit, in_memory: limit, arrival: time, pause: time, pace: 0 }
+    }
+}
+
+#[cfg(test)]
+impl Exchange {
+    /// Of a request for a test, with as much memory as it may want.
+    pub(super) fn bounded(principal: Option<Arc<Principal>>, body: BodyBounds) -> Arc<Self> {
+        let memory = Arc::new(BodyMemory::new(u64::MAX));
+        Arc::new(Self::new("r".into(), None, principal, body, memory))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+    const SOON: Duration = Duration::from_millis(20);
+
+    fn exchange(memory: &Arc<BodyMemory>) -> Arc<Exchange> {
+        let bounds = BodyBounds::of(MIB, SOON);
+        Arc::new(Exchange::new("r".into(), None, None, bounds, Arc::clone(memory)))
+    }
+
+    #[tokio::test]
+    async fn room_is_kept_until_the_answer_was_sent() {
+        let memory = Arc::new(BodyMemory::new(MIB));
+        let first = exchange(&memory);
+        first.take_room(Some(MIB)).await.unwrap();
+        let whole = first.end_with(Response::builder().body("answer")).await.unwrap();
+        assert_eq!(exchange(&memory).take_room(None).await, Err(TransportError::Overloaded));
+        assert_eq!(whole.into_body().into_string().await.unwrap(), "answer");
+
+        let second = exchange(&memory);
+        second.take_room(None).await.unwrap();
+        let pieces = Response::builder().header(header::CONTENT_LENGTH, "6").body("answer");
+        let streamed = second.end_with(pieces).await.unwrap();
+        assert_eq!(exchange(&memory).take_room(None).await, Err(TransportError::Overloaded));
+        assert_eq!(streamed.into_body().into_string().await.unwrap(), "answer");
+        assert_eq!(exchange(&memory).take_room(None).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_has_no_length_counts_as_the_longest() {
+        let memory = Arc::new(BodyMemory::new(2 * MIB));
+        let exchanges = [exchange(&memory), exchange(&memory), exchange(&memory)];
+        assert_eq!(exchanges[0].take_room(None).await, Ok(()));
+        assert_eq!(exchanges[1].take_room(Some(u64::MAX)).await, Ok(()));
+        assert!(exchanges[2].take_room(Some(MIB / 2)).await.is_err());
     }
 }

@@ -1,21 +1,24 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
 use std::{
-    panic::{AssertUnwindSafe, resume_unwind},
+    panic::AssertUnwindSafe,
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll},
     time::Duration,
 };
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, future::BoxFuture};
 use poem::{
     Endpoint, Request, Response, Result,
     http::{HeaderValue, Method, Uri, header},
 };
-use tokio::task::JoinError;
+use tokio::runtime::Handle;
 
 use super::{
     access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
     allowed_methods::AllowedMethods,
+    body_memory::BodyMemory,
     cors::Cors,
     demo,
     exchange::{BodyBounds, Exchange, new_request_id, peer_address},
@@ -55,8 +58,11 @@ pub(super) struct Front<E> {
     allowed_methods: AllowedMethods,
     json_limit: u64,
     packet_limit: u64,
+    packet_in_memory: u64,
+    body_memory: Arc<BodyMemory>,
     request_timeout: Duration,
     idle_timeout: Duration,
+    packet_pace: u64,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Front<E> {
@@ -68,8 +74,11 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             allowed_methods: AllowedMethods::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
+            packet_in_memory: settings.spool_threshold_bytes,
+            body_memory: Arc::new(BodyMemory::new(settings.body_memory_bytes)),
             request_timeout: Duration::from_secs(settings.request_timeout_seconds),
             idle_timeout: Duration::from_secs(settings.idle_timeout_seconds),
+            packet_pace: settings.slowest_packet_bytes_per_second,
         }
     }
 
@@ -134,23 +143,32 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             _ if class.anonymous => ANONYMOUS_ARRIVAL.min(self.request_timeout),
             _ => self.request_timeout,
         };
-        let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
+        let body = BodyBounds {
+            limit,
+            in_memory: if class.body == BodyKind::Packet { self.packet_in_memory } else { limit },
+            arrival,
+            pause: self.idle_timeout,
+            pace: self.packet_pace,
+        };
         let address = peer_address(&request);
-        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
+        let memory = Arc::clone(&self.body_memory);
+        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
-        let answer = begin(&self.routes, request);
-        if class.body == BodyKind::Packet {
-            // Packets take as long as they are large; pauses within them are bounded where they are read.
-            return answer.await;
-        }
-        match tokio::time::timeout(self.request_timeout, answer).await {
-            Ok(result) => result,
-            Err(_elapsed) if exchange.is_body_complete() => {
-                tracing::error!(%request_id, "an operation did not end in time");
-                Err(TransportError::Overloaded.into())
+        let answer = Operation::new(&self.routes, request);
+        let answer = if class.body == BodyKind::Packet {
+            // Packets take as long as they are large; how slow they may be is bounded where they are read.
+            answer.await
+        } else {
+            match tokio::time::timeout(self.request_timeout, answer).await {
+                Ok(answer) => answer,
+                Err(_elapsed) if exchange.is_body_complete() => {
+                    tracing::error!(%request_id, "an operation did not end in time");
+                    Err(TransportError::Overloaded.into())
+                }
+                Err(_elapsed) => Err(TransportError::Timeout.into()),
             }
-            Err(_elapsed) => Err(TransportError::Timeout.into()),
-        }
+        };
+        Ok(exchange.end_with(answer?).await?)
     }
 
     /// The answer to a request that failed, in the form that its caller understands.
@@ -218,25 +236,41 @@ fn shown(path: &str) -> &str {
     path.char_indices().nth(SHOWN_CHARS).and_then(|(end, _)| path.get(..end)).unwrap_or(path)
 }
 
-/// Begins an operation. It goes on to its end when nobody waits for it any more, because the caller hung up or
-/// was told that it takes too long: nothing may be made and then not recorded.
-fn begin<E>(routes: &Arc<E>, request: Request) -> impl Future<Output = Result<Response>> + Send + use<E>
-where
-    E: Endpoint<Output = Response> + 'static,
-{
-    let routes = Arc::clone(routes);
-    // Kept for as long as the operation runs, so that the server's end waits for it too.
-    let place = request.data::<Arc<Place>>().cloned();
-    let task = tokio::spawn(async move {
-        let answer = routes.call(request).await;
-        drop(place);
+/// An operation that goes on to its end, in a task of its own, when nobody waits for it any more, because the caller
+/// hung up or was told that it takes too long: nothing may be made and then not recorded.
+struct Operation(Option<BoxFuture<'static, Result<Response>>>);
+
+impl Operation {
+    fn new<E: Endpoint<Output = Response> + 'static>(routes: &Arc<E>, request: Request) -> Self {
+        let routes = Arc::clone(routes);
+        // Kept for as long as the operation runs, so that the server's end waits for it too.
+        let place = request.data::<Arc<Place>>().cloned();
+        Self(Some(Box::pin(async move {
+            let answer = routes.call(request).await;
+            drop(place);
+            answer
+        })))
+    }
+}
+
+impl Future for Operation {
+    type Output = Result<Response>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        // Gone while it is polled: one that panics must not go on.
+        let Some(mut operation) = self.0.take() else { return Poll::Pending };
+        let answer = operation.as_mut().poll(context);
+        if answer.is_pending() {
+            self.0 = Some(operation);
+        }
         answer
-    });
-    async move {
-        match task.await.map_err(JoinError::try_into_panic) {
-            Ok(answer) => answer,
-            Err(Ok(panic)) => resume_unwind(panic),
-            Err(Err(_cancelled)) => Err(TransportError::Internal.into()),
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if let (Some(operation), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(operation);
         }
     }
 }
@@ -265,9 +299,17 @@ mod tests {
                 }
             })
         };
-        let answer = begin(&Arc::new(routes), Request::default());
+        let routes = Arc::new(routes);
+        let mut answer = Operation::new(&routes, Request::default());
+        assert!(futures_util::poll!(&mut answer).is_pending());
         entered.notified().await;
         drop(answer);
+        release.notify_one();
+        ended.notified().await;
+
+        // Also when it was not begun yet.
+        drop(Operation::new(&routes, Request::default()));
+        entered.notified().await;
         release.notify_one();
         ended.notified().await;
     }
@@ -287,7 +329,7 @@ mod tests {
             request.header("absent").unwrap();
             Ok::<_, poem::Error>(Response::default())
         });
-        let answer = begin(&Arc::new(routes), Request::default());
+        let answer = Operation::new(&Arc::new(routes), Request::default());
         assert!(AssertUnwindSafe(answer).catch_unwind().await.is_err());
     }
 }

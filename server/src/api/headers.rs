@@ -25,6 +25,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Completes the headers of an answer.
 pub(super) fn complete(response: &mut Response, request_id: &str) {
     let headers: &mut HeaderMap = response.headers_mut();
+    headers.reserve(DEFAULTS.len() + 1);
     for (name, value) in DEFAULTS {
         headers.entry(name).or_insert(value);
     }

@@ -13,6 +13,7 @@
 
 mod access;
 mod allowed_methods;
+mod body_memory;
 mod cors;
 mod demo;
 mod exchange;

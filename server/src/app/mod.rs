@@ -41,6 +41,7 @@ use crate::{
 
 mod adapters;
 mod administrator;
+pub mod exit;
 pub mod hsm_worker;
 mod private_file;
 mod serve;

@@ -75,6 +75,8 @@ pub struct Settings {
     pub token_failures_per_minute: u32,
     /// Largest JSON body.
     pub json_body_limit_bytes: u64,
+    /// Bodies in memory at once, all together; more wait.
+    pub body_memory_bytes: u64,
     /// Largest packet or content on the binary routes.
     pub packet_limit_bytes: u64,
     /// Bodies of the binary routes above this are spooled to disk.
@@ -91,6 +93,8 @@ pub struct Settings {
     pub request_timeout_seconds: u64,
     /// Longest pause within the body of a binary route.
     pub idle_timeout_seconds: u64,
+    /// Least speed of such a body; 0 is none.
+    pub slowest_packet_bytes_per_second: u64,
     /// Longest time that running requests get after SIGTERM.
     pub shutdown_seconds: u64,
     /// Patterns `APPLICATION/REFERENCE` (with `*`) of the certificates that anyone may read.

@@ -17,6 +17,12 @@ const PACKET_LIMIT: usize = 300_000;
 const HEADER_SECONDS: u64 = 1;
 const IDLE_SECONDS: u64 = 1;
 const REQUEST_SECONDS: u64 = 2;
+const PACKET_LINES: [&str; 4] = [
+    "content-type: application/octet-stream",
+    "content-length: 250000",
+    "kunji-application: REGISTRATION",
+    "kunji-reference: 10001_110011",
+];
 /// What a busy machine may add.
 const GRACE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(100);
@@ -125,17 +131,20 @@ async fn slow_token_request(client: &Http) -> (Answer, Duration) {
     (connection.answer().await.unwrap(), connection.age())
 }
 
-/// Pauses are bounded, however much came before: nothing, a part that stays in memory, one that was spooled.
+/// Pauses are bounded, however much came before: nothing, a part that stays in memory, one that was spooled. So is
+/// the time in which drops come without a pause.
 async fn slow_packets(client: &Http) {
+    let trickled = |path: &'static str, sent: usize| async move {
+        let mut connection = Raw::connect(client).await;
+        connection.send(head(client, "POST", path, &PACKET_LINES)).await;
+        connection.send(PLANTED.repeat(sent / PLANTED.len())).await;
+        connection.trickle(&[b' '; 1_000], PAUSE).await;
+        connection.answer().await.unwrap().problem(408, "request.timeout");
+        assert!(connection.age() < Duration::from_secs(IDLE_SECONDS) + GRACE, "{:?}", connection.age());
+    };
     let paused = |path: &'static str, sent: usize| async move {
         let mut connection = Raw::connect(client).await;
-        let lines = [
-            "content-type: application/octet-stream",
-            "content-length: 250000",
-            "kunji-application: REGISTRATION",
-            "kunji-reference: 10001_110011",
-        ];
-        connection.send(head(client, "POST", path, &lines)).await;
+        connection.send(head(client, "POST", path, &PACKET_LINES)).await;
         connection.send(PLANTED.repeat(sent / PLANTED.len())).await;
         let answer = connection.answer().await.unwrap();
         answer.problem(408, "request.timeout");
@@ -151,6 +160,8 @@ async fn slow_packets(client: &Http) {
         paused("/v1/packets/decrypt", 0),
         paused("/v1/packets/decrypt", 7_000),
         paused("/v1/packets/decrypt", 200_000),
+        trickled("/v1/packets/encrypt", 200_000),
+        trickled("/v1/packets/decrypt", 7_000),
     );
 }
 

@@ -8,6 +8,7 @@ mod bodies;
 mod connections;
 mod limits;
 mod members;
+mod memory;
 mod operations;
 mod packets;
 mod paths;

@@ -92,12 +92,12 @@ mod tests {
         domain::access::{Principal, Role},
     };
 
-    const NO_BODY: BodyBounds = BodyBounds { limit: 0, arrival: Duration::ZERO, pause: Duration::ZERO };
+    const NO_BODY: BodyBounds = BodyBounds::of(0, Duration::ZERO);
 
     async fn try_decrypt(roles: Option<Vec<Role>>) -> Result<CallContext, Option<TransportError>> {
         let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles }));
         let mut request = Request::default();
-        request.set_data(Arc::new(Exchange::new("r".into(), None, principal, NO_BODY)));
+        request.set_data(Exchange::bounded(principal, NO_BODY));
         let mut body = RequestBody::new(Body::empty());
         let options = ExtractParamOptions::default();
         match Authorized::<Decrypt>::from_request(&request, &mut body, options).await {

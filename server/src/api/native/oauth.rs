@@ -332,10 +332,7 @@ mod tests {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let mut request = builder.body(body);
-        let time = Duration::from_secs(30);
-        let bounds = BodyBounds { limit: 16_384, arrival: time, pause: time };
-        let exchange = Exchange::new("r".into(), None, None, bounds);
-        request.set_data(Arc::new(exchange));
+        request.set_data(Exchange::bounded(None, BodyBounds::of(16_384, Duration::from_secs(30))));
         let (request, mut body) = request.split();
         let form = Form::from_request(&request, &mut body).await.unwrap();
         client_credentials(request.headers(), form)

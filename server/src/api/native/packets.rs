@@ -168,7 +168,7 @@ impl ParsePayload for Octets {
 
     async fn from_request(request: &Request, body: &mut RequestBody) -> Result<Self> {
         let (alias, inputs) = read_headers(request.headers())?;
-        Ok(Self { alias, inputs, pieces: stream_bounded(request, body)? })
+        Ok(Self { alias, inputs, pieces: stream_bounded(request, body).await? })
     }
 }
 

@@ -10,7 +10,7 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use poem::{
     Addr, Endpoint, Request, Response,
-    http::uri::Scheme,
+    http::{StatusCode, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
 use tokio::{
@@ -176,16 +176,23 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: S) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let endpoint = Arc::clone(&self.endpoint);
+            let named = names_its_host(&request);
             let mut request =
                 Request::from((request, self.local.clone(), self.remote.clone(), self.scheme.clone()));
             request.set_data(Arc::clone(&self.place));
-            async move { Ok::<_, Infallible>(hyper::Response::from(endpoint.get_response(request).await)) }
+            async move {
+                let response =
+                    if named { endpoint.get_response(request).await } else { StatusCode::BAD_REQUEST.into() };
+                Ok::<_, Infallible>(hyper::Response::from(response))
+            }
         });
         let stream = StallGuard::new(stream, self.limits.stall_timeout);
         let stream = TokioIo::new(Linger::new(stream, LINGER, self.ended.clone()));
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
+            // Who says that no more comes still waits for its answer.
+            .half_close(true)
             .max_buf_size(READ_BUFFER_BYTES)
             .serve_connection(stream, service);
         let mut connection = pin!(connection);
@@ -208,6 +215,13 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     }
 }
 
+/// Whether there is one `Host` header, as HTTP/1.1 demands (RFC 9112 3.2): of several, whoever stands in front of us
+/// may have taken another one.
+fn names_its_host<T>(request: &hyper::Request<T>) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    (hosts.next().is_some() || request.version() < Version::HTTP_11) && hosts.next().is_none()
+}
+
 /// Completes when the server is to end.
 async fn wait_for_end(ended: &mut watch::Receiver<bool>) {
     // An error says that the server is gone already.
@@ -216,7 +230,7 @@ async fn wait_for_end(ended: &mut watch::Receiver<bool>) {
 
 #[cfg(test)]
 mod tests {
-    use poem::{endpoint::make, http::StatusCode};
+    use poem::endpoint::make;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         sync::{Notify, oneshot},
@@ -305,6 +319,37 @@ mod tests {
             stream.write_all(&[7; 10_000]).await.unwrap();
         }
         assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 204"));
+    }
+
+    #[tokio::test]
+    async fn who_sends_no_more_still_gets_its_answer() {
+        let endpoint = make(|_| async {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok::<_, poem::Error>(Response::from(StatusCode::NO_CONTENT))
+        });
+        let server = start(endpoint, LIMITS).await;
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        stream.shutdown().await.unwrap();
+        assert!(read_to_end(&mut stream).await.starts_with("HTTP/1.1 204"));
+    }
+
+    #[tokio::test]
+    async fn a_request_names_one_host() {
+        let server = start(hello(), ServeLimits { max_connections_per_address: 10, ..LIMITS }).await;
+        for (request, answer) in [
+            ("GET / HTTP/1.1\r\nhost: x\r\n", "HTTP/1.1 204"),
+            ("GET http://y/ HTTP/1.1\r\nhost: x\r\n", "HTTP/1.1 204"),
+            ("GET / HTTP/1.0\r\n", "HTTP/1.0 204"),
+            ("GET / HTTP/1.1\r\n", "HTTP/1.1 400"),
+            ("GET / HTTP/1.1\r\nhost: x\r\nhost: x\r\n", "HTTP/1.1 400"),
+            ("GET / HTTP/1.0\r\nhost: x\r\nhost: y\r\n", "HTTP/1.0 400"),
+        ] {
+            let mut stream = TcpStream::connect(server.address).await.unwrap();
+            stream.write_all(format!("{request}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+            let text = read_to_end(&mut stream).await;
+            assert!(text.starts_with(answer), "{request}: {text}");
+        }
     }
 
     #[tokio::test]

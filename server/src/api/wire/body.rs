@@ -1,13 +1,18 @@
 //! Request bodies, whole or in pieces, never above their limit.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, Request, RequestBody, http::header};
 
 use crate::{
-    api::{exchange::Exchange, transport::TransportError},
+    api::{body_memory::UNCOUNTED_BYTES, exchange::Exchange, transport::TransportError},
     services::packets::BodyStream,
 };
 
@@ -18,10 +23,9 @@ use crate::{
 /// [`TransportError::Timeout`] when it does not arrive in time.
 pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> Result<Bytes, TransportError> {
     let exchange = Exchange::of(request)?;
-    let limit = exchange.body.limit;
     let announced = announced_length(request);
-    check_length(announced, limit)?;
-    let whole = read_whole(take(body)?, announced, limit);
+    check_length(announced, exchange.body.limit)?;
+    let whole = read_whole(take(body)?, announced, exchange);
     // Nobody else ends the reading: the operation goes on when its caller was told that it took too long.
     let whole = tokio::time::timeout(exchange.body.arrival, whole)
         .await
@@ -30,7 +34,14 @@ pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> R
     Ok(whole)
 }
 
-async fn read_whole(body: Body, announced: Option<u64>, limit: u64) -> Result<Bytes, TransportError> {
+async fn read_whole(
+    body: Body,
+    announced: Option<u64>,
+    exchange: &Exchange,
+) -> Result<Bytes, TransportError> {
+    let limit = exchange.body.limit;
+    let mut counted = announced.unwrap_or_default().max(UNCOUNTED_BYTES);
+    exchange.take_room(announced.or(Some(0))).await?;
     let mut pieces = pin!(body.into_bytes_stream());
     let Some(first) = pieces.next().await else { return Ok(Bytes::new()) };
     let first = first.map_err(|_| TransportError::Body)?;
@@ -43,41 +54,77 @@ async fn read_whole(body: Body, announced: Option<u64>, limit: u64) -> Result<By
     let mut next = Some(second);
     while let Some(piece) = next {
         let piece = piece.map_err(|_| TransportError::Body)?;
-        check_length(Some(whole.len() as u64 + length(&piece)), limit)?;
+        let length = whole.len() as u64 + length(&piece);
+        check_length(Some(length), limit)?;
+        if length > counted {
+            // Nothing says how long it will become.
+            exchange.take_room(None).await?;
+            counted = limit;
+        }
         whole.extend_from_slice(&piece);
         next = pieces.next().await;
     }
     Ok(whole.into())
 }
 
-/// The body in pieces, each of which must follow within the idle timeout. More than the limit, and a pause
-/// above the timeout, end it with an error.
+/// The body in pieces, which must follow each other without long pauses and not too slowly; else, and above the
+/// limit, it ends with an error.
 ///
 /// # Errors
-/// [`TransportError::TooLarge`] when the announced length is already above the limit.
-pub(crate) fn stream_bounded(
+/// [`TransportError::TooLarge`] when the announced length is already above the limit,
+/// [`TransportError::Overloaded`] when there is no room for what of it is kept in memory.
+pub(crate) async fn stream_bounded(
     request: &Request,
     body: &mut RequestBody,
 ) -> Result<BodyStream, TransportError> {
     let exchange = Arc::clone(Exchange::of(request)?);
-    check_length(announced_length(request), exchange.body.limit)?;
+    let announced = announced_length(request);
+    check_length(announced, exchange.body.limit)?;
+    exchange.take_room(announced).await?;
     let pieces = take(body)?.into_bytes_stream();
-    Ok(within_idle_time(pieces, exchange.body.pause).boxed())
+    Ok(in_time(pieces, Patience::new(exchange.body.pause, exchange.body.pace)).boxed())
 }
 
-fn within_idle_time(
+fn in_time(
     pieces: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    pause: Duration,
+    patience: Patience,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + 'static {
-    stream::unfold(Some(Box::pin(pieces)), move |pieces| async move {
-        let mut pieces = pieces?;
-        match tokio::time::timeout(pause, pieces.next()).await {
-            Ok(Some(Ok(piece))) => Some((Ok(piece), Some(pieces))),
+    stream::unfold(Some((Box::pin(pieces), patience)), |state| async {
+        let (mut pieces, mut patience) = state?;
+        let began = Instant::now();
+        match tokio::time::timeout(patience.left, pieces.next()).await {
+            Ok(Some(Ok(piece))) => {
+                patience.pass(began.elapsed(), piece.len());
+                Some((Ok(piece), Some((pieces, patience))))
+            }
             Ok(Some(Err(error))) => Some((Err(error), None)),
             Ok(None) => None,
             Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
         }
     })
+}
+
+/// The time that a sender may still let us wait. It begins with all of it, and wins back with each byte what the
+/// byte takes at the least pace: so it may pause now and then, but not dawdle for ever. Only the time counts in
+/// which we wait for it.
+struct Patience {
+    left: Duration,
+    most: Duration,
+    /// Bytes a second; 0 lets any byte win back everything.
+    pace: u64,
+}
+
+impl Patience {
+    const fn new(most: Duration, pace: u64) -> Self {
+        Self { left: most, most, pace }
+    }
+
+    /// Notes that `bytes` came after it `waited`.
+    fn pass(&mut self, waited: Duration, bytes: usize) {
+        let micros = (bytes as u64).saturating_mul(1_000_000).checked_div(self.pace);
+        let earned = micros.map_or(self.most, Duration::from_micros);
+        self.left = self.left.saturating_sub(waited).saturating_add(earned).min(self.most);
+    }
 }
 
 fn take(body: &mut RequestBody) -> Result<Body, TransportError> {
@@ -102,15 +149,14 @@ fn length(piece: &Bytes) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::exchange::BodyBounds;
+    use crate::api::{body_memory::BodyMemory, exchange::BodyBounds};
 
     fn exchange(limit: u64) -> Arc<Exchange> {
         exchange_within(limit, Duration::from_secs(30))
     }
 
     fn exchange_within(limit: u64, time: Duration) -> Arc<Exchange> {
-        let bounds = BodyBounds { limit, arrival: time, pause: time };
-        Arc::new(Exchange::new("id".into(), None, None, bounds))
+        Exchange::bounded(None, BodyBounds::of(limit, time))
     }
 
     async fn read(
@@ -161,9 +207,82 @@ mod tests {
     #[tokio::test]
     async fn a_pause_ends_a_stream() {
         let pieces = stream::iter([Ok(Bytes::from_static(b"a"))]).chain(stream::pending());
-        let mut pieces = pin!(within_idle_time(pieces, Duration::from_millis(10)));
+        let mut pieces = pin!(in_time(pieces, Patience::new(Duration::from_millis(10), 0)));
         assert_eq!(pieces.next().await.unwrap().unwrap(), "a");
         assert_eq!(pieces.next().await.unwrap().unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert!(pieces.next().await.is_none());
+    }
+
+    #[test]
+    fn whoever_keeps_the_pace_may_send_for_ever() {
+        let (pause, second) = (Duration::from_secs(30), Duration::from_secs(1));
+        let mut patience = Patience::new(pause, 1000);
+        for _ in 0..100 {
+            patience.pass(second * 20, 20_000);
+        }
+        assert_eq!(patience.left, pause);
+        // A pause is taken from what is left, and what comes fast afterwards makes up for it.
+        patience.pass(second * 29, 1000);
+        assert_eq!(patience.left, second * 2);
+        patience.pass(second, 1_000_000);
+        assert_eq!(patience.left, pause);
+    }
+
+    #[test]
+    fn whoever_dawdles_is_given_up() {
+        let mut patience = Patience::new(Duration::from_secs(30), 1000);
+        let waits = (0..100).take_while(|_| {
+            patience.pass(Duration::from_secs(1), 500);
+            patience.left > Duration::ZERO
+        });
+        assert_eq!(waits.count(), 58);
+        let mut patience = Patience::new(Duration::from_secs(30), 0);
+        for _ in 0..100 {
+            patience.pass(Duration::from_secs(29), 1);
+        }
+        assert_eq!(patience.left, Duration::from_secs(30));
+    }
+
+    #[tokio::test]
+    async fn a_body_that_comes_in_drops_ends_although_each_comes_soon() {
+        let drops = stream::unfold((), |()| async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            Some((Ok::<_, io::Error>(Bytes::from_static(b"a")), ()))
+        });
+        let pieces = in_time(drops, Patience::new(Duration::from_millis(50), 1_000_000));
+        let mut errors = pin!(pieces.filter_map(|piece| async { piece.err() }));
+        assert_eq!(errors.next().await.unwrap().kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_body_waits_for_room_and_is_refused_when_there_is_none() {
+        const LONG: usize = 200_000;
+        let memory = Arc::new(BodyMemory::new(LONG as u64));
+        let exchange = |time| {
+            let bounds = BodyBounds::of(LONG as u64, time);
+            Arc::new(Exchange::new("r".into(), None, None, bounds, Arc::clone(&memory)))
+        };
+        let read = async |announced: Option<usize>, exchange: Arc<Exchange>| {
+            let pieces = vec![b'a'; LONG].chunks(1000).map(Bytes::copy_from_slice).collect::<Vec<_>>();
+            let body = Body::from_bytes_stream(stream::iter(pieces.into_iter().map(io::Result::Ok)));
+            let builder = Request::builder();
+            let builder = match announced {
+                Some(length) => builder.header(header::CONTENT_LENGTH, length),
+                None => builder,
+            };
+            let mut request = builder.body(body);
+            request.set_data(exchange);
+            let (request, mut body) = request.split();
+            read_bounded(&request, &mut body).await.map(|body| body.len())
+        };
+        for announced in [Some(LONG), None] {
+            let first = exchange(Duration::from_secs(30));
+            assert_eq!(read(announced, Arc::clone(&first)).await, Ok(LONG));
+            let refused = read(announced, exchange(Duration::from_millis(20))).await;
+            assert_eq!(refused, Err(TransportError::Overloaded));
+            let (waits, ()) =
+                tokio::join!(read(announced, exchange(Duration::from_secs(30))), async { drop(first) });
+            assert_eq!(waits, Ok(LONG));
+        }
     }
 }

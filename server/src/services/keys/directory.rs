@@ -22,7 +22,7 @@ pub(crate) struct KeyDirectory {
 }
 
 /// Most records kept of either kind.
-const ENTRIES: u64 = 10_000;
+const ENTRIES: u64 = 100_000;
 
 impl KeyDirectory {
     pub(crate) fn new(repository: Arc<dyn Repository>, staleness: Duration) -> Self {

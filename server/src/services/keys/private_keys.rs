@@ -44,7 +44,9 @@ impl PrivateKeys {
         if let Some(private) = unwrapped.get(&key.id).await {
             return Ok(private);
         }
-        unwrapped.try_get_with_by_ref(&key.id, self.unwrap(key)).await.map_err(|error| shared_failure(&error))
+        // Boxed: what is rare need not be a part of every operation's state.
+        let made = Box::pin(unwrapped.try_get_with_by_ref(&key.id, self.unwrap(key))).await;
+        made.map_err(|error| shared_failure(&error))
     }
 
     /// Drops what is past its time. Without it a key that nobody uses any more would stay.

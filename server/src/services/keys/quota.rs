@@ -37,6 +37,14 @@ impl CreationQuota {
         window.made += 1;
         true
     }
+
+    /// Gives back what was taken for a key that was not made.
+    pub(super) fn give_back(&self, principal: &str) {
+        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = windows.get_mut(principal) {
+            window.made = window.made.saturating_sub(1);
+        }
+    }
 }
 
 impl Window {
@@ -58,6 +66,20 @@ mod tests {
         assert!(!quota.take("a", at(3_599)));
         assert!(quota.take("b", at(3_599)));
         assert!(quota.take("a", at(3_600)));
+    }
+
+    #[test]
+    fn what_came_to_nothing_does_not_count() {
+        let quota = CreationQuota::new(1);
+        let at = Timestamp::from_seconds;
+        for _ in 0..3 {
+            assert!(quota.take("a", at(0)));
+            quota.give_back("a");
+        }
+        quota.give_back("a");
+        assert!(quota.take("a", at(1)));
+        assert!(!quota.take("a", at(2)));
+        quota.give_back("unknown");
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Unlocker {
                 return Err(PacketError::UnknownKey);
             }
         }
-        self.unlock_without_thumbprint(alias, &envelope, head, inputs).await
+        // Boxed: what is rare need not be a part of every operation's state.
+        Box::pin(self.unlock_without_thumbprint(alias, &envelope, head, inputs)).await
     }
 
     /// Whether the application's policy admits the caller.

@@ -1,0 +1,159 @@
+//! An operation whose event cannot be recorded has failed, whatever else it did, and gives nothing out.
+#![cfg(test)]
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use async_trait::async_trait;
+use kunji_server::{
+    adapters::{
+        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        system_entropy::SystemEntropy,
+    },
+    api,
+    app::{self, Ports},
+    config,
+    domain::audit::AuditEvent,
+    ports::audit_sink::{Announcement, AuditError, AuditSink},
+};
+use kunji_tests::{
+    http::{Answer, Http, b64, unb64},
+    softhsm::Token,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+const CONTENT: &[u8] = b"Asha, born 1992";
+
+/// The real trail, on a disk that is full when told so.
+struct Trail {
+    log: AuditLog,
+    full: AtomicBool,
+}
+
+#[async_trait]
+impl AuditSink for Trail {
+    fn announce(&self) -> Announcement {
+        self.log.announce()
+    }
+
+    async fn record(&self, event: AuditEvent) -> Result<(), AuditError> {
+        if self.full.load(Ordering::SeqCst) {
+            return Err(AuditError(io::ErrorKind::StorageFull.into()));
+        }
+        self.log.record(event).await
+    }
+}
+
+fn request(data: &Value) -> Value {
+    json!({
+        "applicationId": "REGISTRATION", "referenceId": "10001_110011", "timeStamp": [2026, 1, 5, 10, 11],
+        "data": data,
+    })
+}
+
+async fn octets(client: &Http, path: &str, body: Vec<u8>) -> Answer {
+    let request = client
+        .request(Method::POST, path)
+        .header("content-type", "application/octet-stream")
+        .header("kunji-application", "REGISTRATION")
+        .header("kunji-reference", "10001_110011");
+    Answer::read(request.body(body).send().await.unwrap()).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_recorded_has_failed() {
+    let token = Token::create("audited");
+    let data_dir = tempfile::tempdir().unwrap();
+    let environment = [
+        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
+        ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
+        ("KUNJI_SPOOL_THRESHOLD_BYTES", "100000"),
+        ("KUNJI_ISSUER", "http://kunji.test"),
+    ];
+    let settings =
+        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
+    database.use_ns("kunji").use_db("kunji").await.unwrap();
+    let entropy = Arc::new(SystemEntropy);
+    let trail =
+        Arc::new(Trail { log: AuditLog::open(data_dir.path()).unwrap(), full: AtomicBool::new(false) });
+    let ports = Ports {
+        audit: Arc::<Trail>::clone(&trail),
+        cipher: Arc::new(NativeGcm::new().unwrap()),
+        clock: Arc::new(SystemClock),
+        demo_inbox: None,
+        entropy: Arc::<SystemEntropy>::clone(&entropy),
+        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
+        software: Arc::new(AwsLcKeys),
+        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
+        token: Arc::new(token.open().await.unwrap()),
+    };
+    let running = app::start(&settings, ports).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
+    let endpoint = api::endpoint(&running.services, &settings);
+    tokio::spawn(api::serve(listener, endpoint, (&settings).into(), std::future::pending()));
+
+    let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
+    let secret = secret.trim_end();
+    let administrator = nobody.sign_in("administrator", secret).await;
+    let client = administrator.new_client(&["encryptor", "decryptor", "signer", "key-administrator"]).await;
+    let large = vec![0x5A; 300_000];
+    let packet = client.call("/encrypt", request(&json!(b64(CONTENT)))).await.response()["data"].clone();
+    let small_packet = octets(&client, "/v1/packets/encrypt", CONTENT.to_vec()).await;
+    assert_eq!(small_packet.status, 200);
+    let signed = client.call("/jwtSign", json!({ "dataToSign": "YQ", "includePayload": true })).await;
+    let signed = signed.response()["jwtSignedData"].clone();
+
+    trail.full.store(true, Ordering::SeqCst);
+    let calls = [
+        client.call("/decrypt", request(&packet)).await,
+        client.call("/encrypt", request(&json!(b64(CONTENT)))).await,
+        client.call("/jwtSign", json!({ "dataToSign": "YQ" })).await,
+        client.call("/jwtVerify", json!({ "jwtSignatureData": signed })).await,
+        client.call("/generateMasterKey/CERTIFICATE", json!({ "applicationId": "REGISTRATION" })).await,
+        client.call("/generateMasterKey/CSR", json!({ "applicationId": "REGISTRATION" })).await,
+        client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION").await,
+        client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION&referenceId=10001_110012").await,
+        client.get("/v1/keymanager/getAllCertificates?applicationId=REGISTRATION").await,
+    ];
+    for answer in calls {
+        answer.envelope_error(503, "KER-KMS-500");
+        answer.assert_hides(&b64(CONTENT));
+        answer.assert_hides("BEGIN CERTIFICATE");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    for answer in [
+        octets(&client, "/v1/packets/decrypt", unb64(&packet)).await,
+        octets(&client, "/v1/packets/encrypt", CONTENT.to_vec()).await,
+        octets(&client, "/v1/packets/encrypt", large.clone()).await,
+        administrator.post("/v1/clients", &json!({ "clientId": "unrecorded", "roles": ["signer"] })).await,
+    ] {
+        answer.problem(503, "service.unavailable");
+        answer.assert_hides("Asha");
+        answer.assert_hides("clientSecret");
+    }
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", "administrator"), ("client_secret", secret)];
+    let answer = nobody.request(Method::POST, "/oauth2/token").form(&form).send().await.unwrap();
+    let answer = Answer::read(answer).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    answer.assert_hides("access_token");
+    // What is wrong with a request is still said.
+    client.call("/decrypt", request(&json!("YQ"))).await.envelope_error(200, "KER-CRY-003");
+
+    // With room again it goes on by itself.
+    trail.full.store(false, Ordering::SeqCst);
+    let opened = client.call("/decrypt", request(&packet)).await;
+    assert_eq!(unb64(&opened.response()["data"]), CONTENT);
+    assert_eq!(octets(&client, "/v1/packets/encrypt", large).await.status, 200);
+    administrator.new_client(&["encryptor"]).await;
+}
