@@ -87,7 +87,7 @@ impl World {
 }
 
 fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec() };
+    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
     CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
 }
 

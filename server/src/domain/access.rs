@@ -103,10 +103,12 @@ impl Operation {
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Its name: the client id.
+    /// Its name: the client id, or what the settings make of an external issuer's name for it.
     pub name: String,
     /// What it is trusted with.
     pub roles: Vec<Role>,
+    /// Who vouches for it: the name that the settings give an external issuer; `None` for this server.
+    pub issuer: Option<Arc<str>>,
 }
 
 impl Principal {
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn an_administrator_does_no_cryptography() {
-        let principal = Principal { name: "a".to_owned(), roles: vec![Role::Administrator] };
+        let principal = Principal { name: "a".to_owned(), roles: vec![Role::Administrator], issuer: None };
         let allowed: Vec<_> = Operation::ALL.into_iter().filter(|op| principal.may(*op)).collect();
         assert_eq!(allowed, [Operation::CreateClient]);
     }

@@ -95,7 +95,7 @@ mod tests {
     const NO_BODY: BodyBounds = BodyBounds { limit: 0, arrival: Duration::ZERO, pause: Duration::ZERO };
 
     async fn try_decrypt(roles: Option<Vec<Role>>) -> Result<CallContext, Option<TransportError>> {
-        let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles }));
+        let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles, issuer: None }));
         let mut request = Request::default();
         request.set_data(Arc::new(Exchange::new("r".into(), None, principal, NO_BODY)));
         let mut body = RequestBody::new(Body::empty());

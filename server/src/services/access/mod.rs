@@ -66,7 +66,8 @@ impl AccessService {
     ) -> Result<IssuedToken, AccessError> {
         let issued = match self.check_secret(client_id, secret).await {
             Ok(client) => {
-                let principal = Principal { name: client.id.as_str().to_owned(), roles: client.roles };
+                let principal =
+                    Principal { name: client.id.as_str().to_owned(), roles: client.roles, issuer: None };
                 self.tokens.issue(&principal).await.map(|token| (principal, token))
             }
             Err(error) => Err(error),

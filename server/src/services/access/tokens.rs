@@ -194,7 +194,7 @@ impl AccessTokens {
             return None;
         }
         let roles = claims.realm_access.roles.iter().filter_map(|name| Role::parse(name)).collect();
-        Some((Arc::new(Principal { name: claims.preferred_username, roles }), claims.exp))
+        Some((Arc::new(Principal { name: claims.preferred_username, roles, issuer: None }), claims.exp))
     }
 
     pub(super) fn json_web_key_set(&self) -> serde_json::Value {
