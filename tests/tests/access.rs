@@ -39,10 +39,16 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 10] = [
+const GUARDED: [(&str, &[&str]); 17] = [
+    ("DELETE /v1/clients/{client_id}", &["administrator"]),
+    ("GET /v1/clients", &["administrator"]),
+    ("GET /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
     ("POST /v1/clients", &["administrator"]),
+    ("POST /v1/clients/{client_id}/disable", &["administrator"]),
+    ("POST /v1/clients/{client_id}/enable", &["administrator"]),
+    ("POST /v1/clients/{client_id}/secret", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
@@ -50,6 +56,7 @@ const GUARDED: [(&str, &[&str]); 10] = [
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
 ];
 
 const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
@@ -63,7 +70,7 @@ async fn administrator(shared: &Shared) -> Http {
 /// Method and path of an operation, with something in place of its parameters.
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path = path.replace("{objectType}", "CERTIFICATE");
+    let path = path.replace("{objectType}", "CERTIFICATE").replace("{client_id}", "nobody");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 

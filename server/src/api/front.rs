@@ -91,6 +91,9 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             Credential::Header(token) | Credential::Cookie(token) => {
                 match self.services.access.authenticate(token) {
                     Ok(principal) => return Ok(Some(principal)),
+                    Err(TokenRefusal::Ended) => {
+                        (TransportError::Unauthenticated, "token ended with its client")
+                    }
                     Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
                     Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
                 }

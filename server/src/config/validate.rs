@@ -3,7 +3,10 @@
 use kunji_shared::{ModulusLength, packet::Splitter};
 
 use super::{Settings, load::ConfigError};
-use crate::domain::alias::{AliasRole, ApplicationId, KeyAlias};
+use crate::domain::{
+    alias::{AliasRole, ApplicationId, KeyAlias},
+    client::TOKEN_LIFETIME_MAX_SECONDS,
+};
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
@@ -27,7 +30,7 @@ impl Settings {
                 return senseless(name, "must be at least 1");
             }
         }
-        if !(60..=86_400).contains(&self.token_lifetime_seconds) {
+        if !(60..=TOKEN_LIFETIME_MAX_SECONDS).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
         if !(1..=60_000).contains(&self.token_failures_per_minute) {

@@ -22,6 +22,8 @@ use zeroize::Zeroizing;
 
 use crate::ports::repository::{Repository, RepositoryError};
 
+#[macro_use]
+mod ending_rows;
 mod client_rows;
 mod endpoint;
 mod error;

@@ -28,12 +28,18 @@ macro_rules! permissions {
 }
 
 permissions!(
+    ChangeClientRoles,
     CreateClient,
     Decrypt,
+    DeleteClient,
+    DisableClient,
+    EnableClient,
     Encrypt,
     GenerateMasterKey,
     ReadCertificate,
     ReadCertificates,
+    ReadClients,
+    RotateClientSecret,
     Sign,
     Verify,
 );

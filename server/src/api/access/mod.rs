@@ -8,8 +8,9 @@ mod token_requests;
 
 pub(super) use self::{
     authorized::{
-        Authorized, CreateClient, Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates,
-        Sign, Verify,
+        Authorized, ChangeClientRoles, CreateClient, Decrypt, DeleteClient, DisableClient, EnableClient,
+        Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, ReadClients, RotateClientSecret, Sign,
+        Verify,
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},

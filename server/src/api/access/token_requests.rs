@@ -59,7 +59,12 @@ impl TokenRequests {
 /// Whether the request failed, and not for a failure of ours. That too many secrets are being checked is the
 /// doing of those who send them.
 fn is_callers_doing<T>(issued: &Result<T, AccessError>) -> bool {
-    matches!(issued, Err(AccessError::InvalidClient | AccessError::SecretHash(SecretHashError::Busy)))
+    matches!(
+        issued,
+        Err(AccessError::ClientDisabled
+            | AccessError::InvalidClient
+            | AccessError::SecretHash(SecretHashError::Busy))
+    )
 }
 
 #[cfg(test)]

@@ -20,8 +20,9 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 6] = [
+const REQUIRED: [(&str, &[&str]); 7] = [
     ("ClientRequest", &["clientId", "roles"]),
+    ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
     ("JwtSignRequest", &["dataToSign"]),
@@ -361,8 +362,11 @@ mod tests {
         let document = document();
         for (path, method, operation) in operations(&document) {
             let method = method.to_uppercase().parse().unwrap();
-            let path =
-                path.replace("{application}", "A").replace("{reference}", "B").replace("{objectType}", "CSR");
+            let path = path
+                .replace("{application}", "A")
+                .replace("{reference}", "B")
+                .replace("{objectType}", "CSR")
+                .replace("{client_id}", "C");
             let marked = operation["security"].as_array().unwrap().is_empty();
             assert_eq!(marked, PathClass::of(&method, &path).anonymous, "{path}");
         }

@@ -21,12 +21,16 @@ use crate::{
     },
 };
 
+mod clients;
+pub(crate) mod ended_epochs;
 mod error;
 pub(crate) mod tokens;
 
 pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
+pub use clients::{CLIENTS_PAGE_MAX, OVERLAP_MAX_SECONDS, RotatedSecret};
 pub use error::{AccessError, TokenRefusal};
 
+use ended_epochs::EndedEpochs;
 use tokens::AccessTokens;
 
 /// A new access token.
@@ -41,6 +45,7 @@ pub struct IssuedToken {
 pub struct AccessService {
     pub(crate) auditor: Arc<Auditor>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ended: Arc<EndedEpochs>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) hasher: Arc<dyn SecretHasher>,
     pub(crate) repository: Arc<dyn Repository>,
@@ -68,7 +73,7 @@ impl AccessService {
             Ok(client) => {
                 let principal =
                     Principal { name: client.id.as_str().to_owned(), roles: client.roles, issuer: None };
-                self.tokens.issue(&principal).await.map(|token| (principal, token))
+                self.tokens.issue(&principal, client.epoch).await.map(|token| (principal, token))
             }
             Err(error) => Err(error),
         };
@@ -91,9 +96,22 @@ impl AccessService {
             Some(id) => self.repository.find_client(&id).await?,
             None => None,
         };
-        let hash = client.as_ref().map(|client| client.secret_hash.clone());
-        let fits = self.hasher.verify(secret, hash).await?;
-        client.filter(|_| fits).ok_or(AccessError::InvalidClient)
+        let Some(client) = client else {
+            self.hasher.verify(secret, None).await?;
+            return Err(AccessError::InvalidClient);
+        };
+        let hashes: Vec<_> = client.secret_hashes(self.clock.now()).map(ToOwned::to_owned).collect();
+        for hash in hashes {
+            if self.hasher.verify(secret.clone(), Some(hash)).await? {
+                // Told apart for the log alone, and only to those who know the secret.
+                return if client.disabled_at.is_none() {
+                    Ok(client)
+                } else {
+                    Err(AccessError::ClientDisabled)
+                };
+            }
+        }
+        Err(AccessError::InvalidClient)
     }
 
     /// The principal of an access token: signature, issuer, audience, and time are checked. Cheap when the
@@ -117,10 +135,10 @@ impl AccessService {
     ) -> Result<SecretString, AccessError> {
         let made = async {
             let secret = self.new_secret()?;
-            self.store_client(id, &secret, roles, Some(call.principal.name.clone())).await?;
+            self.store_client(id.clone(), &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
         };
-        self.auditor.audited(call, Operation::CreateClient, None, made, |_| None).await
+        self.auditor.audited_client(call, Operation::CreateClient, &id, made).await
     }
 
     /// Stores a client with this secret.
@@ -134,7 +152,17 @@ impl AccessService {
         roles.sort_unstable();
         roles.dedup();
         let secret_hash = self.hasher.hash(secret.clone()).await?;
-        let record = ClientRecord { id, secret_hash, roles, created_at: self.clock.now(), created_by };
+        let record = ClientRecord {
+            id,
+            secret_hash,
+            former_secrets: Vec::new(),
+            roles,
+            disabled_at: None,
+            epoch: self.new_epoch()?,
+            version: 1,
+            created_at: self.clock.now(),
+            created_by,
+        };
         match self.repository.insert_client(&record).await {
             Err(RepositoryError::Conflict) => Err(AccessError::ClientExists),
             other => Ok(other?),

@@ -13,11 +13,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AccessError, IssuedToken, TokenRefusal};
+use super::{AccessError, IssuedToken, TokenRefusal, ended_epochs::EndedEpochs};
 use crate::{
     domain::{
         access::{Principal, Role},
         alias::{ApplicationId, KeyAlias, ReferenceId},
+        client::TokenEpoch,
         digest::sha256,
         key::KeyRecord,
         time::Timestamp,
@@ -44,10 +45,20 @@ pub(crate) struct AccessTokens {
     clock: Arc<dyn Clock>,
     provisioner: Arc<Provisioner>,
     token: Arc<dyn KeyStore>,
+    ended: Arc<EndedEpochs>,
     settings: TokenSettings,
     keys: RwLock<Vec<VerificationKey>>,
-    /// Verified tokens by their SHA-256, with their principal and the second they expire.
-    verified: Cache<[u8; 32], (Arc<Principal>, i64)>,
+    /// Verified tokens by their SHA-256.
+    verified: Cache<[u8; 32], Verified>,
+}
+
+/// A token whose signature, issuer and audience are right.
+#[derive(Clone)]
+struct Verified {
+    principal: Arc<Principal>,
+    epoch: TokenEpoch,
+    /// The first second at which it is not accepted.
+    expires: i64,
 }
 
 /// What the composition root decides about tokens.
@@ -74,6 +85,7 @@ struct Claims {
     iat: i64,
     exp: i64,
     jti: String,
+    client_epoch: String,
     realm_access: RealmAccess,
 }
 
@@ -96,10 +108,11 @@ impl AccessTokens {
         provisioner: Arc<Provisioner>,
         clock: Arc<dyn Clock>,
         token: Arc<dyn KeyStore>,
+        ended: Arc<EndedEpochs>,
         settings: TokenSettings,
     ) -> Self {
         let verified = Cache::new(REMEMBERED);
-        Self { clock, provisioner, token, settings, keys: RwLock::default(), verified }
+        Self { clock, provisioner, token, ended, settings, keys: RwLock::default(), verified }
     }
 
     /// Reads which keys verify; makes the signing key when there is none or it nears its end.
@@ -115,7 +128,11 @@ impl AccessTokens {
         self.provisioner.ensure(&signing_alias()?, &SubjectOverrides::default()).await
     }
 
-    pub(super) async fn issue(&self, principal: &Principal) -> Result<IssuedToken, AccessError> {
+    pub(super) async fn issue(
+        &self,
+        principal: &Principal,
+        epoch: TokenEpoch,
+    ) -> Result<IssuedToken, AccessError> {
         let key = self.signing_key().await?;
         if !self.verifies(&key) {
             // It was renewed just now: what it signs must be accepted at once.
@@ -131,6 +148,7 @@ impl AccessTokens {
             iat: now,
             exp: now.saturating_add(i64::from(self.settings.lifetime_seconds)),
             jti: self.provisioner.key_id()?.0,
+            client_epoch: epoch.to_text(),
             realm_access: RealmAccess {
                 roles: principal.roles.iter().map(|role| role.name().to_owned()).collect(),
             },
@@ -160,22 +178,25 @@ impl AccessTokens {
             return Err(TokenRefusal::Invalid);
         }
         let name = sha256(token.as_bytes());
-        let (principal, expires) = if let Some(verified) = self.verified.get(&name) {
+        let verified = if let Some(verified) = self.verified.get(&name) {
             verified
         } else {
             let verified = self.verify_anew(token).ok_or(TokenRefusal::Invalid)?;
             self.verified.insert(name, verified.clone());
             verified
         };
-        if self.clock.now() >= Timestamp::from_seconds(expires) {
+        if self.clock.now() >= Timestamp::from_seconds(verified.expires) {
             self.verified.invalidate(&name);
             return Err(TokenRefusal::Expired);
         }
-        Ok(principal)
+        if self.ended.contain(verified.epoch) {
+            return Err(TokenRefusal::Ended);
+        }
+        Ok(verified.principal)
     }
 
-    /// All checks but that of `exp`.
-    fn verify_anew(&self, token: &str) -> Option<(Arc<Principal>, i64)> {
+    /// All checks but those of `exp` and of the epoch.
+    fn verify_anew(&self, token: &str) -> Option<Verified> {
         let (input, signature) = token.rsplit_once('.')?;
         let (header, claims) = input.split_once('.')?;
         let decode = |text: &str| decode_base64(text, TOKEN_MAX_BYTES).ok();
@@ -194,7 +215,8 @@ impl AccessTokens {
             return None;
         }
         let roles = claims.realm_access.roles.iter().filter_map(|name| Role::parse(name)).collect();
-        Some((Arc::new(Principal { name: claims.preferred_username, roles, issuer: None }), claims.exp))
+        let principal = Arc::new(Principal { name: claims.preferred_username, roles, issuer: None });
+        Some(Verified { principal, epoch: TokenEpoch::parse(&claims.client_epoch)?, expires: claims.exp })
     }
 
     pub(super) fn json_web_key_set(&self) -> serde_json::Value {
