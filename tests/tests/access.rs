@@ -15,7 +15,7 @@ use kunji_server::{
 };
 use kunji_tests::{
     faults::ManualClock,
-    http::{Answer, Http},
+    http::{Answer, Http, unb64},
     raw::{Raw, exchange, head},
     refusals::{names, sorted},
     site::{Shared, shared},
@@ -25,8 +25,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The operations that anyone may call.
-const ANONYMOUS: [&str; 10] = [
+const ANONYMOUS: [&str; 11] = [
     "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
     "GET /docs",
     "GET /healthz",
     "GET /openapi.json",
@@ -399,14 +400,39 @@ async fn a_token_ends_on_time() {
         let body: Value = json!({ "clientId": "late", "roles": ["signer"] });
         unseen.post("/v1/clients", &body).await.problem(401, "access.unauthenticated");
     }
-    // A new one opens again, also when the key that signs tokens was renewed by then.
-    for days in [0, 1_040, 1_040] {
-        clock.advance_days(days);
+    // A new one opens again, also when the key that signs tokens is renewed meanwhile: its successor is published
+    // for a day before it signs, and stays published until its last token has ended.
+    let published = || async {
+        let keys = nobody.get("/.well-known/jwks.json").await;
+        assert_eq!(keys.headers["cache-control"], "max-age=3600");
+        let keys = keys.body["keys"].as_array().unwrap().clone();
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sign_in = || async {
         let again = nobody.sign_in("administrator", secret.trim_end()).await;
         again.new_client(&["encryptor"]).await.get(CERTIFICATE).await.response();
-    }
-    let keys = nobody.get("/.well-known/jwks.json").await;
-    assert_eq!(keys.body["keys"].as_array().unwrap().len(), 3, "{keys:?}");
+        let header = again.token().unwrap().split('.').next().unwrap().to_owned();
+        let header: Value = serde_json::from_slice(&unb64(&json!(header))).unwrap();
+        (again, header["kid"].as_str().unwrap().to_owned())
+    };
+    let (_, first) = sign_in().await;
+    assert_eq!(published().await, [first.clone()]);
+    clock.advance_days(1_040);
+    let (_, signing) = sign_in().await;
+    let keys = published().await;
+    assert_eq!((keys.len(), &keys[1]), (2, &first));
+    assert_eq!(signing, first, "a key signs that nobody has seen yet");
+    clock.advance_seconds(86_400 - 60);
+    let (early, signing) = sign_in().await;
+    assert_eq!(signing, first);
+    clock.advance_seconds(60);
+    let (_, signing) = sign_in().await;
+    assert_eq!(signing, keys[0]);
+    assert_eq!(early.get("/v1/clients").await.status, 200);
+    clock.advance_days(1_040);
+    let (_, signing) = sign_in().await;
+    let next = published().await;
+    assert_eq!((next.len(), &next[1], &signing), (2, &keys[0], &keys[0]), "{next:?}");
 
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();

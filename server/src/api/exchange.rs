@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use poem::{Addr, Request};
+use poem::Request;
 use uuid::Uuid;
 
 use super::transport::TransportError;
@@ -31,7 +31,7 @@ pub(super) struct BodyBounds {
 pub(super) struct Exchange {
     /// Names the request in answers, logs and the audit trail.
     pub(super) request_id: Arc<str>,
-    /// The peer's address.
+    /// The sender's address.
     pub(super) address: Option<IpAddr>,
     /// The caller, on routes that are not anonymous.
     pub(super) principal: Option<Arc<Principal>>,
@@ -74,12 +74,4 @@ pub(super) fn new_request_id() -> Arc<str> {
     let mut buffer = Uuid::encode_buffer();
     let text: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     text.into()
-}
-
-/// The address of the peer of a request.
-pub(super) fn peer_address(request: &Request) -> Option<IpAddr> {
-    match &request.remote_addr().0 {
-        Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
-        _ => None,
-    }
 }

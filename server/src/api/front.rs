@@ -18,10 +18,11 @@ use super::{
     allowed_methods::AllowedMethods,
     cors::Cors,
     demo,
-    exchange::{BodyBounds, Exchange, new_request_id, peer_address},
+    exchange::{BodyBounds, Exchange, new_request_id},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
     native::{Problem, transport_oauth, with_sources},
+    network::Senders,
     routes::Resources,
     serve::Place,
     transport::TransportError,
@@ -52,6 +53,7 @@ pub(super) struct Front<E> {
     routes: Arc<E>,
     services: Services,
     cors: Cors,
+    senders: Senders,
     allowed_methods: AllowedMethods,
     json_limit: u64,
     packet_limit: u64,
@@ -65,6 +67,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             routes: Arc::new(routes),
             services: services.clone(),
             cors: Cors::new(settings.cors_origins.clone()),
+            senders: Senders::new(settings),
             allowed_methods: AllowedMethods::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
@@ -74,7 +77,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     }
 
     /// The caller, where one is needed.
-    fn admit(
+    async fn admit(
         &self,
         request: &Request,
         class: PathClass,
@@ -89,7 +92,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 (TransportError::ForeignOrigin, "cookie sent for a page of another site")
             }
             Credential::Header(token) | Credential::Cookie(token) => {
-                match self.services.access.authenticate(token) {
+                match self.services.access.authenticate(token).await {
                     Ok(principal) => return Ok(Some(principal)),
                     Err(TokenRefusal::Ended) => {
                         (TransportError::Unauthenticated, "token ended with its client")
@@ -99,7 +102,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 }
             }
         };
-        let address = peer_address(request);
+        let address = self.senders.address(request);
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
     }
@@ -111,7 +114,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = self.admit(&request, class, request_id)?;
+        let principal = self.admit(&request, class, request_id).await?;
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
         }
@@ -138,7 +141,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             _ => self.request_timeout,
         };
         let body = BodyBounds { limit, arrival, pause: self.idle_timeout };
-        let address = peer_address(&request);
+        let address = self.senders.address(&request);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));
         let answer = begin(&self.routes, request);

@@ -42,6 +42,7 @@ use crate::{
 
 mod adapters;
 mod administrator;
+mod external_issuers;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
@@ -119,11 +120,13 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
+    let external = Arc::new(external_issuers::open(settings, &ports.clock)?);
     let access = AccessService {
         auditor: Arc::clone(&auditor),
         clock: Arc::clone(&ports.clock),
         ended: Arc::clone(&ended),
         entropy: Arc::clone(&ports.entropy),
+        external: Arc::clone(&external),
         hasher: Arc::clone(&ports.hasher),
         repository: Arc::clone(&ports.repository),
         tokens: Arc::clone(&tokens),
@@ -133,7 +136,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         .await
         .context("the first administrator could not be made")?;
     let maintenance = tokio::spawn(async move {
-        tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch());
+        tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch(), external.watch());
     });
     Ok(Running { services, new_secret, maintenance })
 }

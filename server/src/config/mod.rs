@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+mod external_issuer;
 mod list;
 mod load;
 mod validate;
 
+pub use external_issuer::ExternalIssuer;
 pub use load::{ConfigError, load};
 
 /// The settings as shipped, TOML.
@@ -24,6 +26,11 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether `listen` may be an address that other machines reach, without TLS in front being known.
     pub allow_public_listen: bool,
+    /// Networks of the proxies in front, whose word on the sender's address counts.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
     /// Directory of everything the server writes, but for a remote database.
     pub data_dir: PathBuf,
     /// `surrealkv://PATH`, `mem://`, `ws://…` or `wss://…`; blank means `surrealkv://` in the data directory.
@@ -71,8 +78,10 @@ pub struct Settings {
     pub token_lifetime_seconds: u32,
     /// Secrets hashed at once.
     pub secret_hash_concurrency: usize,
-    /// Token requests of one address that may fail, a minute.
+    /// Token requests for one client from one address that may fail, a minute.
     pub token_failures_per_minute: u32,
+    /// Issuers whose tokens are accepted beside our own, by a name for each.
+    pub external_issuers: BTreeMap<String, ExternalIssuer>,
     /// Largest JSON body.
     pub json_body_limit_bytes: u64,
     /// Largest packet or content on the binary routes.
@@ -168,6 +177,16 @@ pub enum Pkcs11Isolation {
     None,
     /// In a process of its own, which the server replaces when the library hangs or crashes.
     Process,
+}
+
+/// The header in which a proxy names the sender of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
 }
 
 /// Form of log lines.

@@ -6,6 +6,7 @@ use super::{Settings, load::ConfigError};
 use crate::domain::{
     alias::{AliasRole, ApplicationId, KeyAlias},
     client::TOKEN_LIFETIME_MAX_SECONDS,
+    network::Networks,
 };
 
 impl Settings {
@@ -16,6 +17,10 @@ impl Settings {
                 "other machines reach this address and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
                  TLS proxy, or set allow_public_listen = true",
             );
+        }
+        if let Err(text) = Networks::parse(&self.trusted_proxies) {
+            let problem = format!("{text:?} is no network; write 10.1.0.0/16, 2001:db8::/32, or one address");
+            return Err(ConfigError::Senseless { name: "trusted_proxies", problem });
         }
         for (name, value) in [
             ("pkcs11_workers", self.pkcs11_workers),
@@ -59,6 +64,11 @@ impl Settings {
             }
         }
         self.check_renewal()?;
+        for (name, issuer) in &self.external_issuers {
+            issuer
+                .check(name)
+                .map_err(|problem| ConfigError::Senseless { name: "external_issuers", problem })?;
+        }
         for pattern in self.reference_patterns.values() {
             if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
                 return senseless("reference_patterns", "has an entry that is no regular expression");
@@ -90,6 +100,11 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// The proxies in front.
+    pub fn trusted_proxies(&self) -> Networks {
+        Networks::parse(&self.trusted_proxies).unwrap_or_default()
     }
 
     /// The RSA modulus of new keys.
@@ -158,6 +173,8 @@ mod tests {
         for pair in [
             ("KUNJI_LISTEM", "127.0.0.1:1"),
             ("KUNJI_LISTEN", "0.0.0.0:8088"),
+            ("KUNJI_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+            ("KUNJI_FORWARDED_HEADER", "x-real-ip"),
             ("KUNJI_RSA_BITS", "1024"),
             ("KUNJI_SPLITTER", ""),
             ("KUNJI_KEYS", "ROOT,A//B\n"),

@@ -329,6 +329,7 @@ fn add_headers(status: &str, response: &mut Value, id: &str) {
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
         ("401", _) => add("WWW-Authenticate", "How to authenticate."),
+        ("200", "readTokenKeys") => add("Cache-Control", "How long they may be kept."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");
             add("Set-Cookie", "The access token in the cookie `Authorization`.");

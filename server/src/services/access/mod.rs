@@ -24,6 +24,7 @@ use crate::{
 mod clients;
 pub(crate) mod ended_epochs;
 mod error;
+pub(crate) mod external;
 pub(crate) mod tokens;
 
 pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
@@ -31,6 +32,7 @@ pub use clients::{CLIENTS_PAGE_MAX, OVERLAP_MAX_SECONDS, RotatedSecret};
 pub use error::{AccessError, TokenRefusal};
 
 use ended_epochs::EndedEpochs;
+use external::ExternalIssuers;
 use tokens::AccessTokens;
 
 /// A new access token.
@@ -47,6 +49,7 @@ pub struct AccessService {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ended: Arc<EndedEpochs>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) external: Arc<ExternalIssuers>,
     pub(crate) hasher: Arc<dyn SecretHasher>,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) tokens: Arc<AccessTokens>,
@@ -114,13 +117,16 @@ impl AccessService {
         Err(AccessError::InvalidClient)
     }
 
-    /// The principal of an access token: signature, issuer, audience, and time are checked. Cheap when the
-    /// same token was seen before.
+    /// The principal of an access token, ours or an external issuer's: signature, issuer, audience, and time are
+    /// checked. Cheap when the same token was seen before.
     ///
     /// # Errors
     /// [`TokenRefusal`].
-    pub fn authenticate(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
-        self.tokens.verify(token)
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+        match self.tokens.verify(token) {
+            Err(TokenRefusal::Invalid) => self.external.verify(token).await,
+            settled => settled,
+        }
     }
 
     /// Makes a client and its secret, which is shown this once.
@@ -174,6 +180,11 @@ impl AccessService {
         let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
         self.entropy.fill(&mut *bytes).map_err(|_| AccessError::Internal("randomness"))?;
         Ok(SecretString::from(encode_base64url(&*bytes)))
+    }
+
+    /// `iss` of the access tokens that are issued here.
+    pub fn issuer(&self) -> &str {
+        self.tokens.issuer()
     }
 
     /// The public keys that verify access tokens, as a JWK set (RFC 7517).
