@@ -373,9 +373,10 @@ async fn a_token_ends_on_time() {
     let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
     let endpoint = api::endpoint(&running.services, &settings);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(api::serve(listener, endpoint, (&settings).into(), async {
-        let _ = stopped.await;
-    }));
+    let serving =
+        tokio::spawn(api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), async {
+            let _ = stopped.await;
+        }));
 
     let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
     let administrator = nobody.sign_in("administrator", secret.trim_end()).await;

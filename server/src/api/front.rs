@@ -14,7 +14,7 @@ use poem::{
 use tokio::task::JoinError;
 
 use super::{
-    access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
+    access::{BodyKind, Credential, FailureForm, PathClass, WithoutToken, credential, is_foreign},
     allowed_methods::AllowedMethods,
     cors::Cors,
     demo,
@@ -54,6 +54,7 @@ pub(super) struct Front<E> {
     services: Services,
     cors: Cors,
     senders: Senders,
+    without_token: WithoutToken,
     allowed_methods: AllowedMethods,
     json_limit: u64,
     packet_limit: u64,
@@ -68,6 +69,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             services: services.clone(),
             cors: Cors::new(settings.cors_origins.clone()),
             senders: Senders::new(settings),
+            without_token: WithoutToken::new(settings),
             allowed_methods: AllowedMethods::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
@@ -87,24 +89,30 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             return Ok(None);
         }
         let (refusal, reason) = match credential(request.headers(), class.cookies) {
-            Credential::Missing => (TransportError::Unauthenticated, "no token"),
-            Credential::Cookie(_) if is_foreign(request.headers(), self.cors.origins()) => {
-                (TransportError::ForeignOrigin, "cookie sent for a page of another site")
-            }
+            Credential::Missing => match self.without_token.client(request, class, &self.senders) {
+                None => (TransportError::Unauthenticated, "no token"),
+                // Browsers show certificates, and reach networks, for pages of other sites too.
+                Some(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
+                Some(client) => match self.services.access.principal_of(client).await {
+                    Ok(principal) => return Ok(Some(principal)),
+                    Err(refusal) => refused(refusal),
+                },
+            },
+            Credential::Cookie(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
             Credential::Header(token) | Credential::Cookie(token) => {
                 match self.services.access.authenticate(token).await {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(TokenRefusal::Ended) => {
-                        (TransportError::Unauthenticated, "token ended with its client")
-                    }
-                    Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
-                    Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
+                    Err(refusal) => refused(refusal),
                 }
             }
         };
         let address = self.senders.address(request);
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
+    }
+
+    fn is_foreign(&self, request: &Request) -> bool {
+        is_foreign(request.headers(), self.cors.origins())
     }
 
     /// Lets the request in and runs its operation.
@@ -216,6 +224,21 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
         headers::complete(&mut response, &request_id);
         tracing::debug!(%request_id, path = ?shown(uri.path()), status = response.status().as_u16(), "answered");
         Ok(response)
+    }
+}
+
+/// Why a caller is not let in.
+const FOREIGN: &str = "sent by a browser for a page of another site";
+
+/// What the caller and the log are told of one whose credentials do not count.
+const fn refused(refusal: TokenRefusal) -> (TransportError, &'static str) {
+    match refusal {
+        TokenRefusal::Ended => {
+            (TransportError::Unauthenticated, "token ended with its client, or the client is disabled")
+        }
+        TokenRefusal::Expired => (TransportError::Unauthenticated, "token expired"),
+        TokenRefusal::Invalid => (TransportError::Unauthenticated, "token not valid"),
+        TokenRefusal::Unknown => (TransportError::Overloaded, "the client cannot be looked up"),
     }
 }
 

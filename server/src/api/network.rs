@@ -23,6 +23,14 @@ impl Senders {
         Self { proxies: settings.trusted_proxies(), header: settings.forwarded_header }
     }
 
+    /// Whether a trusted proxy passed the request on.
+    pub(super) fn is_trusted_proxy(&self, request: &Request) -> bool {
+        match &request.remote_addr().0 {
+            Addr::SocketAddr(peer) => self.proxies.contain(peer.ip()),
+            _ => false,
+        }
+    }
+
     /// The address of the sender of a request.
     pub(super) fn address(&self, request: &Request) -> Option<IpAddr> {
         let Addr::SocketAddr(peer) = &request.remote_addr().0 else { return None };

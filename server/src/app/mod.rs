@@ -21,6 +21,7 @@ use crate::{
         access::{
             AccessService,
             ended_epochs::EndedEpochs,
+            known_clients::KnownClients,
             tokens::{AccessTokens, TokenSettings},
         },
         auditor::Auditor,
@@ -46,6 +47,7 @@ mod external_issuers;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
+mod tls;
 
 pub use adapters::open_ports;
 pub use serve::serve;
@@ -128,6 +130,11 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         entropy: Arc::clone(&ports.entropy),
         external: Arc::clone(&external),
         hasher: Arc::clone(&ports.hasher),
+        known_clients: KnownClients::new(
+            Arc::clone(&ports.clock),
+            Arc::clone(&ports.repository),
+            Arc::clone(&ended),
+        ),
         repository: Arc::clone(&ports.repository),
         tokens: Arc::clone(&tokens),
     };
@@ -260,5 +267,9 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
 }
 
 fn issuer(settings: &Settings) -> String {
-    if settings.issuer.is_empty() { format!("http://{}", settings.listen) } else { settings.issuer.clone() }
+    if !settings.issuer.is_empty() {
+        return settings.issuer.clone();
+    }
+    let scheme = if settings.has_tls() { "https" } else { "http" };
+    format!("{scheme}://{}", settings.listen)
 }

@@ -26,6 +26,14 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether `listen` may be an address that other machines reach, without TLS in front being known.
     pub allow_public_listen: bool,
+    /// File with the certificate chain that callers are shown, PEM; with it the server speaks TLS.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// File with its private key, PEM.
+    pub tls_key_file: Option<PathBuf>,
+    /// Whether callers show certificates.
+    pub tls_client_certificates: ClientCertificates,
+    /// File with the authorities that issue those, PEM.
+    pub tls_client_authorities_file: Option<PathBuf>,
     /// Networks of the proxies in front, whose word on the sender's address counts.
     #[serde(deserialize_with = "list::deserialize")]
     pub trusted_proxies: Vec<String>,
@@ -80,6 +88,13 @@ pub struct Settings {
     pub secret_hash_concurrency: usize,
     /// Token requests for one client from one address that may fail, a minute.
     pub token_failures_per_minute: u32,
+    /// Clients by a name in the certificate that they show: `subject:`, `dns:`, `email:` or `uri:` and the name.
+    pub certificate_clients: BTreeMap<String, String>,
+    /// Networks whose callers need no token under `/v1/keymanager`.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub tokenless_networks: Vec<String>,
+    /// The client that they count as.
+    pub tokenless_client: String,
     /// Issuers whose tokens are accepted beside our own, by a name for each.
     pub external_issuers: BTreeMap<String, ExternalIssuer>,
     /// Largest JSON body.
@@ -177,6 +192,18 @@ pub enum Pkcs11Isolation {
     None,
     /// In a process of its own, which the server replaces when the library hangs or crashes.
     Process,
+}
+
+/// Whether callers show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// None is asked for.
+    Off,
+    /// Those who have one may.
+    Optional,
+    /// Whoever has none is not served.
+    Required,
 }
 
 /// The header in which a proxy names the sender of a request.

@@ -5,6 +5,7 @@ mod credentials;
 mod failure_budget;
 mod paths;
 mod token_requests;
+mod without_token;
 
 pub(super) use self::{
     authorized::{
@@ -15,4 +16,5 @@ pub(super) use self::{
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},
     token_requests::TokenRequests,
+    without_token::WithoutToken,
 };

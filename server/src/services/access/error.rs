@@ -18,6 +18,9 @@ pub enum TokenRefusal {
     /// It is no token of this issuer for this audience, or its signature does not fit.
     #[error("token not valid")]
     Invalid,
+    /// The records, which would tell, do not answer.
+    #[error("the client cannot be looked up")]
+    Unknown,
 }
 
 /// Why no token was issued or no client made.

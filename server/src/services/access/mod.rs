@@ -25,6 +25,7 @@ mod clients;
 pub(crate) mod ended_epochs;
 mod error;
 pub(crate) mod external;
+pub(crate) mod known_clients;
 pub(crate) mod tokens;
 
 pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
@@ -33,6 +34,7 @@ pub use error::{AccessError, TokenRefusal};
 
 use ended_epochs::EndedEpochs;
 use external::ExternalIssuers;
+use known_clients::KnownClients;
 use tokens::AccessTokens;
 
 /// A new access token.
@@ -51,6 +53,7 @@ pub struct AccessService {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) external: Arc<ExternalIssuers>,
     pub(crate) hasher: Arc<dyn SecretHasher>,
+    pub(crate) known_clients: KnownClients,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) tokens: Arc<AccessTokens>,
 }
@@ -127,6 +130,16 @@ impl AccessService {
             Err(TokenRefusal::Invalid) => self.external.verify(token).await,
             settled => settled,
         }
+    }
+
+    /// The client as a principal, for callers that are known as it without a token of theirs: by their certificate,
+    /// or by their network. Cheap when it was asked for before.
+    ///
+    /// # Errors
+    /// [`TokenRefusal::Ended`] when the client is disabled or not there, [`TokenRefusal::Unknown`] when that cannot
+    /// be found out.
+    pub async fn principal_of(&self, id: &ClientId) -> Result<Arc<Principal>, TokenRefusal> {
+        self.known_clients.principal_of(id).await
     }
 
     /// Makes a client and its secret, which is shown this once.
