@@ -1,14 +1,15 @@
 //! Documents of external issuers, by HTTPS.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use reqwest::{Client, header, redirect::Policy};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use rustls::pki_types::CertificateDer;
 
 use crate::{
     domain::web::readable_url,
     ports::document_fetcher::{DocumentFetcher, FetchError},
+    trust,
 };
 
 /// Longest time for a connection, and for a whole document.
@@ -27,18 +28,8 @@ impl HttpDocuments {
     ///
     /// # Errors
     /// What is wrong with an authority, or with TLS as a whole.
-    pub fn new(authorities: Vec<CertificateDer<'static>>) -> Result<Self, String> {
-        let mut roots = RootCertStore::empty();
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        for authority in authorities {
-            roots.add(authority).map_err(|error| error.to_string())?;
-        }
-        // The provider is named because two are linked, between which rustls would not choose.
-        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+    pub fn new(authorities: Vec<CertificateDer<'_>>) -> Result<Self, String> {
+        let tls = trust::client_config_with(authorities).map_err(|error| error.to_string())?;
         let client = Client::builder()
             .tls_backend_preconfigured(tls)
             .no_proxy()

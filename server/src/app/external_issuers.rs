@@ -14,18 +14,21 @@ use crate::{
 
 /// Makes them; nothing is read from them yet.
 pub(super) fn open(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<ExternalIssuers> {
-    let mut authorities = Vec::new();
-    for file in settings.external_issuers.values().filter_map(|issuer| issuer.authorities_file.as_deref()) {
-        let pem = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
-        let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let certificates = certificates.ok().filter(|certificates| !certificates.is_empty());
-        authorities
-            .extend(certificates.with_context(|| format!("{} has no PEM certificates", file.display()))?);
-    }
-    let documents = HttpDocuments::new(authorities).map_err(anyhow::Error::msg)?;
-    let fetcher: Arc<dyn DocumentFetcher> = Arc::new(documents);
-    let issuers = settings.external_issuers.iter().map(|(name, issuer)| read(name, issuer)).collect();
-    Ok(ExternalIssuers::new(Arc::clone(clock), &fetcher, issuers))
+    let issuers = settings.external_issuers.iter().map(|(name, issuer)| {
+        let documents = HttpDocuments::new(authorities(issuer)?).map_err(anyhow::Error::msg)?;
+        let fetcher: Arc<dyn DocumentFetcher> = Arc::new(documents);
+        Ok((read(name, issuer), fetcher))
+    });
+    Ok(ExternalIssuers::new(Arc::clone(clock), issuers.collect::<Result<_>>()?))
+}
+
+/// What to trust beside the system's certificate authorities.
+fn authorities(issuer: &ExternalIssuer) -> Result<Vec<CertificateDer<'static>>> {
+    let Some(file) = issuer.authorities_file.as_deref() else { return Ok(Vec::new()) };
+    let pem = fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let certificates = certificates.ok().filter(|certificates| !certificates.is_empty());
+    certificates.with_context(|| format!("{} has no PEM certificates", file.display()))
 }
 
 fn read(name: &str, issuer: &ExternalIssuer) -> ExternalIssuerSettings {

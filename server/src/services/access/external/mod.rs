@@ -111,11 +111,10 @@ impl<'a> Parts<'a> {
 impl ExternalIssuers {
     pub(crate) fn new(
         clock: Arc<dyn Clock>,
-        fetcher: &Arc<dyn DocumentFetcher>,
-        settings: Vec<ExternalIssuerSettings>,
+        issuers: Vec<(ExternalIssuerSettings, Arc<dyn DocumentFetcher>)>,
     ) -> Self {
-        let make = |settings| Arc::new(Issuer::new(settings, Arc::clone(&clock), Arc::clone(fetcher)));
-        let issuers = settings.into_iter().map(make).collect();
+        let make = |(settings, fetcher)| Arc::new(Issuer::new(settings, Arc::clone(&clock), fetcher));
+        let issuers = issuers.into_iter().map(make).collect();
         Self { clock, issuers, verified: Cache::new(REMEMBERED) }
     }
 
