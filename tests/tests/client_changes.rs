@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use kunji_tests::{
     http::{Answer, Http},
     refusals::{names, sorted},
-    site::{Shared, shared},
+    site::{Shared, Site, shared},
+    surreal_server::SurrealServer,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -266,7 +267,7 @@ async fn a_secret_is_replaced_in_peace_or_at_once() {
 
 #[tokio::test]
 async fn the_last_administrator_stays() {
-    let site = kunji_tests::site::Site::new().with("KUNJI_KEYS", "ROOT");
+    let site = Site::new().with("KUNJI_KEYS", "ROOT");
     let server = site.start();
     let nobody = server.http();
     let administrator = nobody.sign_in("administrator", &server.secret).await;
@@ -316,4 +317,63 @@ async fn the_last_administrator_stays() {
     let disabled: Vec<_> = event.filter(|event| event["operation"] == "client.disable").collect();
     assert!(disabled.iter().any(|event| event["client"] == json!(other) && event["outcome"] == "succeeded"));
     assert!(disabled.iter().any(|event| event["code"] == "client.last_administrator"), "{disabled:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_server_of_a_database_obeys_within_two_seconds() {
+    let database_server = SurrealServer::shared().unwrap();
+    let database = database_server.create_database().await.unwrap();
+    let site = Site::new();
+    let password = site.path().join("database-password");
+    std::fs::write(&password, &database.password).unwrap();
+    let site = site
+        .with("KUNJI_KEYS", "ROOT,REGISTRATION")
+        .with("KUNJI_DATABASE_URL", database_server.url())
+        .with("KUNJI_DATABASE_NAMESPACE", &database.namespace)
+        .with("KUNJI_DATABASE_NAME", &database.database)
+        .with("KUNJI_DATABASE_USER", &database.user)
+        .with("KUNJI_DATABASE_PASSWORD_FILE", password.to_str().unwrap());
+    let first = site.start();
+    let mut command = site.command();
+    command.env("KUNJI_DATA_DIR", site.path().join("second"));
+    let second = site.start_command(command);
+    let administrator = first.http().sign_in("administrator", &first.secret).await;
+    let (id, secret) = make(&administrator, &["encryptor"]).await;
+    let changes = [
+        (Method::POST, "/disable", None),
+        (Method::POST, "/enable", None),
+        (Method::PUT, "/roles", Some(json!({ "roles": ["encryptor", "signer"] }))),
+        (Method::POST, "/secret", Some(json!({ "overlapSeconds": 0 }))),
+    ];
+    let mut secret = secret;
+    for (method, below, body) in changes {
+        if below == "/enable" {
+            send(&administrator, method, &format!("/v1/clients/{id}{below}"), None, None).await;
+            continue;
+        }
+        // Tokens of either server, known to the second one and not.
+        let (seen, unseen) =
+            (first.http().sign_in(&id, &secret).await, second.http().sign_in(&id, &secret).await);
+        let on_second = |token: &Http| second.http().bearing(token.token().unwrap());
+        assert!(is_good(&on_second(&seen)).await);
+        let answer = send(&administrator, method, &format!("/v1/clients/{id}{below}"), Some("*"), body).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let done = Instant::now();
+        while is_good(&on_second(&seen)).await {
+            assert!(done.elapsed() < Duration::from_secs(2), "{below} is not obeyed");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert!(!is_good(&on_second(&unseen)).await && !is_good(&seen).await);
+        if let Some(new) = answer.body["clientSecret"].as_str() {
+            new.clone_into(&mut secret);
+        }
+    }
+    // One that starts now knows it too.
+    let ended = first.http().sign_in(&id, &secret).await;
+    assert!(is_good(&ended).await);
+    send(&administrator, Method::DELETE, &format!("/v1/clients/{id}"), None, None).await;
+    let mut command = site.command();
+    command.env("KUNJI_DATA_DIR", site.path().join("third"));
+    let third = site.start_command(command);
+    assert!(!is_good(&third.http().bearing(ended.token().unwrap())).await);
 }
