@@ -65,7 +65,9 @@ impl EndedEpochs {
 
     /// Keeps up with the database; never ends. While the database is away, what is known goes on to count.
     pub(crate) async fn watch(&self) {
-        let mut ticks = tokio::time::interval(REFRESH_EVERY);
+        // The start has just read them.
+        let first = tokio::time::Instant::now() + REFRESH_EVERY;
+        let mut ticks = tokio::time::interval_at(first, REFRESH_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         let mut failures = 0_u32;
         for tick in 1_u32.. {
