@@ -298,9 +298,10 @@ async fn the_last_administrator_stays() {
     assert_eq!(answer.status, 200, "{answer:?}");
     let other_administrator = nobody.sign_in(&other, &secret).await;
     // Two who remove each other at the same time: one of them stays.
+    let (delete, disable) = (format!("/v1/clients/{other}"), format!("{path}/disable"));
     let (first, second) = tokio::join!(
-        send(&administrator, Method::DELETE, &format!("/v1/clients/{other}"), None, None),
-        send(&other_administrator, Method::POST, &format!("{path}/disable"), None, None),
+        send(&administrator, Method::DELETE, &delete, None, None),
+        send(&other_administrator, Method::POST, &disable, None, None),
     );
     let done = [&first, &second].map(|answer| answer.status.is_success());
     assert_eq!(done.iter().filter(|done| **done).count(), 1, "{first:?} {second:?}");
