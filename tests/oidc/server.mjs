@@ -10,6 +10,9 @@ import { createInterface } from "node:readline";
 
 import Provider from "oidc-provider";
 
+// Standard output is for answers.
+console.info = console.error;
+
 const clients = [
     { id: "service", roles: ["opens-packets", "reads-certificates"] },
     { id: "administrator", roles: ["administrator"] },

@@ -205,7 +205,8 @@ async fn forged_tokens_of_a_provider_open_nothing() {
     // The provider's public keys as shared secrets.
     for key in keys["keys"].as_array().unwrap() {
         let kid = json!({ "alg": "HS256", "kid": key["kid"] });
-        for secret in [key.to_string(), key["n"].as_str().unwrap_or_default().to_owned()] {
+        let members = [key["n"].as_str(), key["x"].as_str()].into_iter().flatten().map(str::to_owned);
+        for secret in members.chain([key.to_string()]) {
             forged.push(forge(&with(&header, kid.clone()), &claims, by_secret(secret.as_bytes())));
         }
         // A key under the id of another, for another algorithm.

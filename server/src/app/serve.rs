@@ -30,6 +30,13 @@ pub async fn serve(settings: Settings) -> Result<()> {
     let ports = open_ports(&settings).await?;
     let running = start(&settings, ports).await?;
     let endpoint = api::endpoint(&running.services, &settings);
+    if !settings.tokenless_networks.is_empty() {
+        tracing::warn!(
+            networks = ?settings.tokenless_networks,
+            client = settings.tokenless_client,
+            "callers from these networks need no token under /v1/keymanager, and count as this client"
+        );
+    }
     announce(&format!("kunji is ready on {scheme}://{address}"));
     announce(&format!("  API page:  {scheme}://{address}/docs"));
     if let Some(path) = &running.new_secret {
@@ -42,13 +49,6 @@ pub async fn serve(settings: Settings) -> Result<()> {
         }
         tracing::info!("stopping");
     };
-    if !settings.tokenless_networks.is_empty() {
-        tracing::warn!(
-            networks = ?settings.tokenless_networks,
-            client = settings.tokenless_client,
-            "callers from these networks need no token under /v1/keymanager, and count as this client"
-        );
-    }
     let limits = api::ServeLimits::from(&settings);
     api::serve(listener, carrier, endpoint, limits, stop).await?;
     Ok(())
