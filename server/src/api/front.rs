@@ -14,7 +14,7 @@ use poem::{
 use tokio::task::JoinError;
 
 use super::{
-    access::{BodyKind, Credential, FailureForm, PathClass, WithoutToken, credential, is_foreign},
+    access::{BodyKind, Caller, Credential, FailureForm, PathClass, WithoutToken, credential, is_foreign},
     allowed_methods::AllowedMethods,
     cors::Cors,
     demo,
@@ -24,12 +24,12 @@ use super::{
     native::{Problem, transport_oauth, with_sources},
     network::Senders,
     routes::Resources,
-    serve::Place,
+    serve::{PeerCertificate, Place},
     transport::TransportError,
 };
 use crate::{
     config::Settings,
-    domain::access::Principal,
+    domain::{access::Principal, client::ClientId},
     services::{Services, access::TokenRefusal},
 };
 
@@ -89,7 +89,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             return Ok(None);
         }
         let (refusal, reason) = match credential(request.headers(), class.cookies) {
-            Credential::Missing => match self.without_token.client(request, class, &self.senders) {
+            Credential::Missing => match self.known_client(request, class) {
                 None => (TransportError::Unauthenticated, "no token"),
                 // Browsers show certificates, and reach networks, for pages of other sites too.
                 Some(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
@@ -109,6 +109,17 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let address = self.senders.address(request);
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
+    }
+
+    /// The client that a caller without a token counts as.
+    fn known_client(&self, request: &Request, class: PathClass) -> Option<&ClientId> {
+        let caller = Caller {
+            headers: request.headers(),
+            certificate: request.data::<PeerCertificate>(),
+            address: self.senders.address(request),
+            by_trusted_proxy: self.senders.is_trusted_proxy(request),
+        };
+        self.without_token.client(&caller, class)
     }
 
     fn is_foreign(&self, request: &Request) -> bool {

@@ -16,5 +16,5 @@ pub(super) use self::{
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},
     token_requests::TokenRequests,
-    without_token::WithoutToken,
+    without_token::{Caller, WithoutToken},
 };
