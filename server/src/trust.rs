@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
 /// Why there can be no TLS towards others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,13 +11,24 @@ pub struct TrustError(pub &'static str);
 
 /// Checks servers against the authorities of the system, or those of the file that `SSL_CERT_FILE` names.
 ///
-/// The provider is named because two are linked, between which rustls would not choose.
-///
 /// # Errors
 /// [`TrustError`] when there is no authority.
 pub fn client_config() -> Result<ClientConfig, TrustError> {
+    client_config_with(Vec::new())
+}
+
+/// The same with more authorities beside those.
+///
+/// The provider is named because two are linked, between which rustls would not choose.
+///
+/// # Errors
+/// [`TrustError`] when there is no authority, or one of these is none.
+pub fn client_config_with(authorities: Vec<CertificateDer<'_>>) -> Result<ClientConfig, TrustError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for authority in authorities {
+        roots.add(authority).map_err(|_| TrustError("one that was named is none"))?;
+    }
     if roots.is_empty() {
         return Err(TrustError("there is none"));
     }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use kunji_server::{
     domain::{
         alias::{ApplicationId, KeyAlias},
-        client::{ClientId, ClientRecord},
+        client::{ClientId, ClientRecord, Ending},
         key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
         policy::KeyPolicy,
         time::Timestamp,
@@ -226,6 +226,38 @@ impl ClientRepository for Mortal<dyn Repository> {
 
     async fn has_clients(&self) -> Result<bool, RepositoryError> {
         database!(self.has_clients())
+    }
+
+    async fn list_clients(
+        &self,
+        after: Option<&ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, RepositoryError> {
+        database!(self.list_clients(after, limit))
+    }
+
+    async fn replace_client(
+        &self,
+        record: &ClientRecord,
+        ending: Option<&Ending>,
+    ) -> Result<(), RepositoryError> {
+        database!(self.replace_client(record, ending))
+    }
+
+    async fn remove_client(&self, record: &ClientRecord, ending: &Ending) -> Result<(), RepositoryError> {
+        database!(self.remove_client(record, ending))
+    }
+
+    async fn newest_ending(&self) -> Result<u64, RepositoryError> {
+        database!(self.newest_ending())
+    }
+
+    async fn list_endings(&self, after: u64) -> Result<Vec<Ending>, RepositoryError> {
+        database!(self.list_endings(after))
+    }
+
+    async fn forget_endings(&self, now: Timestamp) -> Result<(), RepositoryError> {
+        database!(self.forget_endings(now))
     }
 }
 

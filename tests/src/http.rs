@@ -4,6 +4,8 @@ use base64ct::{Base64UrlUnpadded, Encoding};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
+use crate::tls;
+
 /// A caller, perhaps with an access token.
 #[derive(Clone)]
 pub struct Http {
@@ -28,9 +30,13 @@ pub struct Answer {
 impl Http {
     /// A caller without a token.
     pub fn new(base: &str) -> Self {
+        Self::over(base, tls::client_config(&[], None))
+    }
+
+    /// A caller without a token that does TLS like this.
+    pub fn over(base: &str, tls: rustls::ClientConfig) -> Self {
         // Not the system's proxy: the tests talk to this machine only.
-        let trust = kunji_server::trust::client_config().unwrap();
-        let client = reqwest::Client::builder().tls_backend_preconfigured(trust).no_proxy().build().unwrap();
+        let client = reqwest::Client::builder().no_proxy().tls_backend_preconfigured(tls).build().unwrap();
         Self { base: base.to_owned(), client, token: None }
     }
 

@@ -27,4 +27,5 @@ pub mod scratch;
 pub mod site;
 pub mod softhsm;
 pub mod surreal_server;
+pub mod tls;
 pub mod token;

@@ -98,12 +98,12 @@ impl Site {
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
-        let Some(address) = line.trim_end().strip_prefix("kunji is ready on http://") else {
+        let Some(base) = line.trim_end().strip_prefix("kunji is ready on ") else {
             let _ = child.kill();
             let status = child.wait();
             panic!("kunji did not start ({status:?}): {line}{}", self.log());
         };
-        let base = format!("http://{address}");
+        let base = base.to_owned();
         let ready_after = began.elapsed();
         Server { secret: self.administrator_secret(), base, child, ready_after, _output: output }
     }

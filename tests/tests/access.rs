@@ -15,7 +15,7 @@ use kunji_server::{
 };
 use kunji_tests::{
     faults::ManualClock,
-    http::{Answer, Http},
+    http::{Answer, Http, unb64},
     raw::{Raw, exchange, head},
     refusals::{names, sorted},
     site::{Shared, shared},
@@ -25,8 +25,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The operations that anyone may call.
-const ANONYMOUS: [&str; 10] = [
+const ANONYMOUS: [&str; 11] = [
     "GET /.well-known/jwks.json",
+    "GET /.well-known/openid-configuration",
     "GET /docs",
     "GET /healthz",
     "GET /openapi.json",
@@ -39,10 +40,16 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 10] = [
+const GUARDED: [(&str, &[&str]); 17] = [
+    ("DELETE /v1/clients/{client_id}", &["administrator"]),
+    ("GET /v1/clients", &["administrator"]),
+    ("GET /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
     ("POST /v1/clients", &["administrator"]),
+    ("POST /v1/clients/{client_id}/disable", &["administrator"]),
+    ("POST /v1/clients/{client_id}/enable", &["administrator"]),
+    ("POST /v1/clients/{client_id}/secret", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
@@ -50,6 +57,7 @@ const GUARDED: [(&str, &[&str]); 10] = [
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
 ];
 
 const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
@@ -63,7 +71,7 @@ async fn administrator(shared: &Shared) -> Http {
 /// Method and path of an operation, with something in place of its parameters.
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path = path.replace("{objectType}", "CERTIFICATE");
+    let path = path.replace("{objectType}", "CERTIFICATE").replace("{client_id}", "nobody");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 
@@ -365,9 +373,10 @@ async fn a_token_ends_on_time() {
     let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
     let endpoint = api::endpoint(&running.services, &settings);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let serving = tokio::spawn(api::serve(listener, endpoint, (&settings).into(), async {
-        let _ = stopped.await;
-    }));
+    let serving =
+        tokio::spawn(api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), async {
+            let _ = stopped.await;
+        }));
 
     let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
     let administrator = nobody.sign_in("administrator", secret.trim_end()).await;
@@ -392,14 +401,39 @@ async fn a_token_ends_on_time() {
         let body: Value = json!({ "clientId": "late", "roles": ["signer"] });
         unseen.post("/v1/clients", &body).await.problem(401, "access.unauthenticated");
     }
-    // A new one opens again, also when the key that signs tokens was renewed by then.
-    for days in [0, 1_040, 1_040] {
-        clock.advance_days(days);
+    // A new one opens again, also when the key that signs tokens is renewed meanwhile: its successor is published
+    // for a day before it signs, and stays published until its last token has ended.
+    let published = || async {
+        let keys = nobody.get("/.well-known/jwks.json").await;
+        assert_eq!(keys.headers["cache-control"], "max-age=3600");
+        let keys = keys.body["keys"].as_array().unwrap().clone();
+        keys.iter().map(|key| key["kid"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let sign_in = || async {
         let again = nobody.sign_in("administrator", secret.trim_end()).await;
         again.new_client(&["encryptor"]).await.get(CERTIFICATE).await.response();
-    }
-    let keys = nobody.get("/.well-known/jwks.json").await;
-    assert_eq!(keys.body["keys"].as_array().unwrap().len(), 3, "{keys:?}");
+        let header = again.token().unwrap().split('.').next().unwrap().to_owned();
+        let header: Value = serde_json::from_slice(&unb64(&json!(header))).unwrap();
+        (again, header["kid"].as_str().unwrap().to_owned())
+    };
+    let (_, first) = sign_in().await;
+    assert_eq!(published().await, [first.clone()]);
+    clock.advance_days(1_040);
+    let (_, signing) = sign_in().await;
+    let keys = published().await;
+    assert_eq!((keys.len(), &keys[1]), (2, &first));
+    assert_eq!(signing, first, "a key signs that nobody has seen yet");
+    clock.advance_seconds(86_400 - 60);
+    let (early, signing) = sign_in().await;
+    assert_eq!(signing, first);
+    clock.advance_seconds(60);
+    let (_, signing) = sign_in().await;
+    assert_eq!(signing, keys[0]);
+    assert_eq!(early.get("/v1/clients").await.status, 200);
+    clock.advance_days(1_040);
+    let (_, signing) = sign_in().await;
+    let next = published().await;
+    assert_eq!((next.len(), &next[1], &signing), (2, &keys[0], &keys[0]), "{next:?}");
 
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();

@@ -8,7 +8,9 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use kunji_server::{
     adapters::surreal::{ConnectError, DatabaseSettings, SurrealRepository},
-    domain::{alias::ApplicationId, key::TokenKeyId, policy::AccessList},
+    domain::{
+        alias::ApplicationId, client::ClientRecord, key::TokenKeyId, policy::AccessList, time::Timestamp,
+    },
     ports::repository::{
         ClientRepository as _, KeyRepository as _, PolicyRepository as _, ProvisioningRepository as _,
         Repository, RepositoryError, SystemSecret,
@@ -16,7 +18,7 @@ use kunji_server::{
 };
 use kunji_shared::Thumbprint;
 use kunji_tests::{
-    contract::repository::{Subject, alias, client, kek, key, policy},
+    contract::repository::{Subject, alias, client, ending, kek, key, policy},
     repository_contract,
 };
 use surrealdb::{Surreal, engine::any::Any};
@@ -172,6 +174,12 @@ async fn nothing_tagged_is_read_or_written_without_the_integrity_key() -> Result
     ensure!(waits(&repository.find_client(&client("a")?.id).await));
     ensure!(waits(&repository.insert_client(&client("a")?).await));
     ensure!(waits(&repository.has_clients().await));
+    ensure!(waits(&repository.list_clients(None, 1).await));
+    ensure!(waits(&repository.replace_client(&client("a")?, Some(&ending(1, 10))).await));
+    ensure!(waits(&repository.remove_client(&client("a")?, &ending(1, 10)).await));
+    ensure!(waits(&repository.newest_ending().await));
+    ensure!(waits(&repository.list_endings(0).await));
+    ensure!(waits(&repository.forget_endings(Timestamp::from_seconds(0)).await));
     ensure!(waits(&repository.list_policies().await));
     ensure!(waits(&repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
     repository.check_health().await?;
@@ -203,10 +211,10 @@ async fn servers_that_migrate_at_once_end_in_the_same_state() -> Result<()> {
 async fn a_schema_of_another_program_is_refused() -> Result<()> {
     let database = raw().await?;
     let repository = over(&database).await?;
-    for version in ["2", "-1", "4294967297"] {
+    for version in ["1000", "-1", "4294967297"] {
         run(&database, &format!("UPDATE schema_version:current SET version = {version}")).await?;
         let outcome = SurrealRepository::from_client(database.clone()).await;
-        ensure!(matches!(outcome, Err(ConnectError::Schema { known: 1, .. })), "{version}");
+        ensure!(matches!(outcome, Err(ConnectError::Schema { .. })), "{version}");
         ensure!(matches!(repository.check_health().await, Err(RepositoryError::Unavailable(_))), "{version}");
     }
     Ok(())
@@ -247,6 +255,8 @@ enum Reader {
     Kek,
     Client,
     AnyClient,
+    Clients,
+    Endings,
     Policies,
 }
 
@@ -277,8 +287,21 @@ const TAMPERINGS: &[Tampering] = &[
     },
     Tampering {
         text: "UPDATE client SET secret_hash = 'x'",
-        refused: &[("client", Reader::Client), ("client", Reader::AnyClient)],
+        refused: &[("client", Reader::Client), ("client", Reader::AnyClient), ("client", Reader::Clients)],
     },
+    Tampering {
+        text: "UPDATE client:regproc UNSET disabled_at",
+        refused: &[("client", Reader::Client), ("client", Reader::Clients)],
+    },
+    // A client's tokens are to be good again.
+    Tampering { text: "UPDATE ending:`1` SET until = 0", refused: &[("ending", Reader::Endings)] },
+    Tampering {
+        text: "LET $a = SELECT * OMIT id FROM ONLY ending:`1`; UPDATE ending:`2` CONTENT $a",
+        refused: &[("ending", Reader::Endings)],
+    },
+    Tampering { text: "DELETE ending:`1`", refused: &[("ending", Reader::Endings)] },
+    Tampering { text: "UPDATE endings SET newest = 1", refused: &[("endings", Reader::Endings)] },
+    Tampering { text: "UPDATE endings SET oldest = 2", refused: &[("endings", Reader::Endings)] },
     Tampering { text: "UPDATE policy:IDA UNSET principals", refused: &[("policy", Reader::Policies)] },
     Tampering { text: "UPDATE policy:IDA SET principals += 'eve'", refused: &[("policy", Reader::Policies)] },
     Tampering {
@@ -363,6 +386,8 @@ impl Reader {
             Self::Kek => repository.find_kek(&application, 2).await.map(drop),
             Self::Client => repository.find_client(&client("regproc")?.id).await.map(drop),
             Self::AnyClient => repository.has_clients().await.map(drop),
+            Self::Clients => repository.list_clients(None, 10).await.map(drop),
+            Self::Endings => repository.list_endings(0).await.map(drop),
             Self::Policies => repository.list_policies().await.map(drop),
         })
     }
@@ -379,6 +404,11 @@ async fn rows_that_were_tampered_with_are_refused() -> Result<()> {
         repository.insert_kek_successor(&kek(2, 2)?).await?;
         repository.insert_client(&client("regproc")?).await?;
         repository.insert_client(&client("root")?).await?;
+        for version in [2, 3] {
+            let disabled_at = Some(Timestamp::from_seconds(5));
+            let disabled = ClientRecord { version, disabled_at, ..client("regproc")? };
+            repository.replace_client(&disabled, Some(&ending(u64::from(version) - 1, 10))).await?;
+        }
         for application in ["IDA", "PMS"] {
             let mut policy = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
             policy.application = ApplicationId::parse(application)?;

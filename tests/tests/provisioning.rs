@@ -87,7 +87,7 @@ impl World {
 }
 
 fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec() };
+    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
     CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
 }
 
@@ -113,7 +113,8 @@ async fn killed_anywhere(token: Token) {
         let started = app::start(&settings(&data_dir), world.ports(&data_dir, &life)).await;
         if let Ok(running) = started {
             let certificate = running.services.keys.certificate(&caller(), &alias).await;
-            assert_eq!(certificate.is_err(), life.is_over());
+            // The server looks into the database by itself too, so that its life may end a moment later.
+            assert!(certificate.is_ok() || life.is_over());
         } else {
             assert!(life.is_over(), "it failed without being killed");
         }

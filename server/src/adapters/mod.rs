@@ -5,6 +5,7 @@ pub mod audit_log;
 pub mod aws_lc_keys;
 pub mod file_inbox;
 pub mod file_spool;
+pub mod http_documents;
 pub mod native_gcm;
 pub mod pkcs11;
 mod private_directory;

@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use poem::{Addr, Body, Request, Response, error::ReadBodyError, http::header};
+use poem::{Body, Request, Response, error::ReadBodyError, http::header};
 use uuid::Uuid;
 
 use super::{
@@ -40,7 +40,7 @@ pub(super) struct BodyBounds {
 pub(super) struct Exchange {
     /// Names the request in answers, logs and the audit trail.
     pub(super) request_id: Arc<str>,
-    /// The peer's address.
+    /// The sender's address.
     pub(super) address: Option<IpAddr>,
     /// The caller, on routes that are not anonymous.
     pub(super) principal: Option<Arc<Principal>>,
@@ -135,14 +135,6 @@ pub(super) fn new_request_id() -> Arc<str> {
     let mut buffer = Uuid::encode_buffer();
     let text: &str = Uuid::new_v4().hyphenated().encode_lower(&mut buffer);
     text.into()
-}
-
-/// The address of the peer of a request.
-pub(super) fn peer_address(request: &Request) -> Option<IpAddr> {
-    match &request.remote_addr().0 {
-        Addr::SocketAddr(address) => Some(address.ip().to_canonical()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

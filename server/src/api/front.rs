@@ -16,22 +16,23 @@ use poem::{
 use tokio::runtime::Handle;
 
 use super::{
-    access::{BodyKind, Credential, FailureForm, PathClass, credential, is_foreign},
+    access::{BodyKind, Caller, Credential, FailureForm, PathClass, WithoutToken, credential, is_foreign},
     allowed_methods::AllowedMethods,
     body_memory::BodyMemory,
     cors::Cors,
     demo,
-    exchange::{BodyBounds, Exchange, new_request_id, peer_address},
+    exchange::{BodyBounds, Exchange, new_request_id},
     headers,
     mosip::{EnvelopeFailure, transport_envelope},
     native::{Problem, transport_oauth, with_sources},
+    network::Senders,
     routes::Resources,
-    serve::Place,
+    serve::{PeerCertificate, Place},
     transport::TransportError,
 };
 use crate::{
     config::Settings,
-    domain::access::Principal,
+    domain::{access::Principal, client::ClientId},
     services::{Services, access::TokenRefusal},
 };
 
@@ -55,6 +56,8 @@ pub(super) struct Front<E> {
     routes: Arc<E>,
     services: Services,
     cors: Cors,
+    senders: Senders,
+    without_token: WithoutToken,
     allowed_methods: AllowedMethods,
     json_limit: u64,
     packet_limit: u64,
@@ -71,6 +74,8 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             routes: Arc::new(routes),
             services: services.clone(),
             cors: Cors::new(settings.cors_origins.clone()),
+            senders: Senders::new(settings),
+            without_token: WithoutToken::new(settings),
             allowed_methods: AllowedMethods::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
@@ -83,7 +88,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     }
 
     /// The caller, where one is needed.
-    fn admit(
+    async fn admit(
         &self,
         request: &Request,
         class: PathClass,
@@ -93,21 +98,41 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             return Ok(None);
         }
         let (refusal, reason) = match credential(request.headers(), class.cookies) {
-            Credential::Missing => (TransportError::Unauthenticated, "no token"),
-            Credential::Cookie(_) if is_foreign(request.headers(), self.cors.origins()) => {
-                (TransportError::ForeignOrigin, "cookie sent for a page of another site")
-            }
-            Credential::Header(token) | Credential::Cookie(token) => {
-                match self.services.access.authenticate(token) {
+            Credential::Missing => match self.known_client(request, class) {
+                None => (TransportError::Unauthenticated, "no token"),
+                // Browsers show certificates, and reach networks, for pages of other sites too.
+                Some(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
+                Some(client) => match self.services.access.principal_of(client).await {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
-                    Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
+                    Err(refusal) => refused(refusal),
+                },
+            },
+            Credential::Cookie(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
+            Credential::Header(token) | Credential::Cookie(token) => {
+                match self.services.access.authenticate(token).await {
+                    Ok(principal) => return Ok(Some(principal)),
+                    Err(refusal) => refused(refusal),
                 }
             }
         };
-        let address = peer_address(request);
+        let address = self.senders.address(request);
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(refusal)
+    }
+
+    /// The client that a caller without a token counts as.
+    fn known_client(&self, request: &Request, class: PathClass) -> Option<&ClientId> {
+        let caller = Caller {
+            headers: request.headers(),
+            certificate: request.data::<PeerCertificate>(),
+            address: self.senders.address(request),
+            by_trusted_proxy: self.senders.is_trusted_proxy(request),
+        };
+        self.without_token.client(&caller, class)
+    }
+
+    fn is_foreign(&self, request: &Request) -> bool {
+        is_foreign(request.headers(), self.cors.origins())
     }
 
     /// Lets the request in and runs its operation.
@@ -117,7 +142,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = self.admit(&request, class, request_id)?;
+        let principal = self.admit(&request, class, request_id).await?;
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
         }
@@ -150,7 +175,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             pause: self.idle_timeout,
             pace: self.packet_pace,
         };
-        let address = peer_address(&request);
+        let address = self.senders.address(&request);
         let memory = Arc::clone(&self.body_memory);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
@@ -228,6 +253,21 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
         headers::complete(&mut response, &request_id);
         tracing::debug!(%request_id, path = ?shown(uri.path()), status = response.status().as_u16(), "answered");
         Ok(response)
+    }
+}
+
+/// Why a caller is not let in.
+const FOREIGN: &str = "sent by a browser for a page of another site";
+
+/// What the caller and the log are told of one whose credentials do not count.
+const fn refused(refusal: TokenRefusal) -> (TransportError, &'static str) {
+    match refusal {
+        TokenRefusal::Ended => {
+            (TransportError::Unauthenticated, "token ended with its client, or the client is disabled")
+        }
+        TokenRefusal::Expired => (TransportError::Unauthenticated, "token expired"),
+        TokenRefusal::Invalid => (TransportError::Unauthenticated, "token not valid"),
+        TokenRefusal::Unknown => (TransportError::Overloaded, "the client cannot be looked up"),
     }
 }
 

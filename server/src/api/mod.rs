@@ -36,7 +36,7 @@ use crate::{config::Settings, services::Services};
 
 pub use self::{
     openapi::openapi_document,
-    serve::{ServeLimits, serve},
+    serve::{Carrier, ServeLimits, serve},
 };
 
 /// All routes, behind access control and limits.

@@ -20,6 +20,8 @@ use crate::{
         Services,
         access::{
             AccessService,
+            ended_epochs::EndedEpochs,
+            known_clients::KnownClients,
             tokens::{AccessTokens, TokenSettings},
         },
         auditor::Auditor,
@@ -42,9 +44,11 @@ use crate::{
 mod adapters;
 mod administrator;
 pub mod exit;
+mod external_issuers;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
+mod tls;
 
 pub use adapters::open_ports;
 pub use serve::serve;
@@ -102,10 +106,13 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
     bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
 
+    let ended = Arc::new(EndedEpochs::new(Arc::clone(&ports.clock), Arc::clone(&ports.repository)));
+    ended.refresh().await.context("which clients were disabled could not be read")?;
     let tokens = Arc::new(AccessTokens::new(
         Arc::clone(&provisioner),
         Arc::clone(&ports.clock),
         Arc::clone(&ports.token),
+        Arc::clone(&ended),
         TokenSettings { issuer: issuer(settings), lifetime_seconds: settings.token_lifetime_seconds },
     ));
     tokens.refresh().await.context("the key that signs access tokens could not be made")?;
@@ -116,11 +123,29 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
-    let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
+    let external = Arc::new(external_issuers::open(settings, &ports.clock)?);
+    let access = AccessService {
+        auditor: Arc::clone(&auditor),
+        clock: Arc::clone(&ports.clock),
+        ended: Arc::clone(&ended),
+        entropy: Arc::clone(&ports.entropy),
+        external: Arc::clone(&external),
+        hasher: Arc::clone(&ports.hasher),
+        known_clients: KnownClients::new(
+            Arc::clone(&ports.clock),
+            Arc::clone(&ports.repository),
+            Arc::clone(&ended),
+        ),
+        repository: Arc::clone(&ports.repository),
+        tokens: Arc::clone(&tokens),
+    };
+    let services = services(settings, ports, auditor, provisioner, access, &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
+    let maintenance = tokio::spawn(async move {
+        tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch(), external.watch());
+    });
     Ok(Running { services, new_secret, maintenance })
 }
 
@@ -129,7 +154,7 @@ fn services(
     ports: Ports,
     auditor: Arc<Auditor>,
     provisioner: Arc<Provisioner>,
-    tokens: Arc<AccessTokens>,
+    access: AccessService,
     private_keys: &Arc<PrivateKeys>,
 ) -> Result<Services> {
     let directory = Arc::clone(&provisioner.directory);
@@ -173,14 +198,7 @@ fn services(
         recipient: settings.demo_recipient().context("demo_recipient")?,
     };
     Ok(Services {
-        access: Arc::new(AccessService {
-            auditor: Arc::clone(&auditor),
-            clock: Arc::clone(&ports.clock),
-            entropy: ports.entropy,
-            hasher: ports.hasher,
-            repository: Arc::clone(&ports.repository),
-            tokens,
-        }),
+        access: Arc::new(access),
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         packets: Arc::new(packets),
@@ -250,5 +268,9 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
 }
 
 fn issuer(settings: &Settings) -> String {
-    if settings.issuer.is_empty() { format!("http://{}", settings.listen) } else { settings.issuer.clone() }
+    if !settings.issuer.is_empty() {
+        return settings.issuer.clone();
+    }
+    let scheme = if settings.has_tls() { "https" } else { "http" };
+    format!("{scheme}://{}", settings.listen)
 }

@@ -8,7 +8,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::{open_ports, start};
+use super::{open_ports, start, tls};
 use crate::{api, config::Settings};
 
 /// Serves until SIGTERM or SIGINT.
@@ -23,11 +23,22 @@ pub async fn serve(settings: Settings) -> Result<()> {
         .await
         .with_context(|| format!("{} cannot be listened on", settings.listen))?;
     let address = listener.local_addr()?;
+    let (scheme, carrier) = match tls::open(&settings)? {
+        Some(latest) => ("https", api::Carrier::Tls(latest)),
+        None => ("http", api::Carrier::Plain),
+    };
     let ports = open_ports(&settings).await?;
     let running = start(&settings, ports).await?;
     let endpoint = api::endpoint(&running.services, &settings);
-    announce(&format!("kunji is ready on http://{address}"));
-    announce(&format!("  API page:  http://{address}/docs"));
+    if !settings.tokenless_networks.is_empty() {
+        tracing::warn!(
+            networks = ?settings.tokenless_networks,
+            client = settings.tokenless_client,
+            "callers from these networks need no token under /v1/keymanager, and count as this client"
+        );
+    }
+    announce(&format!("kunji is ready on {scheme}://{address}"));
+    announce(&format!("  API page:  {scheme}://{address}/docs"));
     if let Some(path) = &running.new_secret {
         announce(&format!("  secret of the client 'administrator', written this once:  {}", path.display()));
     }
@@ -39,7 +50,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
         tracing::info!("stopping");
     };
     let limits = api::ServeLimits::from(&settings);
-    api::serve(listener, endpoint, limits, stop).await?;
+    api::serve(listener, carrier, endpoint, limits, stop).await?;
     Ok(())
 }
 

@@ -7,10 +7,12 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 use secrecy::SecretString;
 use serde::Deserialize;
 
+mod external_issuer;
 mod list;
 mod load;
 mod validate;
 
+pub use external_issuer::ExternalIssuer;
 pub use load::{ConfigError, load};
 
 /// The settings as shipped, TOML.
@@ -24,6 +26,19 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whether `listen` may be an address that other machines reach, without TLS in front being known.
     pub allow_public_listen: bool,
+    /// File with the certificate chain that callers are shown, PEM; with it the server speaks TLS.
+    pub tls_certificate_file: Option<PathBuf>,
+    /// File with its private key, PEM.
+    pub tls_key_file: Option<PathBuf>,
+    /// Whether callers show certificates.
+    pub tls_client_certificates: ClientCertificates,
+    /// File with the authorities that issue those, PEM.
+    pub tls_client_authorities_file: Option<PathBuf>,
+    /// Networks of the proxies in front, whose word on the sender's address counts.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub trusted_proxies: Vec<String>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
     /// Directory of everything the server writes, but for a remote database.
     pub data_dir: PathBuf,
     /// `surrealkv://PATH`, `mem://`, `ws://…` or `wss://…`; blank means `surrealkv://` in the data directory.
@@ -71,8 +86,17 @@ pub struct Settings {
     pub token_lifetime_seconds: u32,
     /// Secrets hashed at once.
     pub secret_hash_concurrency: usize,
-    /// Token requests of one address that may fail, a minute.
+    /// Token requests for one client from one address that may fail, a minute.
     pub token_failures_per_minute: u32,
+    /// Clients by a name in the certificate that they show: `subject:`, `dns:`, `email:` or `uri:` and the name.
+    pub certificate_clients: BTreeMap<String, String>,
+    /// Networks whose callers need no token under `/v1/keymanager`.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub tokenless_networks: Vec<String>,
+    /// The client that they count as.
+    pub tokenless_client: String,
+    /// Issuers whose tokens are accepted beside our own, by a name for each.
+    pub external_issuers: BTreeMap<String, ExternalIssuer>,
     /// Largest JSON body.
     pub json_body_limit_bytes: u64,
     /// Bodies in memory at once, all together; more wait.
@@ -172,6 +196,28 @@ pub enum Pkcs11Isolation {
     None,
     /// In a process of its own, which the server replaces when the library hangs or crashes.
     Process,
+}
+
+/// Whether callers show certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientCertificates {
+    /// None is asked for.
+    Off,
+    /// Those who have one may.
+    Optional,
+    /// Whoever has none is not served.
+    Required,
+}
+
+/// The header in which a proxy names the sender of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
 }
 
 /// Form of log lines.

@@ -1,19 +1,26 @@
 //! What single types cannot say about settings.
 
+use std::collections::HashMap;
+
 use kunji_shared::{ModulusLength, packet::Splitter};
 
-use super::{Settings, load::ConfigError};
-use crate::domain::alias::{AliasRole, ApplicationId, KeyAlias};
+use super::{ClientCertificates, Settings, load::ConfigError};
+use crate::domain::{
+    alias::{AliasRole, ApplicationId, KeyAlias},
+    client::{ClientId, TOKEN_LIFETIME_MAX_SECONDS},
+    network::Networks,
+};
 
 impl Settings {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.allow_public_listen {
+        if !self.listen.ip().is_loopback() && !self.allow_public_listen && !self.has_tls() {
             return senseless(
                 "listen",
-                "other machines reach this address and the server speaks plain HTTP: listen on 127.0.0.1 behind a \
-                 TLS proxy, or set allow_public_listen = true",
+                "other machines reach this address and the server speaks plain HTTP: set tls_certificate_file and \
+                 tls_key_file, or listen on 127.0.0.1 behind a TLS proxy, or set allow_public_listen = true",
             );
         }
+        self.check_callers()?;
         for (name, value) in [
             ("pkcs11_workers", self.pkcs11_workers),
             ("pkcs11_queue", self.pkcs11_queue),
@@ -27,7 +34,7 @@ impl Settings {
                 return senseless(name, "must be at least 1");
             }
         }
-        if !(60..=86_400).contains(&self.token_lifetime_seconds) {
+        if !(60..=TOKEN_LIFETIME_MAX_SECONDS).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
         if !(1..=60_000).contains(&self.token_failures_per_minute) {
@@ -56,6 +63,11 @@ impl Settings {
             }
         }
         self.check_renewal()?;
+        for (name, issuer) in &self.external_issuers {
+            issuer
+                .check(name)
+                .map_err(|problem| ConfigError::Senseless { name: "external_issuers", problem })?;
+        }
         for pattern in self.reference_patterns.values() {
             if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
                 return senseless("reference_patterns", "has an entry that is no regular expression");
@@ -68,6 +80,74 @@ impl Settings {
             return senseless("subject", "country must have two letters");
         }
         Ok(())
+    }
+
+    /// Who callers are, besides what tokens say.
+    fn check_callers(&self) -> Result<(), ConfigError> {
+        for (name, networks) in
+            [("trusted_proxies", &self.trusted_proxies), ("tokenless_networks", &self.tokenless_networks)]
+        {
+            if let Err(text) = Networks::parse(networks) {
+                let problem =
+                    format!("{text:?} is no network; write 10.1.0.0/16, 2001:db8::/32, or one address");
+                return Err(ConfigError::Senseless { name, problem });
+            }
+        }
+        if self.tls_certificate_file.is_some() != self.tls_key_file.is_some() {
+            return senseless("tls_key_file", "tls_certificate_file and tls_key_file are needed together");
+        }
+        let certificates = self.tls_client_certificates != ClientCertificates::Off;
+        if certificates && !(self.has_tls() && self.tls_client_authorities_file.is_some()) {
+            return senseless(
+                "tls_client_certificates",
+                "needs tls_certificate_file, tls_key_file and tls_client_authorities_file",
+            );
+        }
+        if !certificates && !self.certificate_clients.is_empty() {
+            return senseless(
+                "certificate_clients",
+                "needs tls_client_certificates to be optional or required",
+            );
+        }
+        for (name, client) in &self.certificate_clients {
+            let known = ["subject:", "dns:", "email:", "uri:"].iter().any(|kind| name.starts_with(kind));
+            if !known || ClientId::parse(client).is_none() {
+                let problem = format!(
+                    "{name:?} = {client:?}: write subject:, dns:, email: or uri: and the name, then a client id"
+                );
+                return Err(ConfigError::Senseless { name: "certificate_clients", problem });
+            }
+        }
+        if self.tokenless_networks.is_empty() != self.tokenless_client.is_empty()
+            || (!self.tokenless_client.is_empty() && self.tokenless_client().is_none())
+        {
+            return senseless(
+                "tokenless_client",
+                "must be the id of a client when tokenless_networks is set, and blank otherwise",
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the server speaks TLS itself.
+    pub const fn has_tls(&self) -> bool {
+        self.tls_certificate_file.is_some() && self.tls_key_file.is_some()
+    }
+
+    /// Networks whose callers need no token.
+    pub fn tokenless_networks(&self) -> Networks {
+        Networks::parse(&self.tokenless_networks).unwrap_or_default()
+    }
+
+    /// The client that they count as.
+    pub fn tokenless_client(&self) -> Option<ClientId> {
+        ClientId::parse(&self.tokenless_client)
+    }
+
+    /// Clients by a name in their certificates.
+    pub fn certificate_clients(&self) -> HashMap<String, ClientId> {
+        let clients = self.certificate_clients.iter();
+        clients.filter_map(|(name, client)| Some((name.clone(), ClientId::parse(client)?))).collect()
     }
 
     /// A certificate ends with its issuer's at the latest. So that a new one is not due for renewal the day it is
@@ -87,6 +167,11 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// The proxies in front.
+    pub fn trusted_proxies(&self) -> Networks {
+        Networks::parse(&self.trusted_proxies).unwrap_or_default()
     }
 
     /// The RSA modulus of new keys.
@@ -143,6 +228,15 @@ mod tests {
     }
 
     #[test]
+    fn tls_needs_no_leave_to_be_reached_by_others() {
+        let public = ("KUNJI_LISTEN", "0.0.0.0:8088");
+        let files = [("KUNJI_TLS_CERTIFICATE_FILE", "chain.pem"), ("KUNJI_TLS_KEY_FILE", "key.pem")];
+        assert!(with(&[public]).is_err() && with(&[public, files[0]]).is_err());
+        assert!(with(&[public, files[0], files[1]]).unwrap().has_tls());
+        assert!(with(&[public, ("KUNJI_ALLOW_PUBLIC_LISTEN", "true")]).is_ok());
+    }
+
+    #[test]
     fn numbers_that_are_text_stay_text() {
         use secrecy::ExposeSecret;
         let settings = with(&[("KUNJI_PKCS11_PIN", "0012"), ("KUNJI_PKCS11_TOKEN_LABEL", "1234")]).unwrap();
@@ -155,6 +249,12 @@ mod tests {
         for pair in [
             ("KUNJI_LISTEM", "127.0.0.1:1"),
             ("KUNJI_LISTEN", "0.0.0.0:8088"),
+            ("KUNJI_TRUSTED_PROXIES", "10.0.0.0/8,proxy"),
+            ("KUNJI_FORWARDED_HEADER", "x-real-ip"),
+            ("KUNJI_TLS_KEY_FILE", "key.pem"),
+            ("KUNJI_TLS_CLIENT_CERTIFICATES", "required"),
+            ("KUNJI_TOKENLESS_NETWORKS", "10.0.0.0/8"),
+            ("KUNJI_TOKENLESS_CLIENT", "mosip"),
             ("KUNJI_RSA_BITS", "1024"),
             ("KUNJI_SPLITTER", ""),
             ("KUNJI_KEYS", "ROOT,A//B\n"),

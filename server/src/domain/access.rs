@@ -42,10 +42,18 @@ impl Role {
 /// A call that needs a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// Give a client other roles.
+    ChangeClientRoles,
     /// Make a client.
     CreateClient,
     /// Open a packet.
     Decrypt,
+    /// Remove a client.
+    DeleteClient,
+    /// Let a client take no more tokens.
+    DisableClient,
+    /// Let a disabled client take tokens again.
+    EnableClient,
     /// Seal a packet.
     Encrypt,
     /// Make a module key, or a CSR for it.
@@ -54,6 +62,10 @@ pub enum Operation {
     ReadCertificate,
     /// Read the certificates of all versions of a key.
     ReadCertificates,
+    /// Read which clients there are.
+    ReadClients,
+    /// Give a client a new secret.
+    RotateClientSecret,
     /// Sign.
     Sign,
     /// Verify a signature.
@@ -62,13 +74,19 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 14] = [
+        Self::ChangeClientRoles,
         Self::CreateClient,
         Self::Decrypt,
+        Self::DeleteClient,
+        Self::DisableClient,
+        Self::EnableClient,
         Self::Encrypt,
         Self::GenerateMasterKey,
         Self::ReadCertificate,
         Self::ReadCertificates,
+        Self::ReadClients,
+        Self::RotateClientSecret,
         Self::Sign,
         Self::Verify,
     ];
@@ -76,12 +94,18 @@ impl Operation {
     /// The name in the audit trail.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::ChangeClientRoles => "client.change_roles",
             Self::CreateClient => "client.create",
             Self::Decrypt => "packet.decrypt",
+            Self::DeleteClient => "client.delete",
+            Self::DisableClient => "client.disable",
+            Self::EnableClient => "client.enable",
             Self::Encrypt => "packet.encrypt",
             Self::GenerateMasterKey => "key.generate",
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
+            Self::ReadClients => "client.read",
+            Self::RotateClientSecret => "client.rotate_secret",
             Self::Sign => "signature.sign",
             Self::Verify => "signature.verify",
         }
@@ -90,7 +114,13 @@ impl Operation {
     /// The roles of which one is needed.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::CreateClient => &[Role::Administrator],
+            Self::ChangeClientRoles
+            | Self::CreateClient
+            | Self::DeleteClient
+            | Self::DisableClient
+            | Self::EnableClient
+            | Self::ReadClients
+            | Self::RotateClientSecret => &[Role::Administrator],
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::GenerateMasterKey => &[Role::KeyAdministrator],
@@ -103,10 +133,12 @@ impl Operation {
 /// An authenticated caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// Its name: the client id.
+    /// Its name: the client id, or what the settings make of an external issuer's name for it.
     pub name: String,
     /// What it is trusted with.
     pub roles: Vec<Role>,
+    /// Who vouches for it: the name that the settings give an external issuer; `None` for this server.
+    pub issuer: Option<Arc<str>>,
 }
 
 impl Principal {
@@ -141,8 +173,9 @@ mod tests {
 
     #[test]
     fn an_administrator_does_no_cryptography() {
-        let principal = Principal { name: "a".to_owned(), roles: vec![Role::Administrator] };
+        let principal = Principal { name: "a".to_owned(), roles: vec![Role::Administrator], issuer: None };
         let allowed: Vec<_> = Operation::ALL.into_iter().filter(|op| principal.may(*op)).collect();
-        assert_eq!(allowed, [Operation::CreateClient]);
+        assert!(allowed.iter().all(|operation| operation.name().starts_with("client.")), "{allowed:?}");
+        assert_eq!(allowed.len(), 7);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{alias::KeyAlias, key::KeyId, time::Timestamp};
+use super::{alias::KeyAlias, client::ClientId, key::KeyId, time::Timestamp};
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct AuditEvent {
     pub address: Option<IpAddr>,
     /// The request.
     pub request_id: Option<Arc<str>>,
+    /// The client that was made or changed.
+    pub client: Option<ClientId>,
     /// The alias it was about.
     pub alias: Option<KeyAlias>,
     /// The key version used or made.

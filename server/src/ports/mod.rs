@@ -6,6 +6,7 @@
 //! | [`bulk_cipher::BulkCipher`] | AES-256-GCM over slices and streams | OpenSSL |
 //! | [`clock::Clock`] | UTC, may jump | the system's clock |
 //! | [`demo_inbox::DemoInbox`] | durable, bounded, sealed packets only | files in the data directory |
+//! | [`document_fetcher::DocumentFetcher`] | small, in time, from where it was told | HTTPS |
 //! | [`entropy::Entropy`] | unpredictable bytes or an error | the operating system's generator |
 //! | [`key_store`] | private parts never leave the token | PKCS#11 |
 //! | [`repository`] | each method atomic and durable | SurrealDB |
@@ -17,6 +18,7 @@ pub mod audit_sink;
 pub mod bulk_cipher;
 pub mod clock;
 pub mod demo_inbox;
+pub mod document_fetcher;
 pub mod entropy;
 pub mod key_store;
 pub mod repository;

@@ -10,7 +10,7 @@ use kunji_shared::Thumbprint;
 
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
-    client::{ClientId, ClientRecord},
+    client::{ClientId, ClientRecord, Ending},
     key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
     policy::KeyPolicy,
     time::Timestamp,
@@ -113,6 +113,41 @@ pub trait ClientRepository: Send + Sync {
 
     /// Whether there is any client.
     async fn has_clients(&self) -> Result<bool, RepositoryError>;
+
+    /// Clients in the order of their ids (by bytes), those after `after`, at most `limit`.
+    async fn list_clients(
+        &self,
+        after: Option<&ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, RepositoryError>;
+
+    /// Puts `record` in the place of the client's state before it and, in the same step, writes down `ending`.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless the client's version now is `record.version - 1` and the newest ending
+    /// has the number `ending.number - 1`.
+    async fn replace_client(
+        &self,
+        record: &ClientRecord,
+        ending: Option<&Ending>,
+    ) -> Result<(), RepositoryError>;
+
+    /// Removes the client and, in the same step, writes down `ending`.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless the client's version now is `record.version` and the newest ending has
+    /// the number `ending.number - 1`.
+    async fn remove_client(&self, record: &ClientRecord, ending: &Ending) -> Result<(), RepositoryError>;
+
+    /// The number of the newest ending, 0 when there was none yet.
+    async fn newest_ending(&self) -> Result<u64, RepositoryError>;
+
+    /// The endings after number `after` that are kept, oldest first.
+    async fn list_endings(&self, after: u64) -> Result<Vec<Ending>, RepositoryError>;
+
+    /// Forgets endings whose time is over at `now`, in the order of their numbers and up to the first whose is not;
+    /// a bounded number of them.
+    async fn forget_endings(&self, now: Timestamp) -> Result<(), RepositoryError>;
 }
 
 /// Policies.

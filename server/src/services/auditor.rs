@@ -7,6 +7,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::KeyAlias,
         audit::{AuditEvent, Outcome},
+        client::ClientId,
         key::{KeyId, KeyRecord},
     },
     ports::{
@@ -48,19 +49,26 @@ impl Auditor {
             Err(error) => (None, Outcome::Failed(error.code())),
         };
         let recorded = self.record(call, operation.name(), alias.cloned(), key, outcome).await;
-        match result {
-            Ok(done) => {
-                recorded?;
-                Ok(done)
-            }
-            // The caller hears of its own failure first; that it went unrecorded is in the log.
-            Err(error) => {
-                if let Err(audit) = recorded {
-                    tracing::error!(%audit, "a failed operation was not recorded");
-                }
-                Err(error)
-            }
-        }
+        settle(result, recorded)
+    }
+
+    /// The same for an operation that makes or changes a client.
+    pub(crate) async fn audited_client<T, E: Audited>(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        client: &ClientId,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let _announcement = self.sink.announce();
+        let result = work.await;
+        let outcome = match &result {
+            Ok(_) => Outcome::Succeeded,
+            Err(error) => Outcome::Failed(error.code()),
+        };
+        let event =
+            AuditEvent { client: Some(client.clone()), ..self.event(call, operation.name(), outcome) };
+        settle(result, self.sink.record(event).await)
     }
 
     /// Records that a call made a key.
@@ -82,6 +90,7 @@ impl Auditor {
             principal: None,
             address: None,
             request_id: None,
+            client: None,
             alias,
             key,
             outcome: Outcome::Succeeded,
@@ -103,6 +112,7 @@ impl Auditor {
             principal,
             address,
             request_id: Some(request_id),
+            client: None,
             alias: None,
             key: None,
             outcome,
@@ -118,17 +128,38 @@ impl Auditor {
         key: Option<KeyId>,
         outcome: Outcome,
     ) -> Result<(), AuditError> {
-        let event = AuditEvent {
+        self.sink.record(AuditEvent { alias, key, ..self.event(call, operation, outcome) }).await
+    }
+
+    fn event(&self, call: &CallContext, operation: &'static str, outcome: Outcome) -> AuditEvent {
+        AuditEvent {
             at: self.clock.now(),
             operation,
             principal: Some(call.principal.name.clone()),
             address: call.address,
             request_id: Some(Arc::clone(&call.request_id)),
-            alias,
-            key,
+            client: None,
+            alias: None,
+            key: None,
             outcome,
-        };
-        self.sink.record(event).await
+        }
+    }
+}
+
+/// What the caller hears of a result that was recorded, or was not.
+fn settle<T, E: Audited>(result: Result<T, E>, recorded: Result<(), AuditError>) -> Result<T, E> {
+    match result {
+        Ok(done) => {
+            recorded?;
+            Ok(done)
+        }
+        // The caller hears of its own failure first; that it went unrecorded is in the log.
+        Err(error) => {
+            if let Err(audit) = recorded {
+                tracing::error!(%audit, "a failed operation was not recorded");
+            }
+            Err(error)
+        }
     }
 }
 

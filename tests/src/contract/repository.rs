@@ -11,7 +11,7 @@ use kunji_server::{
     domain::{
         access::Role,
         alias::{ApplicationId, KeyAlias, ReferenceId},
-        client::{ClientId, ClientRecord},
+        client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
         time::Timestamp,
@@ -39,6 +39,11 @@ macro_rules! repository_contract {
                 keks_succeed_each_other,
                 one_of_many_keks_wins,
                 clients_are_unique,
+                clients_are_listed_in_the_order_of_their_ids,
+                a_client_goes_from_state_to_state,
+                one_of_many_changes_of_a_client_wins,
+                endings_are_numbered_over_all_clients,
+                endings_are_forgotten_when_their_time_is_over,
                 the_first_policy_of_an_application_stays,
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
@@ -99,10 +104,22 @@ pub fn client(id: &str) -> Result<ClientRecord> {
     Ok(ClientRecord {
         id: ClientId::parse(id).context("a client id")?,
         secret_hash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA".to_owned(),
+        former_secrets: Vec::new(),
         roles: vec![Role::Decryptor, Role::Encryptor],
+        disabled_at: None,
+        epoch: TokenEpoch::from_bytes([7; 16]),
+        version: 1,
         created_at: Timestamp::from_millis(1_700_000_000_001),
         created_by: None,
     })
+}
+
+/// The ending of a client's epoch.
+pub fn ending(number: u64, until_seconds: i64) -> Ending {
+    let mut epoch = [0; 16];
+    epoch[8..].copy_from_slice(&number.to_be_bytes());
+    let until = Timestamp::from_seconds(until_seconds);
+    Ending { number, epoch: TokenEpoch::from_bytes(epoch), until }
 }
 
 /// A policy of `REGISTRATION`.
@@ -289,6 +306,152 @@ pub async fn clients_are_unique(repository: Subject) -> Result<()> {
     let second = ClientRecord { created_by: Some("regproc".to_owned()), roles: vec![], ..client("pms")? };
     repository.insert_client(&second).await?;
     ensure!(repository.find_client(&second.id).await? == Some(second));
+    Ok(())
+}
+
+/// Pages of clients join without gaps or repetitions.
+pub async fn clients_are_listed_in_the_order_of_their_ids(repository: Subject) -> Result<()> {
+    ensure!(repository.list_clients(None, 10).await?.is_empty());
+    // By bytes: capitals, digits and signs are where they are.
+    let ids = ["-", ".a", "0", "10", "9", "A", "Z", "_", "a", "a-b", "a.b", "aa", "b"];
+    for id in ids.iter().rev() {
+        repository.insert_client(&client(id)?).await?;
+    }
+    for limit in [1, 4, 13, 100] {
+        let mut after = None;
+        let mut found = Vec::new();
+        loop {
+            let page = repository.list_clients(after.as_ref(), limit).await?;
+            ensure!(page.len() <= limit);
+            let Some(last) = page.last() else { break };
+            after = Some(last.id.clone());
+            found.extend(page);
+        }
+        let expected = ids.iter().map(|id| client(id)).collect::<Result<Vec<_>>>()?;
+        ensure!(found == expected, "{limit}: {found:?}");
+    }
+    let absent = ClientId::parse("a0").context("an id")?;
+    ensure!(repository.list_clients(Some(&absent), 1).await? == [client("aa")?]);
+    Ok(())
+}
+
+/// A change needs the state before it, and keeps every member; a client that is removed is gone, and its name free.
+pub async fn a_client_goes_from_state_to_state(repository: Subject) -> Result<()> {
+    let first = client("regproc")?;
+    let second = ClientRecord {
+        secret_hash: "$argon2id$other".to_owned(),
+        former_secrets: vec![FormerSecret {
+            hash: "$argon2id$".to_owned(),
+            until: Timestamp::from_millis(-5),
+        }],
+        roles: vec![Role::Administrator],
+        disabled_at: Some(Timestamp::from_millis(9)),
+        epoch: TokenEpoch::from_bytes([8; 16]),
+        version: 2,
+        ..first.clone()
+    };
+    ensure!(is_conflict(&repository.replace_client(&second, None).await), "a client that is not there");
+    ensure!(is_conflict(&repository.replace_client(&first, None).await), "the first state");
+    ensure!(repository.find_client(&first.id).await?.is_none());
+    repository.insert_client(&first).await?;
+    repository.insert_client(&client("pms")?).await?;
+    let third = ClientRecord { version: 3, ..second.clone() };
+    ensure!(is_conflict(&repository.replace_client(&third, None).await), "3 after 1");
+    repository.replace_client(&second, None).await?;
+    ensure!(is_conflict(&repository.replace_client(&second, None).await), "2 again");
+    ensure!(repository.find_client(&first.id).await?.as_ref() == Some(&second));
+    ensure!(repository.list_clients(None, 10).await? == [client("pms")?, second.clone()]);
+
+    ensure!(is_conflict(&repository.remove_client(&first, &ending(1, 10)).await), "an old state");
+    ensure!(repository.newest_ending().await? == 0, "a refused change left an ending");
+    repository.remove_client(&second, &ending(1, 10)).await?;
+    ensure!(repository.find_client(&first.id).await?.is_none());
+    ensure!(is_conflict(&repository.remove_client(&second, &ending(2, 10)).await), "removed already");
+    repository.insert_client(&first).await?;
+    ensure!(repository.find_client(&first.id).await? == Some(first));
+    Ok(())
+}
+
+/// Of eight tasks that change a client at once one wins; so too when each changes another one and ends its epoch.
+pub async fn one_of_many_changes_of_a_client_wins(repository: Subject) -> Result<()> {
+    let first = client("regproc")?;
+    repository.insert_client(&first).await?;
+    for task in 0..8 {
+        repository.insert_client(&client(&format!("client-{task}"))?).await?;
+    }
+    for version in 2..6 {
+        let offer = |task: u8| ClientRecord { secret_hash: task.to_string(), version, ..first.clone() };
+        let outcomes = at_once(|task| {
+            let (repository, record) = (Arc::clone(&repository), offer(task));
+            async move { repository.replace_client(&record, None).await }
+        })
+        .await?;
+        let winner = only_winner(&outcomes)?;
+        ensure!(repository.find_client(&first.id).await? == Some(offer(winner)));
+    }
+    let records = (0..8)
+        .map(|task| Ok(ClientRecord { version: 2, ..client(&format!("client-{task}"))? }))
+        .collect::<Result<Vec<_>>>()?;
+    let outcomes = at_once(|task| {
+        let (repository, record) = (Arc::clone(&repository), records[usize::from(task)].clone());
+        async move { repository.replace_client(&record, Some(&ending(1, 10))).await }
+    })
+    .await?;
+    let winner = usize::from(only_winner(&outcomes)?);
+    for (task, record) in records.iter().enumerate() {
+        let version = repository.find_client(&record.id).await?.context("a client")?.version;
+        ensure!(version == if task == winner { 2 } else { 1 }, "{task}: {version}");
+    }
+    ensure!(repository.list_endings(0).await? == [ending(1, 10)]);
+    Ok(())
+}
+
+/// Endings come without gaps, and are read from a number on.
+pub async fn endings_are_numbered_over_all_clients(repository: Subject) -> Result<()> {
+    ensure!(repository.newest_ending().await? == 0 && repository.list_endings(0).await?.is_empty());
+    for number in 1..=5_u32 {
+        let id = if number % 2 == 0 { "even" } else { "odd" };
+        let made = client(id)?;
+        if number < 3 {
+            repository.insert_client(&made).await?;
+        }
+        let next = ClientRecord { version: number.div_ceil(2) + 1, ..made };
+        for wrong in [u64::from(number) - 1, u64::from(number) + 1] {
+            let outcome = repository.replace_client(&next, Some(&ending(wrong, 10))).await;
+            ensure!(is_conflict(&outcome), "{wrong} after {}", number - 1);
+        }
+        repository.replace_client(&next, Some(&ending(number.into(), 10))).await?;
+        ensure!(repository.newest_ending().await? == u64::from(number));
+    }
+    for after in 0..=6 {
+        let expected: Vec<_> = (after + 1..=5).map(|number| ending(number, 10)).collect();
+        ensure!(repository.list_endings(after).await? == expected, "after {after}");
+    }
+    Ok(())
+}
+
+/// Those that are over go, up to the first that is not; numbers go on from where they were.
+pub async fn endings_are_forgotten_when_their_time_is_over(repository: Subject) -> Result<()> {
+    let made = client("regproc")?;
+    repository.insert_client(&made).await?;
+    let end = |version: u32, until| {
+        let (repository, next) = (Arc::clone(&repository), ClientRecord { version, ..made.clone() });
+        async move { repository.replace_client(&next, Some(&ending(u64::from(version) - 1, until))).await }
+    };
+    repository.forget_endings(Timestamp::from_seconds(1000)).await?;
+    for (version, until) in [(2, 10), (3, 20), (4, 15), (5, 40)] {
+        end(version, until).await?;
+    }
+    let numbers = async || -> Result<Vec<u64>> {
+        Ok(repository.list_endings(0).await?.iter().map(|ending| ending.number).collect())
+    };
+    for (now, left) in [(9, &[1, 2, 3, 4][..]), (10, &[2, 3, 4]), (15, &[2, 3, 4]), (20, &[4]), (40, &[])] {
+        repository.forget_endings(Timestamp::from_seconds(now)).await?;
+        ensure!(numbers().await? == left, "at {now}: {:?}", numbers().await?);
+    }
+    ensure!(repository.newest_ending().await? == 4);
+    end(6, 50).await?;
+    ensure!(numbers().await? == [5]);
     Ok(())
 }
 

@@ -4,7 +4,10 @@ use std::{io, net::IpAddr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::audit::{AuditEvent, Outcome};
+use crate::domain::{
+    audit::{AuditEvent, Outcome},
+    client::ClientId,
+};
 
 /// The longest line, sequence and line end included. Names and codes are bounded long before they come here.
 pub(super) const MAX_LINE_BYTES: usize = 16 * 1024;
@@ -28,6 +31,7 @@ pub(super) fn encode(event: &AuditEvent) -> io::Result<UnnumberedLine> {
         principal: event.principal.as_deref(),
         address: event.address,
         request_id: event.request_id.as_deref(),
+        client: event.client.as_ref().map(ClientId::as_str),
         application: event.alias.as_ref().map(|alias| alias.application.as_str()),
         reference: event.alias.as_ref().map(|alias| alias.reference.as_str()),
         key_id: event.key.as_ref().map(|key| key.0.as_str()),
@@ -78,6 +82,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    client: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     application: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reference: Option<&'a str>,
@@ -106,6 +112,7 @@ mod tests {
             principal: None,
             address: None,
             request_id: None,
+            client: None,
             alias: None,
             key: None,
             outcome: Outcome::Succeeded,
@@ -119,6 +126,7 @@ mod tests {
             principal: Some("reg\"proc\n".to_owned()),
             address: Some([192, 0, 2, 7].into()),
             request_id: Some("r-1".into()),
+            client: ClientId::parse("pms"),
             alias: Some(KeyAlias::parse("REGISTRATION", "10001_110011").unwrap()),
             key: Some(KeyId("k-1".to_owned())),
             outcome: Outcome::Failed("KER-FSE-004"),
@@ -127,7 +135,7 @@ mod tests {
         assert_eq!(
             text(&event, 42),
             "{\"sequence\":42,\"time\":\"2026-01-05T10:11:12.007Z\",\"operation\":\"packet.decrypt\",\
-             \"principal\":\"reg\\\"proc\\n\",\"address\":\"192.0.2.7\",\"requestId\":\"r-1\",\
+             \"principal\":\"reg\\\"proc\\n\",\"address\":\"192.0.2.7\",\"requestId\":\"r-1\",\"client\":\"pms\",\
              \"application\":\"REGISTRATION\",\"reference\":\"10001_110011\",\"keyId\":\"k-1\",\
              \"outcome\":\"failed\",\"code\":\"KER-FSE-004\"}\n"
         );

@@ -27,6 +27,7 @@ fn event(name: &str) -> AuditEvent {
         principal: Some("regproc".to_owned()),
         address: Some([192, 0, 2, 7].into()),
         request_id: Some(name.into()),
+        client: None,
         alias: None,
         key: None,
         outcome: Outcome::Succeeded,

@@ -1,7 +1,9 @@
 //! Rows of clients.
 
+use std::ops::Bound;
+
 use async_trait::async_trait;
-use surrealdb::types::{SurrealValue, Value};
+use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
 
 use super::{
     SurrealRepository,
@@ -13,7 +15,7 @@ use super::{
 use crate::{
     domain::{
         access::Role,
-        client::{ClientId, ClientRecord},
+        client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         time::Timestamp,
     },
     ports::repository::{ClientRepository, RepositoryError},
@@ -22,7 +24,13 @@ use crate::{
 #[derive(SurrealValue)]
 struct ClientRow {
     secret_hash: String,
+    former_secret_hashes: Option<Vec<String>>,
+    former_secret_ends: Option<Vec<i64>>,
     roles: Vec<String>,
+    disabled_at: Option<i64>,
+    /// `None` in rows of schema version 1, as is `version`.
+    epoch: Option<String>,
+    version: Option<u32>,
     created_at: i64,
     created_by: Option<String>,
 }
@@ -33,8 +41,16 @@ impl Row for ClientRow {
 
 impl From<&ClientRecord> for ClientRow {
     fn from(record: &ClientRecord) -> Self {
+        let former = |secrets: &[FormerSecret]| (!secrets.is_empty()).then(|| secrets.to_vec());
         Self {
             secret_hash: record.secret_hash.clone(),
+            former_secret_hashes: former(&record.former_secrets)
+                .map(|secrets| secrets.into_iter().map(|former| former.hash).collect()),
+            former_secret_ends: former(&record.former_secrets)
+                .map(|secrets| secrets.iter().map(|former| former.until.millis()).collect()),
+            disabled_at: record.disabled_at.map(Timestamp::millis),
+            epoch: Some(record.epoch.to_text()),
+            version: Some(record.version),
             roles: record.roles.iter().map(|role| role.name().to_owned()).collect(),
             created_at: record.created_at.millis(),
             created_by: record.created_by.clone(),
@@ -46,8 +62,26 @@ impl TryFrom<(String, ClientRow)> for ClientRecord {
     type Error = &'static str;
 
     fn try_from((id, row): (String, ClientRow)) -> Result<Self, &'static str> {
+        let id = ClientId::parse(&id).ok_or("the client id is malformed")?;
+        let created_at = Timestamp::from_millis(row.created_at);
+        let hashes = row.former_secret_hashes.unwrap_or_default();
+        let ends = row.former_secret_ends.unwrap_or_default();
+        if hashes.len() != ends.len() {
+            return Err("not every former secret has an end");
+        }
         Ok(Self {
-            id: ClientId::parse(&id).ok_or("the client id is malformed")?,
+            former_secrets: hashes
+                .into_iter()
+                .zip(ends)
+                .map(|(hash, end)| FormerSecret { hash, until: Timestamp::from_millis(end) })
+                .collect(),
+            disabled_at: row.disabled_at.map(Timestamp::from_millis),
+            epoch: match row.epoch {
+                Some(text) => TokenEpoch::parse(&text).ok_or("the epoch is malformed")?,
+                None => TokenEpoch::of_old_client(&id, created_at),
+            },
+            version: row.version.unwrap_or(1),
+            id,
             secret_hash: row.secret_hash,
             roles: row
                 .roles
@@ -55,7 +89,7 @@ impl TryFrom<(String, ClientRow)> for ClientRecord {
                 .map(|name| Role::parse(name))
                 .collect::<Option<_>>()
                 .ok_or("a role is unknown")?,
-            created_at: Timestamp::from_millis(row.created_at),
+            created_at,
             created_by: row.created_by,
         })
     }
@@ -70,9 +104,7 @@ impl ClientRepository for SurrealRepository {
         self.integrity.require()?;
         let row = self.runner.read(Query::new(TEXT).bind("id", id.as_str().to_owned())).await?;
         match self.integrity.open::<ClientRow>(id.as_str(), row)? {
-            Some(row) => ClientRecord::try_from((id.as_str().to_owned(), row))
-                .map(Some)
-                .map_err(|reason| inconsistent(ClientRow::TABLE, id.as_str(), reason)),
+            Some(row) => record_of(id.as_str().to_owned(), row).map(Some),
             None => Ok(None),
         }
     }
@@ -109,6 +141,114 @@ impl ClientRepository for SurrealRepository {
             None => Ok(false),
         }
     }
+
+    async fn list_clients(
+        &self,
+        after: Option<&ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::client_rows::list_clients
+            SELECT * FROM $range LIMIT $limit;";
+        self.integrity.require()?;
+        let start = match after {
+            Some(id) => Bound::Excluded(RecordIdKey::String(id.as_str().to_owned())),
+            None => Bound::Unbounded,
+        };
+        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
+        let query = Query::new(TEXT)
+            .bind("range", RecordId::new(ClientRow::TABLE, RecordIdKey::Range(Box::new(range))))
+            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
+        rows.into_iter()
+            .map(|row| {
+                let (id, row) = self.integrity.open_any::<ClientRow>(row)?;
+                record_of(id, row)
+            })
+            .collect()
+    }
+
+    async fn replace_client(
+        &self,
+        record: &ClientRecord,
+        ending: Option<&Ending>,
+    ) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::client_rows::replace_client
+            BEGIN;
+            LET $row = SELECT * FROM ONLY type::record('client', $id);
+            IF $row = NONE OR ($row.version ?? 1) != $predecessor { THROW 'superseded' };
+            UPSERT ONLY type::record('client', $id) CONTENT $client RETURN NONE;
+            COMMIT;";
+        const TEXT_AND_ENDING: &str = concat!(
+            "
+            -- kunji_server::adapters::surreal::client_rows::replace_client
+            BEGIN;
+            LET $row = SELECT * FROM ONLY type::record('client', $id);
+            IF $row = NONE OR ($row.version ?? 1) != $predecessor { THROW 'superseded' };
+            UPSERT ONLY type::record('client', $id) CONTENT $client RETURN NONE;",
+            write_ending!(),
+            "
+            COMMIT;"
+        );
+        let id = record.id.as_str();
+        let query = Query::new(if ending.is_some() { TEXT_AND_ENDING } else { TEXT })
+            .bind("id", id.to_owned())
+            .bind("predecessor", i64::from(record.version) - 1)
+            .bind("client", self.integrity.seal(id, ClientRow::from(record))?);
+        let query = match ending {
+            Some(ending) => self.bind_ending(query, ending).await?,
+            None => query,
+        };
+        let outcome = self.runner.change(query).await;
+        if matches!(outcome, Err(Failure::Unavailable(_)))
+            && self.find_client(&record.id).await?.as_ref() == Some(record)
+        {
+            return Ok(());
+        }
+        Ok(outcome?)
+    }
+
+    async fn remove_client(&self, record: &ClientRecord, ending: &Ending) -> Result<(), RepositoryError> {
+        const TEXT: &str = concat!(
+            "
+            -- kunji_server::adapters::surreal::client_rows::remove_client
+            BEGIN;
+            LET $row = SELECT * FROM ONLY type::record('client', $id);
+            IF $row = NONE OR ($row.version ?? 1) != $version { THROW 'superseded' };
+            DELETE type::record('client', $id) RETURN NONE;",
+            write_ending!(),
+            "
+            COMMIT;"
+        );
+        let query = Query::new(TEXT)
+            .bind("id", record.id.as_str().to_owned())
+            .bind("version", i64::from(record.version));
+        let query = self.bind_ending(query, ending).await?;
+        let outcome = self.runner.change(query).await;
+        if matches!(outcome, Err(Failure::Unavailable(_)))
+            && self.list_endings(ending.number.saturating_sub(1)).await?.contains(ending)
+        {
+            return Ok(());
+        }
+        Ok(outcome?)
+    }
+
+    async fn newest_ending(&self) -> Result<u64, RepositoryError> {
+        self.kept_endings().await.map(|kept| kept.newest)
+    }
+
+    async fn list_endings(&self, after: u64) -> Result<Vec<Ending>, RepositoryError> {
+        self.read_endings(after).await
+    }
+
+    async fn forget_endings(&self, now: Timestamp) -> Result<(), RepositoryError> {
+        self.remove_endings(now).await
+    }
+}
+
+fn record_of(id: String, row: ClientRow) -> Result<ClientRecord, RepositoryError> {
+    ClientRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(ClientRow::TABLE, &id, reason))
 }
 
 #[cfg(test)]
@@ -120,7 +260,14 @@ mod tests {
         let record = ClientRecord {
             id: ClientId::parse("regproc").unwrap(),
             secret_hash: "$argon2id$".to_owned(),
+            former_secrets: vec![FormerSecret {
+                hash: "$argon2id$old".to_owned(),
+                until: Timestamp::from_millis(7),
+            }],
             roles: vec![Role::Decryptor, Role::Encryptor],
+            disabled_at: Some(Timestamp::from_millis(5)),
+            epoch: TokenEpoch::from_bytes([3; 16]),
+            version: 4,
             created_at: Timestamp::from_millis(1),
             created_by: Some("admin".to_owned()),
         };
@@ -129,5 +276,28 @@ mod tests {
         assert!(ClientRecord::try_from(("a b".to_owned(), row())).is_err());
         let nonsense = ClientRow { roles: vec!["root".to_owned()], ..row() };
         assert!(ClientRecord::try_from(("regproc".to_owned(), nonsense)).is_err());
+        let endless = ClientRow { former_secret_ends: None, ..row() };
+        assert!(ClientRecord::try_from(("regproc".to_owned(), endless)).is_err());
+        let shouted = ClientRow { epoch: Some("0A".repeat(16)), ..row() };
+        assert!(ClientRecord::try_from(("regproc".to_owned(), shouted)).is_err());
+    }
+
+    #[test]
+    fn rows_of_the_first_schema_are_whole_records() {
+        let row = || ClientRow {
+            secret_hash: "$argon2id$".to_owned(),
+            former_secret_hashes: None,
+            former_secret_ends: None,
+            roles: vec!["signer".to_owned()],
+            disabled_at: None,
+            epoch: None,
+            version: None,
+            created_at: 1,
+            created_by: None,
+        };
+        let read = |id: &str| ClientRecord::try_from((id.to_owned(), row())).unwrap();
+        assert_eq!((read("a").version, read("a").disabled_at), (1, None));
+        assert_eq!(read("a").epoch, read("a").epoch);
+        assert_ne!(read("a").epoch, read("b").epoch);
     }
 }

@@ -25,6 +25,8 @@ use crate::{
     trust,
 };
 
+#[macro_use]
+mod ending_rows;
 mod client_rows;
 mod endpoint;
 mod error;

@@ -28,12 +28,18 @@ macro_rules! permissions {
 }
 
 permissions!(
+    ChangeClientRoles,
     CreateClient,
     Decrypt,
+    DeleteClient,
+    DisableClient,
+    EnableClient,
     Encrypt,
     GenerateMasterKey,
     ReadCertificate,
     ReadCertificates,
+    ReadClients,
+    RotateClientSecret,
     Sign,
     Verify,
 );
@@ -95,7 +101,7 @@ mod tests {
     const NO_BODY: BodyBounds = BodyBounds::of(0, Duration::ZERO);
 
     async fn try_decrypt(roles: Option<Vec<Role>>) -> Result<CallContext, Option<TransportError>> {
-        let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles }));
+        let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles, issuer: None }));
         let mut request = Request::default();
         request.set_data(Exchange::bounded(principal, NO_BODY));
         let mut body = RequestBody::new(Body::empty());

@@ -1,36 +1,35 @@
-//! How often one address may fail.
+//! How often one may fail: an address, or an address for a client.
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    fmt::Debug,
+    hash::Hash,
     sync::{Mutex, PoisonError},
 };
 
-use crate::{
-    api::network::{SHARED, network},
-    domain::time::Timestamp,
-};
+use crate::domain::time::Timestamp;
 
-/// Addresses that are remembered at once; those beyond share one budget.
-const MAX_ADDRESSES: usize = 10_000;
+/// Those that are remembered at once.
+const MAX_ENTRIES: usize = 10_000;
 /// Time in which a budget that was used up is whole again, in milliseconds.
 const WINDOW_MILLIS: i64 = 60_000;
-/// Shortest time between two searches for addresses that can be forgotten, in milliseconds.
+/// Shortest time between two searches for entries that can be forgotten, in milliseconds.
 const SWEEP_MILLIS: i64 = 1000;
 
-/// A number of failures a minute for each address; an IPv6 network of 64 bits counts as one.
+/// A number of failures a minute for each `K`.
 ///
 /// An attempt takes its place when it begins and gives it back when it succeeds: however many are made at once,
 /// no more than the budget can fail.
-pub(crate) struct FailureBudget {
+pub(crate) struct FailureBudget<K> {
     /// Time after which one more failure is allowed, in milliseconds.
     interval: i64,
-    addresses: Mutex<Addresses>,
+    /// Whose budget those share for whom there is no room; `None` when theirs is not limited here.
+    shared: Option<K>,
+    entries: Mutex<Entries<K>>,
 }
 
-#[derive(Default)]
-struct Addresses {
-    spent: HashMap<IpAddr, Spent>,
+struct Entries<K> {
+    spent: HashMap<K, Spent>,
     swept_at: i64,
 }
 
@@ -42,22 +41,24 @@ struct Spent {
     reported: bool,
 }
 
-impl FailureBudget {
+impl<K: Clone + Debug + Eq + Hash> FailureBudget<K> {
     /// `failures` is from 1 to 60 000.
-    pub(crate) fn per_minute(failures: u32) -> Self {
+    pub(crate) fn per_minute(failures: u32, shared: Option<K>) -> Self {
         let interval = (WINDOW_MILLIS / i64::from(failures.max(1))).max(1);
-        Self { interval, addresses: Mutex::default() }
+        Self { interval, shared, entries: Mutex::new(Entries { spent: HashMap::new(), swept_at: 0 }) }
     }
 
     /// Counts an attempt at `now` as failed, until [`give_back`](Self::give_back).
     ///
     /// # Errors
     /// The seconds to wait, when nothing of the budget is left.
-    pub(crate) fn take(&self, address: Option<IpAddr>, now: Timestamp) -> Result<(), u32> {
+    pub(crate) fn take(&self, of: &K, now: Timestamp) -> Result<(), u32> {
         let now = now.millis();
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = addresses.key(address, now);
-        let spent = addresses.spent.entry(key).or_default();
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(key) = (if entries.has_room(of, now) { Some(of) } else { self.shared.as_ref() }) else {
+            return Ok(());
+        };
+        let spent = entries.spent.entry(key.clone()).or_default();
         // The upper bound counts after the clock went back.
         spent.until = spent.until.clamp(now, now.saturating_add(WINDOW_MILLIS));
         if spent.until == now {
@@ -70,60 +71,62 @@ impl FailureBudget {
             return Ok(());
         }
         if !std::mem::replace(&mut spent.reported, true) {
-            tracing::warn!(?address, "too many failed token requests; more are refused unheard for now");
+            tracing::warn!(?of, "too many failed token requests; more are refused unheard for now");
         }
         Err(u32::try_from(wait.div_euclid(1000)).unwrap_or(u32::MAX).saturating_add(1))
     }
 
     /// Undoes [`take`](Self::take) for an attempt that did not fail.
-    pub(crate) fn give_back(&self, address: Option<IpAddr>) {
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = address.map_or(SHARED, network);
-        let known = if addresses.spent.contains_key(&key) { key } else { SHARED };
-        if let Some(spent) = addresses.spent.get_mut(&known) {
+    pub(crate) fn give_back(&self, of: &K) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = if entries.spent.contains_key(of) { Some(of) } else { self.shared.as_ref() };
+        if let Some(spent) = known.and_then(|known| entries.spent.get_mut(known)) {
             spent.until = spent.until.saturating_sub(self.interval);
         }
     }
 }
 
-impl Addresses {
-    /// The entry of an address, for which there is room.
-    fn key(&mut self, address: Option<IpAddr>, now: i64) -> IpAddr {
-        let Some(key) = address.map(network) else { return SHARED };
-        if self.spent.contains_key(&key) {
-            return key;
+impl<K: Eq + Hash> Entries<K> {
+    /// Whether there is an entry or room for one.
+    fn has_room(&mut self, of: &K, now: i64) -> bool {
+        if self.spent.contains_key(of) {
+            return true;
         }
         let since = now.saturating_sub(self.swept_at);
-        if self.spent.len() >= MAX_ADDRESSES && !(0..SWEEP_MILLIS).contains(&since) {
+        if self.spent.len() >= MAX_ENTRIES && !(0..SWEEP_MILLIS).contains(&since) {
             self.swept_at = now;
             self.spent.retain(|_, spent| spent.until > now);
         }
-        if self.spent.len() < MAX_ADDRESSES { key } else { SHARED }
+        self.spent.len() < MAX_ENTRIES
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
 
     const START: Timestamp = Timestamp::from_millis(1_767_607_872_007);
+    const SHARED: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+
+    fn budget(failures: u32) -> FailureBudget<IpAddr> {
+        FailureBudget::per_minute(failures, Some(SHARED))
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
     #[test]
-    fn failures_use_up_the_budget_of_their_address() {
-        let budget = FailureBudget::per_minute(60);
-        let first = Some(address("192.0.2.1"));
+    fn failures_use_up_the_budget_of_whose_they_are() {
+        let budget = budget(60);
+        let first = &address("192.0.2.1");
         for _ in 0..60 {
             assert_eq!(budget.take(first, START), Ok(()));
         }
         assert_eq!(budget.take(first, START), Err(2));
-        assert_eq!(budget.take(Some(address("192.0.2.2")), START), Ok(()));
-        assert_eq!(budget.take(None, START), Ok(()));
+        assert_eq!(budget.take(&address("192.0.2.2"), START), Ok(()));
         assert_eq!(budget.take(first, START.plus_seconds(1)), Ok(()));
         assert!(budget.take(first, START.plus_seconds(1)).is_err());
         for _ in 0..60 {
@@ -134,33 +137,49 @@ mod tests {
 
     #[test]
     fn successes_use_up_nothing() {
-        let budget = FailureBudget::per_minute(1);
+        let budget = budget(1);
+        let address = &address("192.0.2.1");
         for _ in 0..10 {
-            assert_eq!(budget.take(Some(address("2001:db8::1")), START), Ok(()));
-            assert!(budget.take(Some(address("2001:db8::2")), START).is_err());
-            budget.give_back(Some(address("2001:db8::1")));
+            assert_eq!(budget.take(address, START), Ok(()));
+            assert!(budget.take(address, START).is_err());
+            budget.give_back(address);
         }
     }
 
     #[test]
     fn a_clock_that_goes_back_locks_nobody_out() {
-        let budget = FailureBudget::per_minute(2);
+        let budget = budget(2);
+        let address = &address("192.0.2.1");
         let back = START.minus_days(1);
-        assert_eq!(budget.take(Some(address("192.0.2.1")), START), Ok(()));
-        assert!(budget.take(Some(address("192.0.2.1")), back).is_err());
-        assert_eq!(budget.take(Some(address("192.0.2.1")), back.plus_seconds(30)), Ok(()));
+        assert_eq!(budget.take(address, START), Ok(()));
+        assert!(budget.take(address, back).is_err());
+        assert_eq!(budget.take(address, back.plus_seconds(30)), Ok(()));
+    }
+
+    fn fill(budget: &FailureBudget<IpAddr>) {
+        for number in 1..u32::try_from(MAX_ENTRIES).unwrap() + 10 {
+            let _ = budget.take(&Ipv4Addr::from_bits(number).into(), START);
+        }
+        assert!(budget.entries.lock().unwrap().spent.len() <= MAX_ENTRIES + 1);
     }
 
     #[test]
     fn memory_is_bounded_and_used_again() {
-        let budget = FailureBudget::per_minute(1);
-        for number in 0..u32::try_from(MAX_ADDRESSES).unwrap() + 10 {
-            let _ = budget.take(Some(Ipv4Addr::from_bits(number).into()), START);
-        }
-        assert!(budget.addresses.lock().unwrap().spent.len() <= MAX_ADDRESSES + 1);
+        let budget = budget(1);
+        fill(&budget);
         // Those that found no room share one budget.
-        assert!(budget.take(Some(address("192.0.2.1")), START).is_err());
-        assert_eq!(budget.take(Some(address("192.0.2.1")), START.plus_seconds(60)), Ok(()));
-        assert_eq!(budget.addresses.lock().unwrap().spent.len(), 1);
+        assert!(budget.take(&address("192.0.2.1"), START).is_err());
+        assert_eq!(budget.take(&address("192.0.2.1"), START.plus_seconds(60)), Ok(()));
+        assert_eq!(budget.entries.lock().unwrap().spent.len(), 1);
+    }
+
+    #[test]
+    fn those_without_room_are_not_limited_where_nothing_is_shared() {
+        let budget = FailureBudget::per_minute(1, None);
+        fill(&budget);
+        for _ in 0..3 {
+            assert_eq!(budget.take(&address("192.0.2.1"), START), Ok(()));
+            budget.give_back(&address("192.0.2.1"));
+        }
     }
 }

@@ -1,12 +1,17 @@
 //! What both ways to ask for a token have in common.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::failure_budget::FailureBudget;
 use crate::{
-    api::{exchange::Exchange, transport::TransportError},
+    api::{
+        exchange::Exchange,
+        network::{SHARED, network},
+        transport::TransportError,
+    },
     config::Settings,
     domain::client::ClientId,
     services::{
@@ -17,17 +22,35 @@ use crate::{
 
 /// Longest secret that is looked at, in bytes.
 const SECRET_LIMIT_BYTES: usize = 1024;
+/// How many times what it may fail for one client an address may fail for all.
+const CLIENTS_OF_AN_ADDRESS: u32 = 5;
+/// How long a client that took a token from an address is known there, and most that are.
+const KNOWN_FOR: Duration = Duration::from_hours(24);
+const KNOWN: u64 = 10_000;
 
-/// Asks for tokens, within what an address may fail.
+/// A client at an address.
+type Place = (IpAddr, ClientId);
+
+/// Asks for tokens, within what may fail: of one client at one address, and of one address for all clients together.
+/// The second does not count for clients that took a token from the address lately, so that one who guesses there
+/// does not lock them out.
 pub(crate) struct TokenRequests {
     services: Services,
-    failures: FailureBudget,
+    by_place: FailureBudget<Place>,
+    by_address: FailureBudget<IpAddr>,
+    known: Cache<Place, ()>,
 }
 
 impl TokenRequests {
     pub(crate) fn new(services: &Services, settings: &Settings) -> Self {
-        let failures = FailureBudget::per_minute(settings.token_failures_per_minute);
-        Self { services: services.clone(), failures }
+        let failures = settings.token_failures_per_minute;
+        let of_all = failures.saturating_mul(CLIENTS_OF_AN_ADDRESS);
+        Self {
+            services: services.clone(),
+            by_place: FailureBudget::per_minute(failures, None),
+            by_address: FailureBudget::per_minute(of_all, Some(SHARED)),
+            known: Cache::builder().max_capacity(KNOWN).time_to_live(KNOWN_FOR).build(),
+        }
     }
 
     /// A token for the client, or why there is none.
@@ -40,26 +63,61 @@ impl TokenRequests {
         client_id: &str,
         secret: SecretString,
     ) -> Result<Result<IssuedToken, AccessError>, TransportError> {
-        self.failures
-            .take(exchange.address, self.services.clock.now())
-            .map_err(|seconds| TransportError::TooManyFailures { seconds })?;
+        let address = exchange.address.map_or(SHARED, network);
+        let place = ClientId::parse(client_id).map(|id| (address, id));
+        let taken = self.take(address, place.as_ref())?;
         // No client has such an id or secret: not worth a look at the records, nor an entry in the trail.
-        if secret.expose_secret().len() > SECRET_LIMIT_BYTES || ClientId::parse(client_id).is_none() {
+        let Some(place) = place.filter(|_| secret.expose_secret().len() <= SECRET_LIMIT_BYTES) else {
             return Ok(Err(AccessError::InvalidClient));
-        }
+        };
         let request_id = Arc::clone(&exchange.request_id);
         let issued = self.services.access.issue_token(client_id, secret, exchange.address, request_id).await;
         if !is_callers_doing(&issued) {
-            self.failures.give_back(exchange.address);
+            self.by_place.give_back(&place);
+            if taken.of_address {
+                self.by_address.give_back(&address);
+            }
+        }
+        if issued.is_ok() {
+            self.known.insert(place, ());
         }
         Ok(issued)
     }
+
+    /// Takes one failure from the budgets that count.
+    fn take(&self, address: IpAddr, place: Option<&Place>) -> Result<Taken, TransportError> {
+        let now = self.services.clock.now();
+        let refused = |seconds| TransportError::TooManyFailures { seconds };
+        if let Some(place) = place {
+            self.by_place.take(place, now).map_err(refused)?;
+            if self.known.contains_key(place) {
+                return Ok(Taken { of_address: false });
+            }
+        }
+        self.by_address.take(&address, now).map_err(|seconds| {
+            if let Some(place) = place {
+                self.by_place.give_back(place);
+            }
+            refused(seconds)
+        })?;
+        Ok(Taken { of_address: true })
+    }
+}
+
+/// What was taken beside the budget of client and address.
+struct Taken {
+    of_address: bool,
 }
 
 /// Whether the request failed, and not for a failure of ours. That too many secrets are being checked is the
 /// doing of those who send them.
 fn is_callers_doing<T>(issued: &Result<T, AccessError>) -> bool {
-    matches!(issued, Err(AccessError::InvalidClient | AccessError::SecretHash(SecretHashError::Busy)))
+    matches!(
+        issued,
+        Err(AccessError::ClientDisabled
+            | AccessError::InvalidClient
+            | AccessError::SecretHash(SecretHashError::Busy))
+    )
 }
 
 #[cfg(test)]

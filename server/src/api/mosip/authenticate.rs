@@ -26,7 +26,7 @@ use crate::{
 pub(crate) struct AuthenticateApi {
     services: Services,
     token_requests: Arc<TokenRequests>,
-    /// Whether browsers may send the cookie over TLS only: so when the issuer's own address is https.
+    /// Whether browsers may send the cookie over TLS only: so when they reach the server by https.
     secure_cookie: bool,
 }
 
@@ -35,7 +35,7 @@ impl AuthenticateApi {
         Self {
             services: services.clone(),
             token_requests: Arc::clone(token_requests),
-            secure_cookie: settings.issuer.starts_with("https://"),
+            secure_cookie: settings.issuer.starts_with("https://") || settings.has_tls(),
         }
     }
 

@@ -159,10 +159,16 @@ impl From<AccessError> for Refusal {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::unavailable(&error),
-            AccessError::ClientExists
+            AccessError::ClientChanged
+            | AccessError::ClientExists
+            | AccessError::ClientNotFound
             | AccessError::Internal(_)
-            | AccessError::SecretHash(SecretHashError::Failed) => Self::internal(&error),
-            AccessError::InvalidClient => TransportError::Unauthenticated.into(),
+            | AccessError::LastAdministrator
+            | AccessError::SecretHash(SecretHashError::Failed)
+            | AccessError::SecretsInForce => Self::internal(&error),
+            AccessError::ClientDisabled | AccessError::InvalidClient => {
+                TransportError::Unauthenticated.into()
+            }
         }
     }
 }

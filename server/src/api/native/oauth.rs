@@ -61,7 +61,7 @@ impl OAuthApi {
             Err(error) => {
                 let code = OAuthErrorCode::from(&error);
                 if code == OAuthErrorCode::InvalidClient {
-                    tracing::warn!(request_id = %exchange.request_id, address = ?exchange.address, "unknown client or wrong secret");
+                    tracing::warn!(request_id = %exchange.request_id, address = ?exchange.address, %error, "no token");
                 } else {
                     tracing::error!(request_id = %exchange.request_id, cause = with_sources(&error), "no token was issued");
                 }
@@ -164,14 +164,18 @@ impl OAuthErrorCode {
 impl From<&AccessError> for OAuthErrorCode {
     fn from(error: &AccessError) -> Self {
         match error {
-            AccessError::InvalidClient => Self::InvalidClient,
+            AccessError::ClientDisabled | AccessError::InvalidClient => Self::InvalidClient,
             AccessError::Audit(_)
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::TemporarilyUnavailable,
-            AccessError::ClientExists
+            AccessError::ClientChanged
+            | AccessError::ClientExists
+            | AccessError::ClientNotFound
             | AccessError::Internal(_)
-            | AccessError::SecretHash(SecretHashError::Failed) => Self::ServerError,
+            | AccessError::LastAdministrator
+            | AccessError::SecretHash(SecretHashError::Failed)
+            | AccessError::SecretsInForce => Self::ServerError,
         }
     }
 }

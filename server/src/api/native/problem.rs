@@ -66,20 +66,24 @@ problem_kinds! {
     ApplicationUnknown, "application.unknown", 404, "No policy allows keys for the application";
     BaseKeyNotAllowed, "alias.base_key_not_allowed", 409, "The application has no encryption keys";
     CertificateNotFound, "certificate.not_found", 404, "There is no such public certificate";
+    ClientChanged, "client.changed", 412, "The client is not in the state that If-Match names";
     ClientExists, "client.exists", 409, "The client id is taken";
     ClientInvalid, "client.invalid", 422, "The client cannot be made as described";
+    ClientNotFound, "client.not_found", 404, "There is no such client";
     ContentEmpty, "packet.content_empty", 400, "There is no content to encrypt";
     DecryptionFailed, "packet.decryption_failed", 422, "The packet does not open";
     Forbidden, "access.forbidden", 403, "The caller may not do this";
     ForeignKey, "packet.foreign_key", 409, "The packet is for another application or reference";
     InboxFull, "demo.inbox_full", 507, "The demo's inbox is full";
     Internal, "service.internal", 500, "The server failed";
+    LastAdministrator, "client.last_administrator", 409, "Without the client nobody could administer the server";
     MediaType, "request.media_type", 415, "The content type is not read here";
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
     NotFound, "request.not_found", 404, "There is nothing under the path";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
     PolicyForbids, "access.policy", 403, "The application's policy does not admit the caller";
+    PreconditionRequired, "request.precondition_required", 428, "The request must say which state it changes";
     QuotaExceeded, "key.quota_exceeded", 429, "The caller made too many keys within the hour";
     RateExceeded, "request.rate_exceeded", 429, "Too many requests from one address";
     ReferenceNotAllowed, "alias.reference_not_allowed", 422, "The reference does not fit the application's pattern";
@@ -87,6 +91,7 @@ problem_kinds! {
     RequestInvalid, "request.invalid", 400, "The request is not as documented";
     RequestTimeout, "request.timeout", 408, "The request did not arrive in time";
     RootKeyMissing, "key.root_missing", 409, "The root key was not generated";
+    SecretsInForce, "client.secrets_in_force", 409, "Too many replaced secrets of the client are still good";
     SigningKey, "alias.signing_key", 409, "The key of the alias signs and does not encrypt";
     TooLarge, "request.too_large", 413, "The body is larger than the limit";
     Unauthenticated, "access.unauthenticated", 401, "A valid access token is needed";
@@ -362,11 +367,28 @@ impl From<AccessError> for Problem {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::unavailable(&error),
+            AccessError::ClientChanged => Self::new(
+                ProblemKind::ClientChanged,
+                "read the client again, and repeat the change if it is still wanted",
+            ),
             AccessError::ClientExists => Self::new(ProblemKind::ClientExists, "choose another client id"),
             AccessError::Internal(_) | AccessError::SecretHash(SecretHashError::Failed) => {
                 Self::internal(&error)
             }
-            AccessError::InvalidClient => TransportError::Unauthenticated.into(),
+            AccessError::ClientDisabled | AccessError::InvalidClient => {
+                TransportError::Unauthenticated.into()
+            }
+            AccessError::ClientNotFound => {
+                Self::new(ProblemKind::ClientNotFound, "check the client id; GET /v1/clients lists all")
+            }
+            AccessError::LastAdministrator => Self::new(
+                ProblemKind::LastAdministrator,
+                "make another client with the role administrator first",
+            ),
+            AccessError::SecretsInForce => Self::new(
+                ProblemKind::SecretsInForce,
+                "wait until one of them ends, or set overlapSeconds to 0, which ends all at once",
+            ),
         }
     }
 }

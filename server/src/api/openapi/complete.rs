@@ -20,8 +20,9 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 6] = [
+const REQUIRED: [(&str, &[&str]); 7] = [
     ("ClientRequest", &["clientId", "roles"]),
+    ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
     ("JwtSignRequest", &["dataToSign"]),
@@ -328,6 +329,7 @@ fn add_headers(status: &str, response: &mut Value, id: &str) {
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
         ("401", _) => add("WWW-Authenticate", "How to authenticate."),
+        ("200", "readTokenKeys") => add("Cache-Control", "How long they may be kept."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");
             add("Set-Cookie", "The access token in the cookie `Authorization`.");
@@ -361,8 +363,11 @@ mod tests {
         let document = document();
         for (path, method, operation) in operations(&document) {
             let method = method.to_uppercase().parse().unwrap();
-            let path =
-                path.replace("{application}", "A").replace("{reference}", "B").replace("{objectType}", "CSR");
+            let path = path
+                .replace("{application}", "A")
+                .replace("{reference}", "B")
+                .replace("{objectType}", "CSR")
+                .replace("{client_id}", "C");
             let marked = operation["security"].as_array().unwrap().is_empty();
             assert_eq!(marked, PathClass::of(&method, &path).anonymous, "{path}");
         }

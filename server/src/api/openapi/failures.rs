@@ -74,6 +74,21 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
         "createClient" => &[P::ClientExists, P::ClientInvalid, P::RequestInvalid],
+        "listClients" => &[P::ClientNotFound, P::RequestInvalid],
+        "readClient" => &[P::ClientNotFound],
+        "changeClientRoles" => &[
+            P::ClientChanged,
+            P::ClientInvalid,
+            P::ClientNotFound,
+            P::LastAdministrator,
+            P::PreconditionRequired,
+            P::RequestInvalid,
+        ],
+        "deleteClient" | "disableClient" => &[P::ClientChanged, P::ClientNotFound, P::LastAdministrator],
+        "enableClient" => &[P::ClientChanged, P::ClientNotFound],
+        "rotateClientSecret" => {
+            &[P::ClientChanged, P::ClientInvalid, P::ClientNotFound, P::RequestInvalid, P::SecretsInForce]
+        }
         _ => &[],
     }
 }

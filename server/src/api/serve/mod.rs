@@ -1,6 +1,7 @@
 //! Connections: how many, how slow, and how they end.
 
 mod linger;
+mod peer_certificate;
 mod peers;
 mod stall;
 
@@ -13,12 +14,15 @@ use poem::{
     http::{StatusCode, Version, header, uri::Scheme},
     web::{LocalAddr, RemoteAddr},
 };
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore, watch},
 };
+use tokio_rustls::TlsAcceptor;
 
+pub(super) use self::peer_certificate::PeerCertificate;
 use self::{
     linger::Linger,
     peers::{PeerPlace, Peers},
@@ -62,6 +66,15 @@ impl From<&Settings> for ServeLimits {
     }
 }
 
+/// What carries the connections.
+#[derive(Clone, Debug)]
+pub enum Carrier {
+    /// TCP alone.
+    Plain,
+    /// TLS over it: each connection with what is the latest when it begins.
+    Tls(watch::Receiver<Arc<ServerConfig>>),
+}
+
 /// Serves HTTP/1.1 on `listener` until `shutdown` completes; then accepts nothing more, lets running requests
 /// end, and returns when they did or their time is over.
 ///
@@ -69,6 +82,7 @@ impl From<&Settings> for ServeLimits {
 /// None at present but those of the listener itself; single connections that fail are only logged.
 pub async fn serve<E>(
     listener: TcpListener,
+    carrier: Carrier,
     endpoint: E,
     limits: ServeLimits,
     shutdown: impl Future<Output = ()> + Send,
@@ -102,11 +116,18 @@ where
             local: local.clone(),
             remote: RemoteAddr(Addr::from(peer)),
             scheme: Scheme::HTTP,
+            certificate: None,
             limits,
             ended: ended.clone(),
             place: Arc::new(Place { _peer: peer_place, _permit: permit }),
         };
-        tokio::spawn(connection.run(stream));
+        match &carrier {
+            Carrier::Plain => tokio::spawn(connection.run(stream)),
+            Carrier::Tls(latest) => {
+                let config = Arc::clone(&latest.borrow());
+                tokio::spawn(connection.secure(stream, config))
+            }
+        };
     }
 
     drop(listener);
@@ -166,12 +187,38 @@ struct Connection<E> {
     local: LocalAddr,
     remote: RemoteAddr,
     scheme: Scheme,
+    certificate: Option<PeerCertificate>,
     limits: ServeLimits,
     ended: watch::Receiver<bool>,
     place: Arc<Place>,
 }
 
 impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
+    /// Shakes hands, and answers what comes after that.
+    async fn secure(mut self, stream: TcpStream, config: Arc<ServerConfig>) {
+        let handshake =
+            tokio::time::timeout(self.limits.header_timeout, TlsAcceptor::from(config).accept(stream));
+        let stream = tokio::select! {
+            () = wait_for_end(&mut self.ended) => return,
+            shaken = handshake => match shaken {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) => {
+                    tracing::debug!(peer = %self.remote, %error, "a TLS handshake failed");
+                    return;
+                }
+                Err(_elapsed) => return,
+            },
+        };
+        self.scheme = Scheme::HTTPS;
+        self.certificate = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .and_then(PeerCertificate::read);
+        self.run(stream).await;
+    }
+
     /// Answers the requests of `stream`, which may be TCP or TLS over it.
     async fn run<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(mut self, stream: S) {
         let service = service_fn(|request: hyper::Request<Incoming>| {
@@ -180,6 +227,9 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             let mut request =
                 Request::from((request, self.local.clone(), self.remote.clone(), self.scheme.clone()));
             request.set_data(Arc::clone(&self.place));
+            if let Some(certificate) = &self.certificate {
+                request.set_data(certificate.clone());
+            }
             async move {
                 let response =
                     if named { endpoint.get_response(request).await } else { StatusCode::BAD_REQUEST.into() };
@@ -256,7 +306,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(listener, endpoint, limits, async {
+        let task = tokio::spawn(serve(listener, Carrier::Plain, endpoint, limits, async {
             let _ = stopped.await;
         }));
         Server { address, stop, task }

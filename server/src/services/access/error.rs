@@ -9,12 +9,18 @@ use crate::{
 /// Why a token is not accepted. The caller learns no more than "authentication failed"; the log names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TokenRefusal {
+    /// Its client was disabled, deleted or given other roles since it was issued, or all its secrets were replaced.
+    #[error("token ended with its client")]
+    Ended,
     /// Its time is over.
     #[error("token expired")]
     Expired,
     /// It is no token of this issuer for this audience, or its signature does not fit.
     #[error("token not valid")]
     Invalid,
+    /// The records, which would tell, do not answer.
+    #[error("the client cannot be looked up")]
+    Unknown,
 }
 
 /// Why no token was issued or no client made.
@@ -24,21 +30,36 @@ pub enum AccessError {
     /// The operation was not recorded, so it does not count.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// The client is not in the state that the caller knows, or others change it all the time.
+    #[error("the client was changed meanwhile")]
+    ClientChanged,
+    /// The secret is right, and the client is disabled.
+    #[error("the client is disabled")]
+    ClientDisabled,
     /// The client id is taken.
     #[error("the client id is taken")]
     ClientExists,
+    /// There is no such client.
+    #[error("there is no such client")]
+    ClientNotFound,
     /// Something failed inside; the log has more.
     #[error("internal failure: {0}")]
     Internal(&'static str),
     /// Unknown client or wrong secret.
     #[error("unknown client or wrong secret")]
     InvalidClient,
+    /// Without the client nobody could administer this installation.
+    #[error("it is the last administrator")]
+    LastAdministrator,
     /// The records failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
     /// The secret was not checked or hashed.
     #[error(transparent)]
     SecretHash(#[from] SecretHashError),
+    /// As many former secrets as there may be are still good.
+    #[error("too many former secrets are still good")]
+    SecretsInForce,
     /// The token failed.
     #[error(transparent)]
     Token(#[from] KeyStoreError),
@@ -49,11 +70,16 @@ impl AccessError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Audit(_) => "audit.unavailable",
+            Self::ClientChanged => "client.changed",
+            Self::ClientDisabled => "client.disabled",
             Self::ClientExists => "client.exists",
+            Self::ClientNotFound => "client.not_found",
             Self::Internal(_) => "internal",
             Self::InvalidClient => "client.invalid",
+            Self::LastAdministrator => "client.last_administrator",
             Self::Repository(_) => "database.failed",
             Self::SecretHash(_) => "client.secret_not_checked",
+            Self::SecretsInForce => "client.secrets_in_force",
             Self::Token(_) => "token.failed",
         }
     }

@@ -21,12 +21,20 @@ use crate::{
     },
 };
 
+mod clients;
+pub(crate) mod ended_epochs;
 mod error;
+pub(crate) mod external;
+pub(crate) mod known_clients;
 pub(crate) mod tokens;
 
 pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
+pub use clients::{CLIENTS_PAGE_MAX, OVERLAP_MAX_SECONDS, RotatedSecret};
 pub use error::{AccessError, TokenRefusal};
 
+use ended_epochs::EndedEpochs;
+use external::ExternalIssuers;
+use known_clients::KnownClients;
 use tokens::AccessTokens;
 
 /// A new access token.
@@ -41,8 +49,11 @@ pub struct IssuedToken {
 pub struct AccessService {
     pub(crate) auditor: Arc<Auditor>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ended: Arc<EndedEpochs>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) external: Arc<ExternalIssuers>,
     pub(crate) hasher: Arc<dyn SecretHasher>,
+    pub(crate) known_clients: KnownClients,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) tokens: Arc<AccessTokens>,
 }
@@ -66,8 +77,9 @@ impl AccessService {
     ) -> Result<IssuedToken, AccessError> {
         let issued = match self.check_secret(client_id, secret).await {
             Ok(client) => {
-                let principal = Principal { name: client.id.as_str().to_owned(), roles: client.roles };
-                self.tokens.issue(&principal).await.map(|token| (principal, token))
+                let principal =
+                    Principal { name: client.id.as_str().to_owned(), roles: client.roles, issuer: None };
+                self.tokens.issue(&principal, client.epoch).await.map(|token| (principal, token))
             }
             Err(error) => Err(error),
         };
@@ -90,18 +102,44 @@ impl AccessService {
             Some(id) => self.repository.find_client(&id).await?,
             None => None,
         };
-        let hash = client.as_ref().map(|client| client.secret_hash.clone());
-        let fits = self.hasher.verify(secret, hash).await?;
-        client.filter(|_| fits).ok_or(AccessError::InvalidClient)
+        let Some(client) = client else {
+            self.hasher.verify(secret, None).await?;
+            return Err(AccessError::InvalidClient);
+        };
+        let hashes: Vec<_> = client.secret_hashes(self.clock.now()).map(ToOwned::to_owned).collect();
+        for hash in hashes {
+            if self.hasher.verify(secret.clone(), Some(hash)).await? {
+                // Told apart for the log alone, and only to those who know the secret.
+                return if client.disabled_at.is_none() {
+                    Ok(client)
+                } else {
+                    Err(AccessError::ClientDisabled)
+                };
+            }
+        }
+        Err(AccessError::InvalidClient)
     }
 
-    /// The principal of an access token: signature, issuer, audience, and time are checked. Cheap when the
-    /// same token was seen before.
+    /// The principal of an access token, ours or an external issuer's: signature, issuer, audience, and time are
+    /// checked. Cheap when the same token was seen before.
     ///
     /// # Errors
     /// [`TokenRefusal`].
-    pub fn authenticate(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
-        self.tokens.verify(token)
+    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+        match self.tokens.verify(token) {
+            Err(TokenRefusal::Invalid) => self.external.verify(token).await,
+            settled => settled,
+        }
+    }
+
+    /// The client as a principal, for callers that are known as it without a token of theirs: by their certificate,
+    /// or by their network. Cheap when it was asked for before.
+    ///
+    /// # Errors
+    /// [`TokenRefusal::Ended`] when the client is disabled or not there, [`TokenRefusal::Unknown`] when that cannot
+    /// be found out.
+    pub async fn principal_of(&self, id: &ClientId) -> Result<Arc<Principal>, TokenRefusal> {
+        self.known_clients.principal_of(id).await
     }
 
     /// Makes a client and its secret, which is shown this once.
@@ -116,10 +154,10 @@ impl AccessService {
     ) -> Result<SecretString, AccessError> {
         let made = async {
             let secret = self.new_secret()?;
-            self.store_client(id, &secret, roles, Some(call.principal.name.clone())).await?;
+            self.store_client(id.clone(), &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
         };
-        self.auditor.audited(call, Operation::CreateClient, None, made, |_| None).await
+        self.auditor.audited_client(call, Operation::CreateClient, &id, made).await
     }
 
     /// Stores a client with this secret.
@@ -133,7 +171,17 @@ impl AccessService {
         roles.sort_unstable();
         roles.dedup();
         let secret_hash = self.hasher.hash(secret.clone()).await?;
-        let record = ClientRecord { id, secret_hash, roles, created_at: self.clock.now(), created_by };
+        let record = ClientRecord {
+            id,
+            secret_hash,
+            former_secrets: Vec::new(),
+            roles,
+            disabled_at: None,
+            epoch: self.new_epoch()?,
+            version: 1,
+            created_at: self.clock.now(),
+            created_by,
+        };
         match self.repository.insert_client(&record).await {
             Err(RepositoryError::Conflict) => Err(AccessError::ClientExists),
             other => Ok(other?),
@@ -145,6 +193,11 @@ impl AccessService {
         let mut bytes = Zeroizing::new([0; SECRET_BYTES]);
         self.entropy.fill(&mut *bytes).map_err(|_| AccessError::Internal("randomness"))?;
         Ok(SecretString::from(encode_base64url(&*bytes)))
+    }
+
+    /// `iss` of the access tokens that are issued here.
+    pub fn issuer(&self) -> &str {
+        self.tokens.issuer()
     }
 
     /// The public keys that verify access tokens, as a JWK set (RFC 7517).

@@ -1,0 +1,130 @@
+//! Callers that show no token: known by their certificate, or by their network.
+
+use std::{collections::HashMap, net::IpAddr};
+
+use poem::http::{HeaderMap, header};
+
+use super::PathClass;
+use crate::{
+    api::serve::PeerCertificate,
+    config::Settings,
+    domain::{client::ClientId, network::Networks},
+};
+
+/// What is known of a caller beside a token.
+pub(crate) struct Caller<'a> {
+    pub(crate) headers: &'a HeaderMap,
+    /// The certificate of its connection.
+    pub(crate) certificate: Option<&'a PeerCertificate>,
+    /// The sender's address.
+    pub(crate) address: Option<IpAddr>,
+    /// Whether a trusted proxy has passed the request on.
+    pub(crate) by_trusted_proxy: bool,
+}
+
+/// Who callers without a token are.
+pub(crate) struct WithoutToken {
+    by_certificate: HashMap<String, ClientId>,
+    networks: Networks,
+    in_networks: Option<ClientId>,
+}
+
+impl WithoutToken {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            by_certificate: settings.certificate_clients(),
+            networks: settings.tokenless_networks(),
+            in_networks: settings.tokenless_client(),
+        }
+    }
+
+    /// The client that the caller counts as. Networks count under `/v1/keymanager` only, where the clients are that
+    /// send no tokens; and not for what an unknown proxy has passed on, since then anyone may have sent it.
+    pub(crate) fn client(&self, caller: &Caller<'_>, class: PathClass) -> Option<&ClientId> {
+        if caller.headers.contains_key(header::AUTHORIZATION) {
+            return None;
+        }
+        let mut names = caller.certificate.iter().flat_map(|certificate| &certificate.names);
+        if let Some(client) = names.find_map(|name| self.by_certificate.get(name)) {
+            return Some(client);
+        }
+        let is_direct = caller.by_trusted_proxy || !was_passed_on(caller.headers);
+        let is_inside = caller.address.is_some_and(|address| self.networks.contain(address));
+        self.in_networks.as_ref().filter(|_| class.cookies && is_direct && is_inside)
+    }
+}
+
+fn was_passed_on(headers: &HeaderMap) -> bool {
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+        .into_iter()
+        .any(|name| headers.contains_key(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use poem::http::{HeaderValue, Method};
+
+    use super::*;
+    use crate::config;
+
+    fn settings() -> Settings {
+        let mut settings = config::load(
+            None,
+            [("KUNJI_TOKENLESS_NETWORKS", "192.0.2.0/24"), ("KUNJI_TOKENLESS_CLIENT", "mosip")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned())),
+        )
+        .unwrap();
+        settings.certificate_clients.insert("dns:packets.svc".to_owned(), "packets".to_owned());
+        settings
+    }
+
+    fn client(
+        address: &str,
+        by_trusted_proxy: bool,
+        path: &str,
+        header: Option<(&'static str, &'static str)>,
+        names: &[&str],
+    ) -> Option<String> {
+        let mut headers = HeaderMap::new();
+        headers.extend(header.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))));
+        let certificate = PeerCertificate { names: names.iter().map(|&name| name.to_owned()).collect() };
+        let caller = Caller {
+            headers: &headers,
+            certificate: Some(&certificate).filter(|certificate| !certificate.names.is_empty()),
+            address: Some(address.parse().unwrap()),
+            by_trusted_proxy,
+        };
+        let known = WithoutToken::new(&settings());
+        let found = known.client(&caller, PathClass::of(&Method::POST, path));
+        found.map(|client| client.as_str().to_owned())
+    }
+
+    const DECRYPT: &str = "/v1/keymanager/decrypt";
+
+    #[test]
+    fn a_network_is_known_under_the_key_manager() {
+        let known = |address, path, header| client(address, false, path, header, &[]).is_some();
+        assert_eq!(client("192.0.2.7", false, DECRYPT, None, &[]).as_deref(), Some("mosip"));
+        assert!(!known("198.51.100.1", DECRYPT, None));
+        assert!(!known("192.0.2.7", "/v1/clients", None));
+        assert!(!known("192.0.2.7", "/v1/packets/decrypt", None));
+        // A token that is not accepted is no token that is missing.
+        assert!(!known("192.0.2.7", DECRYPT, Some(("authorization", "Basic eDp5"))));
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_may_stand_between() {
+        for header in ["x-forwarded-for", "forwarded", "via", "x-real-ip", "x-forwarded-proto"] {
+            let known = |trusted| client("192.0.2.7", trusted, DECRYPT, Some((header, "x")), &[]).is_some();
+            assert!(known(true) && !known(false), "{header}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_known_by_its_names() {
+        let by = |names: &[&str]| client("198.51.100.1", false, "/v1/packets/decrypt", None, names);
+        assert_eq!(by(&["subject:CN=x", "dns:packets.svc"]).as_deref(), Some("packets"));
+        assert_eq!(by(&["subject:CN=packets.svc", "dns:other.svc"]), None);
+        assert_eq!(by(&["email:packets.svc"]), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! Whose certificate a peer has shown.
+
+use rustls::pki_types::CertificateDer;
+use x509_cert::{
+    Certificate,
+    der::Decode,
+    ext::pkix::{SubjectAltName, name::GeneralName},
+};
+
+/// The names in the certificate of a TLS peer, which one of our authorities has issued; an extension of its requests.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::api) struct PeerCertificate {
+    /// `subject:` and the subject (RFC 4514), then `dns:`, `email:` and `uri:` and each alternative name.
+    pub(in crate::api) names: Vec<String>,
+}
+
+impl PeerCertificate {
+    /// The names in a certificate; `None` when it cannot be read.
+    pub(super) fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
+        let certificate = Certificate::from_der(certificate).ok()?;
+        let certificate = certificate.tbs_certificate();
+        let mut names = Vec::new();
+        if !certificate.subject().is_empty() {
+            names.push(format!("subject:{}", certificate.subject()));
+        }
+        if let Some((_, alternatives)) = certificate.get_extension::<SubjectAltName>().ok()? {
+            names.extend(alternatives.0.iter().filter_map(|name| match name {
+                GeneralName::DnsName(name) => Some(format!("dns:{}", name.as_str())),
+                GeneralName::Rfc822Name(name) => Some(format!("email:{}", name.as_str())),
+                GeneralName::UniformResourceIdentifier(name) => Some(format!("uri:{}", name.as_str())),
+                _ => None,
+            }));
+        }
+        Some(Self { names })
+    }
+}

@@ -1,0 +1,91 @@
+//! Which tokens are refused although they have not expired: those of ended epochs. Every server of a database keeps
+//! all of them in memory, 16 bytes and a time each, until the tokens would have expired anyway.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use crate::{
+    domain::{client::TokenEpoch, time::Timestamp},
+    ports::{
+        clock::Clock,
+        repository::{Repository, RepositoryError},
+    },
+};
+
+/// How often the database is asked for new endings: one record by its id.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// Refreshes between two removals of endings whose time is over.
+const FORGET_EVERY: u32 = 1200;
+/// Refreshes that fail before the log has it again.
+const REPORT_EVERY: u32 = 120;
+
+/// The ended epochs.
+pub(crate) struct EndedEpochs {
+    clock: Arc<dyn Clock>,
+    repository: Arc<dyn Repository>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    epochs: HashMap<TokenEpoch, Timestamp>,
+    /// The number of the newest ending that was read.
+    newest: u64,
+}
+
+impl EndedEpochs {
+    pub(crate) fn new(clock: Arc<dyn Clock>, repository: Arc<dyn Repository>) -> Self {
+        Self { clock, repository, known: RwLock::default() }
+    }
+
+    /// Whether tokens of the epoch are refused.
+    pub(super) fn contain(&self, epoch: TokenEpoch) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).epochs.contains_key(&epoch)
+    }
+
+    /// Reads what ended since the last time.
+    pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
+        let newest = self.known.read().unwrap_or_else(PoisonError::into_inner).newest;
+        if self.repository.newest_ending().await? <= newest {
+            return Ok(());
+        }
+        let endings = self.repository.list_endings(newest).await?;
+        let now = self.clock.now();
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.epochs.retain(|_, until| *until > now);
+        for ending in endings {
+            known.epochs.insert(ending.epoch, ending.until);
+            known.newest = known.newest.max(ending.number);
+        }
+        Ok(())
+    }
+
+    /// Keeps up with the database; never ends. While the database is away, what is known goes on to count.
+    pub(crate) async fn watch(&self) {
+        // The start has just read them.
+        let first = tokio::time::Instant::now() + REFRESH_EVERY;
+        let mut ticks = tokio::time::interval_at(first, REFRESH_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        let mut failures = 0_u32;
+        for tick in 1_u32.. {
+            ticks.tick().await;
+            match self.refresh().await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    if failures.is_multiple_of(REPORT_EVERY) {
+                        tracing::error!(%error, "whether clients were disabled cannot be read; those that were since are not refused here");
+                    }
+                    failures = failures.wrapping_add(1);
+                }
+            }
+            if tick % FORGET_EVERY == 0
+                && let Err(error) = self.repository.forget_endings(self.clock.now()).await
+            {
+                tracing::warn!(%error, "ended token epochs could not be removed");
+            }
+        }
+    }
+}

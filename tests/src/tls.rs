@@ -1,0 +1,124 @@
+//! Certificates of our own making, and what a caller trusts.
+
+use std::{fs, path::Path, sync::Arc};
+
+use openssl::{
+    asn1::Asn1Time,
+    bn::BigNum,
+    ec::{EcGroup, EcKey},
+    hash::MessageDigest,
+    nid::Nid,
+    pkey::{PKey, Private},
+    x509::{
+        X509, X509NameBuilder,
+        extension::{BasicConstraints, SubjectAlternativeName},
+    },
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+
+/// A certificate authority.
+#[derive(Debug)]
+pub struct Authority {
+    certificate: X509,
+    key: PKey<Private>,
+}
+
+/// A certificate and its key, both PEM.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The certificate.
+    pub certificate: Vec<u8>,
+    /// The key.
+    pub key: Vec<u8>,
+}
+
+impl Authority {
+    /// A new one, which nobody trusts yet.
+    pub fn new() -> Self {
+        let key = new_key();
+        let certificate = certify("authority", &[], &key, None);
+        Self { certificate, key }
+    }
+
+    /// Its certificate, PEM.
+    pub fn pem(&self) -> Vec<u8> {
+        self.certificate.to_pem().unwrap()
+    }
+
+    /// A certificate for the address 127.0.0.1 and these names.
+    pub fn issue(&self, common_name: &str, dns_names: &[&str]) -> Identity {
+        let key = new_key();
+        let certificate = certify(common_name, dns_names, &key, Some(self));
+        Identity { certificate: certificate.to_pem().unwrap(), key: key.private_key_to_pem_pkcs8().unwrap() }
+    }
+}
+
+impl Default for Authority {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Identity {
+    /// Writes both to files, the key first.
+    pub fn write(&self, certificate: &Path, key: &Path) {
+        fs::write(key, &self.key).unwrap();
+        fs::write(certificate, &self.certificate).unwrap();
+    }
+}
+
+fn new_key() -> PKey<Private> {
+    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
+    PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap()
+}
+
+fn certify(common_name: &str, dns_names: &[&str], key: &PKey<Private>, by: Option<&Authority>) -> X509 {
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_text("CN", common_name).unwrap();
+    let name = name.build();
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    let serial = BigNum::from_slice(uuid::Uuid::new_v4().as_bytes()).unwrap();
+    builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(by.map_or(&name, |authority| authority.certificate.subject_name())).unwrap();
+    builder.set_pubkey(key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    if by.is_none() {
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    } else {
+        let mut names = SubjectAlternativeName::new();
+        names.ip("127.0.0.1");
+        for dns_name in dns_names {
+            names.dns(dns_name);
+        }
+        let names = names.build(&builder.x509v3_context(None, None)).unwrap();
+        builder.append_extension(names).unwrap();
+    }
+    builder.sign(by.map_or(key, |authority| &authority.key), MessageDigest::sha256()).unwrap();
+    builder.build()
+}
+
+/// What a caller does that trusts these authorities (PEM) and shows this certificate.
+pub fn client_config(authorities: &[u8], identity: Option<&Identity>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities) {
+        roots.add(authority.unwrap()).unwrap();
+    }
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    match identity {
+        None => config.with_no_client_auth(),
+        Some(Identity { certificate, key }) => {
+            let chain = CertificateDer::pem_slice_iter(certificate).map(Result::unwrap).collect();
+            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key).unwrap()).unwrap()
+        }
+    }
+}
