@@ -269,7 +269,7 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
 /// may have taken another one.
 fn names_its_host<T>(request: &hyper::Request<T>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
-    (hosts.next().is_some() || request.version() < Version::HTTP_11) && hosts.next().is_none()
+    (hosts.next().is_some() || request.version() != Version::HTTP_11) && hosts.next().is_none()
 }
 
 /// Completes when the server is to end.

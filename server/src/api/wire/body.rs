@@ -230,12 +230,13 @@ mod tests {
 
     #[test]
     fn whoever_dawdles_is_given_up() {
-        let mut patience = Patience::new(Duration::from_secs(30), 1000);
+        let (second, mut patience) = (Duration::from_secs(1), Patience::new(Duration::from_secs(30), 1000));
         let waits = (0..100).take_while(|_| {
-            patience.pass(Duration::from_secs(1), 500);
-            patience.left > Duration::ZERO
+            let in_time = patience.left >= second;
+            patience.pass(second, 500);
+            in_time
         });
-        assert_eq!(waits.count(), 58);
+        assert_eq!(waits.count(), 59);
         let mut patience = Patience::new(Duration::from_secs(30), 0);
         for _ in 0..100 {
             patience.pass(Duration::from_secs(29), 1);
