@@ -86,7 +86,9 @@ mod tests {
         names: &[&str],
     ) -> Option<String> {
         let mut headers = HeaderMap::new();
-        headers.extend(header.map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))));
+        if let Some((name, value)) = header {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
         let certificate = PeerCertificate { names: names.iter().map(|&name| name.to_owned()).collect() };
         let caller = Caller {
             headers: &headers,

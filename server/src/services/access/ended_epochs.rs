@@ -48,18 +48,20 @@ impl EndedEpochs {
 
     /// Reads what ended since the last time.
     pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
-        let newest = self.known.read().unwrap_or_else(PoisonError::into_inner).newest;
-        if self.repository.newest_ending().await? <= newest {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner).newest;
+        let newest = self.repository.newest_ending().await?;
+        if newest == known {
             return Ok(());
         }
-        let endings = self.repository.list_endings(newest).await?;
+        // Fewer than there were: the database was restored from a backup, and numbers are given out again.
+        let after = if newest < known { 0 } else { known };
+        let endings = self.repository.list_endings(after).await?;
         let now = self.clock.now();
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
         known.epochs.retain(|_, until| *until > now);
-        for ending in endings {
-            known.epochs.insert(ending.epoch, ending.until);
-            known.newest = known.newest.max(ending.number);
-        }
+        known.epochs.extend(endings.iter().map(|ending| (ending.epoch, ending.until)));
+        // What was forgotten meanwhile counts too; what came meanwhile is read the next time.
+        known.newest = endings.last().map_or(newest, |last| last.number);
         Ok(())
     }
 
