@@ -10,6 +10,7 @@
 
 pub mod contract;
 pub mod fault_module;
+pub mod fault_page;
 pub mod faults;
 pub mod http;
 pub mod kryoptic;
@@ -27,3 +28,4 @@ pub mod site;
 pub mod softhsm;
 pub mod surreal_server;
 pub mod token;
+pub mod token_faults;

@@ -52,8 +52,13 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
             Ok(_) if shared.is_suspect(state.since) => {
                 shared.recover(host, "one call after the other failed".to_owned()).await;
             }
-            Ok(0) => shared.publish(|state| state.version += 1),
-            Ok(stuck) => shared.relieve(host, stuck).await,
+            Ok(stuck) => {
+                // Whoever doubts need not wait until those that hang have been dealt with.
+                shared.publish(|state| state.version += 1);
+                if stuck > 0 {
+                    shared.relieve(host, stuck).await;
+                }
+            }
         }
     }
 }
@@ -204,7 +209,7 @@ impl Shared {
     /// Threads cannot be killed: another engine would only lose more of them.
     async fn wait_for_workers(&self, host: &Arc<Host>, mut stuck: usize) {
         if stuck < self.engine.workers {
-            return self.publish(|state| state.version += 1);
+            return;
         }
         let token = self.engine.token_label.as_str();
         tracing::error!(token, "every call hangs; unless they end, only a restart of the server helps");
