@@ -3,7 +3,11 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use kunji_tests::{fault_page::Row, measure::percentile, token_faults::Class};
+use kunji_tests::{
+    fault_page::{RETURN, Row},
+    measure::percentile,
+    token_faults::Class,
+};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::world::{Operation, Outcome, World};
@@ -31,7 +35,11 @@ pub(crate) async fn check(class: &Class) -> Row {
         );
         row.wrong += wrong(&during, operation);
         world.module.clear();
-        row.back = row.back.max(world.back(operation, class.name).await);
+        let back = world.back(operation, class.name).await;
+        if back >= RETURN {
+            println!("{}, {operation:?}: back after {back:?}", class.name);
+        }
+        row.back = row.back.max(back);
         row.lost += world.lost().await;
     }
     among_others(&world, class, &mut row).await;

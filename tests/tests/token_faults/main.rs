@@ -84,6 +84,64 @@ async fn a_call_that_hangs_holds_up_no_other() {
     world.right(Operation::Sign).await;
 }
 
+/// Some libraries answer nobody while they make a key, so that takes longer to tell from one that hangs for ever.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_library_that_hangs_while_it_makes_a_key_is_replaced() {
+    let world = World::open().await;
+    world.right(Operation::Sign).await;
+    // The first call of an examination, and that of a making.
+    let hung = || ["C_GetTokenInfo", "C_FindObjectsInit"].map(|name| world.module.counters().calls(name));
+    let (before, begun) = (hung(), Instant::now());
+    world.module.set([Rule::always("*", Fault::HangForever)]);
+    let examined = async {
+        while hung().into_iter().zip(before).any(|(now, before)| now == before) {
+            assert!(begun.elapsed() < Duration::from_secs(10), "not all is hung");
+            tokio::task::yield_now().await;
+        }
+        world.module.clear();
+        world.back(Operation::Sign, "a library that hangs").await
+    };
+    let (made, back) = tokio::join!(world.attempt(Operation::MakeKek), examined);
+    assert!(matches!(made, Outcome::Refused(_)), "{made:?}");
+    assert!(back < fault_page::RETURN, "{back:?}");
+    assert_eq!(world.lost().await, 0);
+}
+
+/// The first of two examinations; other processes that write their token make SoftHSM do so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_failed_examination_loses_no_token() {
+    let world = World::open().await;
+    world.right(Operation::Sign).await;
+    let before = world.module.counters();
+    world.module.set([Rule::first(1, "C_GetTokenInfo", Fault::Return(CKR_GENERAL_ERROR))]);
+    world.store.check_health().await.unwrap();
+    world.right(Operation::Sign).await;
+    let after = world.module.counters();
+    assert!(after.calls("C_GetTokenInfo") >= before.calls("C_GetTokenInfo") + 2);
+    assert_eq!((after.processes, after.calls("C_Login")), (before.processes, before.calls("C_Login")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_making_that_hangs_holds_up_no_other() {
+    let world = World::open().await;
+    world.right(Operation::MakeKek).await;
+    let making = || world.module.counters().calls("C_GenerateKey");
+    let before = making();
+    world.module.set([Rule::first(1, "C_GenerateKey", Fault::HangForever)]);
+    let (one, other) = tokio::join!(world.attempt(Operation::MakeKek), async {
+        while making() == before {
+            tokio::task::yield_now().await;
+        }
+        let asked = Instant::now();
+        world.right(Operation::MakeKek).await;
+        asked.elapsed()
+    });
+    assert!(matches!(one, Outcome::Refused(_)), "{one:?}");
+    assert!(other < fault_page::RETURN, "{other:?}");
+    world.module.clear();
+    assert_eq!(world.lost().await, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_callers_together_log_in_once() {
     let world = World::open().await;
