@@ -23,7 +23,7 @@ audit: ## Published advisories against the lock file (needs a network)
 bench: ## The measurements of docs/performance.md
 	@.scripts/bench
 
-soak: ## The tests that take too long for the gate
+soak: ## The tests that take too long for the gate; they write the tables of docs/faults.md
 	@.scripts/soak
 
 kryoptic: ## The tests of the PKCS#11 adapter on one more software token, which it compiles

@@ -1,9 +1,10 @@
 //! Signatures a second through the server's link to the token, divided by those of a bare loop of `C_Sign` on the same
 //! token, with the library in the server's process and in a process of its own.
 //!
-//! Bare loop: one session, one key handle, one thread of this process, `CKM_RSA_PKCS` with RSA-2048. Rounds alternate
-//! between bare loop and link; a round's ratio is of two measurements taken one after the other, and the median over
-//! the rounds is shown. Latency is what one caller among that many waits for one signature.
+//! Bare loop: one session, one key handle, one thread of this process, `CKM_RSA_PKCS` with RSA-2048. Every round has the
+//! bare loop and both links, one after the other, for each number of callers; a round's ratio is of measurements taken
+//! within a second or two, and the median over the rounds is shown, with the lowest and the highest. The times are what
+//! one caller among that many waits for one signature.
 //!
 //! `cargo build --release && cargo bench --profile release -p kunji-tests --bench token`
 #![expect(
@@ -28,13 +29,14 @@ use kunji_server::{
 use kunji_shared::ModulusLength;
 use kunji_tests::{
     contract::key_store::fresh_id,
-    measure::median,
+    measure::{Comparison, median, percentile},
     raw_token::RawToken,
     softhsm::{Token, isolated},
 };
 
-const SIGNATURES: usize = 2_000;
-const ROUNDS: usize = 9;
+const SIGNATURES: usize = 1_000;
+const ROUNDS: usize = 15;
+const CALLERS: [usize; 3] = [1, 4, 50];
 
 #[tokio::main]
 async fn main() {
@@ -47,44 +49,73 @@ async fn main() {
     here.generate_signing_pair(id, "bench", ModulusLength::Rsa2048).await.unwrap();
     let raw = token.raw(&here);
 
-    println!("Signatures a second by the link / by a bare loop of C_Sign; median of {ROUNDS} rounds.\n");
-    println!(
-        "| Library | Callers | Ratio | Lowest to highest | By the link | Bare loop | Latency, median | 99 % |"
-    );
-    println!("| --- | ---: | ---: | --- | ---: | ---: | ---: | ---: |");
-    for (name, store) in [("in the server's process", &here), ("in a process of its own", &child)] {
-        for callers in [1, 4, 50] {
-            row(name, store, callers, &raw, id).await;
+    let (mut bares, mut measured) = (vec![], CALLERS.map(|_| [Measured::default(), Measured::default()]));
+    for _ in 0..ROUNDS {
+        for (callers, stores) in CALLERS.into_iter().zip(&mut measured) {
+            let bare = bare_rate(&raw, id);
+            bares.push(bare);
+            for (store, measured) in [&here, &child].into_iter().zip(stores) {
+                measured.round(store, callers, id, bare).await;
+            }
         }
+    }
+
+    println!("Signatures a second; median of {ROUNDS} rounds. Bare loop of C_Sign: {:.0}.\n", median(bares));
+    println!(
+        "| Library | Callers | By the link / bare loop | Lowest to highest | Signatures a second | Median | 99 % |"
+    );
+    println!("| --- | ---: | ---: | --- | ---: | ---: | ---: |");
+    for (callers, [here, child]) in CALLERS.into_iter().zip(&measured) {
+        here.row("in the server's process", callers);
+        child.row("in a process of its own", callers);
+    }
+    println!("\n| Callers | In a process of its own / in the server's | Lowest to highest |");
+    println!("| ---: | ---: | --- |");
+    for (callers, [here, child]) in CALLERS.into_iter().zip(&measured) {
+        let rounds: Vec<_> = child.rates.iter().copied().zip(here.rates.iter().copied()).collect();
+        let Comparison { ratio, spread: (lowest, highest), .. } = Comparison::of(&rounds);
+        println!("| {callers} | {ratio:.2} | {lowest:.2} to {highest:.2} |");
+    }
+    println!("\n| 50 callers / one | Ratio | Lowest to highest |");
+    println!("| --- | ---: | --- |");
+    let [one, _, fifty] = &measured;
+    for (name, one, fifty) in
+        [("in the server's process", &one[0], &fifty[0]), ("in a process of its own", &one[1], &fifty[1])]
+    {
+        let rounds: Vec<_> = fifty.rates.iter().copied().zip(one.rates.iter().copied()).collect();
+        let Comparison { ratio, spread: (lowest, highest), .. } = Comparison::of(&rounds);
+        println!("| {name} | {ratio:.2} | {lowest:.2} to {highest:.2} |");
     }
 }
 
-async fn row(name: &str, store: &Pkcs11KeyStore, callers: usize, raw: &RawToken, id: TokenKeyId) {
-    let (mut ratios, mut rates, mut bares, mut latencies) = (vec![], vec![], vec![], vec![]);
-    for _ in 0..ROUNDS {
-        let bare = bare_rate(raw, id);
+/// One store with so many callers, round by round.
+#[derive(Default)]
+struct Measured {
+    rates: Vec<f64>,
+    /// Of the bare loop just before.
+    bares: Vec<f64>,
+    times: Vec<Duration>,
+}
+
+impl Measured {
+    async fn round(&mut self, store: &Pkcs11KeyStore, callers: usize, id: TokenKeyId, bare: f64) {
         let begun = Instant::now();
-        for latency in join_all((0..callers).map(|_| sign(store, id, SIGNATURES / callers))).await {
-            latencies.extend(latency.into_iter().map(|latency| latency.as_secs_f64()));
-        }
-        let rate = (SIGNATURES / callers * callers) as f64 / begun.elapsed().as_secs_f64();
-        ratios.push(rate / bare);
-        rates.push(rate);
-        bares.push(bare);
+        let times = join_all((0..callers).map(|_| sign(store, id, SIGNATURES / callers))).await;
+        self.rates.push((SIGNATURES / callers * callers) as f64 / begun.elapsed().as_secs_f64());
+        self.bares.push(bare);
+        self.times.extend(times.into_iter().flatten());
     }
-    ratios.sort_by(f64::total_cmp);
-    latencies.sort_by(f64::total_cmp);
-    let late = latencies[latencies.len() * 99 / 100];
-    println!(
-        "| {name} | {callers} | {:.2} | {:.2} to {:.2} | {:.0} | {:.0} | {:.2} ms | {:.2} ms |",
-        median(ratios.clone()),
-        ratios[0],
-        ratios[ROUNDS - 1],
-        median(rates),
-        median(bares),
-        median(latencies) * 1e3,
-        late * 1e3,
-    );
+
+    fn row(&self, name: &str, callers: usize) {
+        let rounds: Vec<_> = self.rates.iter().copied().zip(self.bares.iter().copied()).collect();
+        let Comparison { ratio, spread: (lowest, highest), ours, .. } = Comparison::of(&rounds);
+        let time = |hundredths| percentile(self.times.clone(), hundredths).as_secs_f64() * 1e3;
+        println!(
+            "| {name} | {callers} | {ratio:.2} | {lowest:.2} to {highest:.2} | {ours:.0} | {:.2} ms | {:.2} ms |",
+            time(50),
+            time(99)
+        );
+    }
 }
 
 async fn sign(store: &Pkcs11KeyStore, id: TokenKeyId, signatures: usize) -> Vec<Duration> {

@@ -10,7 +10,6 @@ use std::{
     env, fmt,
     fs::{self, File},
     path::{Path, PathBuf},
-    process,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -124,6 +123,8 @@ pub struct Counters {
     calls: BTreeMap<String, u64>,
     /// Processes that have loaded the module.
     pub processes: usize,
+    /// Those of them that run.
+    pub running: Vec<u32>,
     /// Sessions open now, in processes that run.
     pub sessions: u64,
 }
@@ -138,9 +139,10 @@ impl Counters {
     }
 
     fn add(&mut self, file: &Path) {
-        let process = file.file_name().unwrap().to_string_lossy();
-        let runs = *process == process::id().to_string() || Path::new("/proc").join(&*process).exists();
+        let process: u32 = file.file_name().unwrap().to_string_lossy().parse().unwrap();
+        let runs = Path::new("/proc").join(process.to_string()).exists();
         self.processes += 1;
+        self.running.extend(runs.then_some(process));
         for line in fs::read_to_string(file).unwrap().lines() {
             let (name, value) = line.split_once(' ').unwrap();
             let value: u64 = value.trim().parse().unwrap();

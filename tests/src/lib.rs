@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod contract;
 pub mod fault_module;
+pub mod fault_page;
 pub mod faults;
 pub mod http;
 pub mod kryoptic;
@@ -29,3 +30,4 @@ pub mod softhsm;
 pub mod surreal_server;
 pub mod tls;
 pub mod token;
+pub mod token_faults;

@@ -1,6 +1,9 @@
 //! Many callers at once, as cheap as they can be: what is measured is the server, on a machine that both share.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use tokio::{
@@ -27,6 +30,15 @@ impl Post {
     }
 }
 
+/// What every answer must be.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// Status 200 and so many bytes in its body at least: less is an error in an envelope.
+    Content(usize),
+    /// A body that holds this text.
+    Text(&'a str),
+}
+
 /// Connections to one server that stay open.
 pub struct Load(Vec<Connection>);
 
@@ -42,10 +54,28 @@ impl Load {
     pub async fn run(&mut self, posts: &[Post], count: usize, content_bytes: usize) {
         let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
             for number in first..first + count {
-                connection.exchange(&posts[number % posts.len()], content_bytes).await;
+                connection.exchange(&posts[number % posts.len()], Expected::Content(content_bytes)).await;
             }
         });
         join_all(runs).await;
+    }
+
+    /// The same for as long as `time`, with answers as `expected`; how long each took.
+    pub async fn run_for(&mut self, posts: &[Post], time: Duration, expected: Expected<'_>) -> Vec<Duration> {
+        let begun = Instant::now();
+        let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
+            let mut times = Vec::new();
+            for number in first.. {
+                let sent = Instant::now();
+                if sent.duration_since(begun) >= time {
+                    break;
+                }
+                connection.exchange(&posts[number % posts.len()], expected).await;
+                times.push(sent.elapsed());
+            }
+            times
+        });
+        join_all(runs).await.concat()
     }
 
     /// How many there are.
@@ -66,7 +96,7 @@ impl Connection {
         Self { stream, buffer: vec![0; 256 * 1024] }
     }
 
-    async fn exchange(&mut self, post: &Post, content_bytes: usize) {
+    async fn exchange(&mut self, post: &Post, expected: Expected<'_>) {
         self.stream.write_all(&post.0).await.unwrap();
         let mut filled = 0;
         let head = loop {
@@ -76,13 +106,20 @@ impl Connection {
             }
         };
         let text = std::str::from_utf8(&self.buffer[..head]).unwrap().to_ascii_lowercase();
-        let body = &self.buffer[head..filled];
-        assert!(text.starts_with("http/1.1 200"), "{text}{}", String::from_utf8_lossy(body));
         let length = text.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let length: usize = length.parse().unwrap();
-        // Less is an error in an envelope.
-        assert!(length >= content_bytes, "{text}{}", String::from_utf8_lossy(body));
-        let mut left = length - body.len();
+        let kept = (head + length).min(self.buffer.len());
+        while filled < kept {
+            filled += self.read(filled).await;
+        }
+        let body = String::from_utf8_lossy(&self.buffer[head..kept]);
+        match expected {
+            Expected::Content(bytes) => {
+                assert!(text.starts_with("http/1.1 200") && length >= bytes, "{text}{body}");
+            }
+            Expected::Text(wanted) => assert!(body.contains(wanted), "{text}{body}"),
+        }
+        let mut left = head + length - filled;
         while left > 0 {
             left -= self.read(0).await;
         }

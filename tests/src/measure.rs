@@ -50,7 +50,7 @@ impl Process {
         Holdings {
             resident_bytes: self.status("VmRSS:") * 1024,
             threads: self.status("Threads:"),
-            descriptors: fs::read_dir(self.path("fd")).unwrap().count() as u64,
+            descriptors: fs::read_dir(self.file("fd")).unwrap().count() as u64,
         }
     }
 
@@ -62,12 +62,21 @@ impl Process {
     /// Lets [`Process::peak_resident_bytes`] begin again with what is in RAM now.
     pub fn forget_peak(self) {
         const PEAK_RESIDENT: &str = "5";
-        fs::write(self.path("clear_refs"), PEAK_RESIDENT).unwrap();
+        fs::write(self.file("clear_refs"), PEAK_RESIDENT).unwrap();
+    }
+
+    /// The processes that it has started and that run.
+    pub fn children(self) -> Vec<Self> {
+        let tasks =
+            fs::read_dir(self.file("task")).unwrap().map(|task| task.unwrap().path().join("children"));
+        // A thread may end meanwhile; its children then belong to another.
+        let texts = tasks.filter_map(|children| fs::read_to_string(children).ok()).collect::<String>();
+        texts.split_whitespace().map(|pid| Self(pid.parse().unwrap())).collect()
     }
 
     /// Disk space of files that have no name any more but are still open, in bytes.
     pub fn unnamed_file_bytes(self) -> u64 {
-        let descriptors = fs::read_dir(self.path("fd")).unwrap().map(|entry| entry.unwrap().path());
+        let descriptors = fs::read_dir(self.file("fd")).unwrap().map(|entry| entry.unwrap().path());
         descriptors
             .filter(|path| {
                 fs::read_link(path).is_ok_and(|target| target.to_string_lossy().ends_with(" (deleted)"))
@@ -82,12 +91,17 @@ impl Process {
         value.split_whitespace().next().unwrap().parse().unwrap()
     }
 
-    fn read(self, file: &str) -> String {
-        fs::read_to_string(self.path(file)).unwrap()
+    /// Its directory there, while it runs.
+    pub fn path(self) -> PathBuf {
+        format!("/proc/{}", self.0).into()
     }
 
-    fn path(self, file: &str) -> PathBuf {
-        format!("/proc/{}/{file}", self.0).into()
+    fn file(self, name: &str) -> PathBuf {
+        self.path().join(name)
+    }
+
+    fn read(self, file: &str) -> String {
+        fs::read_to_string(self.file(file)).unwrap()
     }
 }
 
@@ -115,6 +129,13 @@ pub async fn soon(holds: impl Fn() -> bool) -> bool {
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// The value that so many hundredths of the values do not exceed; zero if there are none.
+pub fn percentile(mut values: Vec<Duration>, hundredths: usize) -> Duration {
+    values.sort_unstable();
+    let last = values.len().saturating_sub(1);
+    values.get((values.len() * hundredths / 100).min(last)).copied().unwrap_or_default()
 }
 
 /// What two measurements say of each other.
@@ -176,6 +197,26 @@ mod tests {
         drop(memory);
         process.forget_peak();
         assert!(process.peak_resident_bytes() < after.resident_bytes);
+    }
+
+    #[test]
+    fn children_are_seen_while_they_run() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let number = child.id();
+        let is_seen = || Process::current().children().iter().any(|process| process.0 == number);
+        assert!(is_seen());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is_seen());
+    }
+
+    #[test]
+    fn percentiles_are_values() {
+        let values = || (1..=200).rev().map(Duration::from_millis).collect::<Vec<_>>();
+        assert_eq!(percentile(values(), 99), Duration::from_millis(199));
+        assert_eq!(percentile(values(), 50), Duration::from_millis(101));
+        assert_eq!(percentile(vec![Duration::from_secs(1)], 99), Duration::from_secs(1));
+        assert_eq!(percentile(vec![], 99), Duration::ZERO);
     }
 
     #[test]

@@ -13,7 +13,8 @@ use tempfile::TempDir;
 
 use crate::{http::Http, softhsm};
 
-const PIN: &str = "7391-4826";
+/// The PIN of the token's user, as it is in the file that the server is told of.
+pub const PIN: &str = "7391-4826";
 
 /// A token, a data directory, and settings.
 pub struct Site {
@@ -26,8 +27,8 @@ impl Site {
     pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let path = dir.path();
-        fs::create_dir(path.join("tokens")).unwrap();
         let tokens = path.join("tokens");
+        fs::create_dir(&tokens).unwrap();
         fs::write(
             path.join("softhsm2.conf"),
             format!(
@@ -37,13 +38,29 @@ impl Site {
         )
         .unwrap();
         fs::write(path.join("pin"), PIN).unwrap();
+        let site = Self { dir, settings: Vec::new() };
+        site.make_token();
+        site
+    }
+
+    /// Makes a token of the label and PIN that the server is told of, in the token directory as it is now.
+    pub fn make_token(&self) {
         let output = Command::new("softhsm2-util")
             .args(["--init-token", "--free", "--label", "kunji", "--pin", PIN, "--so-pin", "0000"])
-            .env("SOFTHSM2_CONF", path.join("softhsm2.conf"))
+            .env("SOFTHSM2_CONF", self.path().join("softhsm2.conf"))
             .output()
             .expect("softhsm2-util is needed: install the package softhsm2");
         assert!(output.status.success(), "softhsm2-util: {}", String::from_utf8_lossy(&output.stderr));
-        Self { dir, settings: Vec::new() }
+    }
+
+    /// Where the token's files are.
+    pub fn token_directory(&self) -> PathBuf {
+        self.path().join("tokens")
+    }
+
+    /// The file with the PIN.
+    pub fn pin_file(&self) -> PathBuf {
+        self.path().join("pin")
     }
 
     /// The same with a setting, by the name of its environment variable.
@@ -78,7 +95,7 @@ impl Site {
             .env("KUNJI_DATA_DIR", self.data_dir())
             .env("KUNJI_PKCS11_MODULE", softhsm::module())
             .env("KUNJI_PKCS11_TOKEN_LABEL", "kunji")
-            .env("KUNJI_PKCS11_PIN_FILE", self.path().join("pin"))
+            .env("KUNJI_PKCS11_PIN_FILE", self.pin_file())
             .env("KUNJI_LOG_FILTER", "warn")
             .envs(self.settings.iter().map(|(name, value)| (name, value)));
         command
@@ -152,6 +169,11 @@ impl Server {
 
     /// Asks it to end, and waits for that.
     pub fn stop(mut self) -> ExitStatus {
+        self.end()
+    }
+
+    /// The same for a server that others hold.
+    pub fn end(&mut self) -> ExitStatus {
         let sent = Command::new("kill").args(["-TERM", &self.pid().to_string()]).status().unwrap();
         assert!(sent.success());
         self.child.wait().unwrap()

@@ -67,8 +67,16 @@ impl Token {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let label = format!("{purpose}-{}-{number}", id());
         assert!(label.len() <= 32, "PKCS#11 cuts labels at 32 bytes: {label}");
-        let output =
-            softhsm2_util(&["--init-token", "--free", "--label", &label, "--pin", PIN, "--so-pin", SO_PIN]);
+        let make = || {
+            softhsm2_util(&["--init-token", "--free", "--label", &label, "--pin", PIN, "--so-pin", SO_PIN])
+        };
+        let mut output = make();
+        // It reads all tokens, and fails at once where another process is writing one.
+        for _ in 0..5 {
+            if !output.status.success() {
+                output = make();
+            }
+        }
         assert!(output.status.success(), "softhsm2-util: {}", String::from_utf8_lossy(&output.stderr));
         Self { label }
     }

@@ -46,7 +46,12 @@ pub fn sha256(message: &[u8]) -> [u8; 32] {
 
 /// Checks RSASSA-PKCS1-v1_5 with SHA-256 by a library that has nothing to do with the token.
 pub fn verify(spki: &[u8], message: &[u8], signature: &[u8]) {
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki).verify(message, signature).unwrap();
+    assert!(verifies(spki, message, signature));
+}
+
+/// Whether it passes that check.
+pub fn verifies(spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, spki).verify(message, signature).is_ok()
 }
 
 /// Wraps something and unwraps it again.

@@ -1,6 +1,10 @@
 //! A token with keys, and every operation on it with its right answer.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use kunji_server::{
     adapters::pkcs11::{Pkcs11KeyStore, Pkcs11Settings},
@@ -9,7 +13,7 @@ use kunji_server::{
 };
 use kunji_shared::ModulusLength;
 use kunji_tests::{
-    contract::key_store::{fresh_id, sha256, verify},
+    contract::key_store::{fresh_id, sha256, verifies},
     fault_module::FaultModule,
     softhsm::{Token, isolated},
 };
@@ -47,10 +51,29 @@ impl Operation {
         Self::MakePair,
     ];
 
-    /// Making a key is not repeated when it is unknown whether it was made.
-    fn may_fail(self) -> bool {
+    /// Whether it makes a key: that is not repeated when it is unknown whether the key was made.
+    pub(crate) fn makes_key(self) -> bool {
         matches!(self, Self::MakeKek | Self::MakePair)
     }
+}
+
+/// What came of an attempt.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Right,
+    /// The token is not available, for this cause.
+    Refused(String),
+    /// The token cannot do it, for this cause.
+    Unsupported(String),
+    /// Something else that is not right.
+    Wrong(String),
+}
+
+/// What was reported as done.
+enum Done {
+    Kek(TokenKeyId),
+    Pair(TokenKeyId, Vec<u8>),
+    Wrapped(Vec<u8>),
 }
 
 pub(crate) struct World {
@@ -60,6 +83,7 @@ pub(crate) struct World {
     pub(crate) public: Vec<u8>,
     pub(crate) wrapped: Vec<u8>,
     kek: TokenKeyId,
+    done: Mutex<Vec<Done>>,
     _token: Token,
 }
 
@@ -79,75 +103,97 @@ impl World {
         let public = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
         store.generate_kek(kek, "kek").await.unwrap();
         let wrapped = store.wrap(kek, CONTEXT, Zeroizing::new(SECRET.to_vec())).await.unwrap();
-        Self { store, module, pair, public, wrapped, kek, _token: token }
+        Self { store, module, pair, public, wrapped, kek, done: Mutex::default(), _token: token }
     }
 
     pub(crate) async fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
         self.store.unwrap(self.kek, CONTEXT, wrapped).await
     }
 
-    /// Performs it; an error that says another thing than that the token is not available is a wrong answer.
-    pub(crate) async fn attempt(&self, operation: Operation) -> Result<(), String> {
-        let outcome = match operation {
-            Operation::Sign => self
-                .store
-                .sign_digest(self.pair, sha256(b"m"))
-                .await
-                .map(|signature| verify(&self.public, b"m", &signature)),
-            Operation::Unwrap => {
-                self.unwrap(&self.wrapped).await.map(|secret| assert_eq!(secret.as_slice(), SECRET))
-            }
-            // Whether it can be unwrapped is seen when the fault has gone.
-            Operation::Wrap => {
-                self.store.wrap(self.kek, CONTEXT, Zeroizing::new(SECRET.to_vec())).await.map(drop)
-            }
-            Operation::FindPair => self
-                .store
-                .find_signing_pair(self.pair)
-                .await
-                .map(|public| assert_eq!(public.as_deref(), Some(self.public.as_slice()))),
-            Operation::HasKek => {
-                self.store.has_kek(self.kek).await.map(|there| assert!(there, "a KEK was reported as absent"))
-            }
-            Operation::WasMadeAs => self
-                .store
-                .was_made_as(self.kek, "kek")
-                .await
-                .map(|ours| assert!(ours, "a KEK was reported as another's")),
-            Operation::MakeKek => self.store.generate_kek(fresh_id(), "new").await,
-            Operation::MakePair => {
-                self.store.generate_signing_pair(fresh_id(), "new", ModulusLength::Rsa2048).await.map(drop)
-            }
-        };
-        match outcome {
-            Ok(()) => Ok(()),
-            Err(KeyStoreError::Unavailable(cause)) => {
-                if operation.may_fail() {
-                    Ok(())
-                } else {
-                    Err(cause)
-                }
-            }
-            // A key that the token does not show as safe is not used, whatever the reason.
-            Err(KeyStoreError::Unsupported(_)) if operation.may_fail() => Ok(()),
-            Err(other) => panic!("{operation:?}: {other:?}"),
+    /// Performs it and looks at the answer.
+    pub(crate) async fn attempt(&self, operation: Operation) -> Outcome {
+        match self.perform(operation).await {
+            Ok(true) => Outcome::Right,
+            Ok(false) => Outcome::Wrong(format!("{operation:?}: another answer")),
+            Err(KeyStoreError::Unavailable(cause)) => Outcome::Refused(cause),
+            Err(KeyStoreError::Unsupported(cause)) => Outcome::Unsupported(cause),
+            Err(other) => Outcome::Wrong(format!("{operation:?}: {other:?}")),
         }
+    }
+
+    /// Whether it has succeeded with the right answer; what it has done is kept for [`World::lost`].
+    async fn perform(&self, operation: Operation) -> Result<bool, KeyStoreError> {
+        let store = &self.store;
+        Ok(match operation {
+            Operation::Sign => {
+                verifies(&self.public, b"m", &store.sign_digest(self.pair, sha256(b"m")).await?)
+            }
+            Operation::Unwrap => self.unwrap(&self.wrapped).await?.as_slice() == SECRET,
+            Operation::Wrap => {
+                let wrapped = store.wrap(self.kek, CONTEXT, Zeroizing::new(SECRET.to_vec())).await?;
+                self.is_done(Done::Wrapped(wrapped))
+            }
+            Operation::FindPair => store.find_signing_pair(self.pair).await?.as_ref() == Some(&self.public),
+            Operation::HasKek => store.has_kek(self.kek).await?,
+            Operation::WasMadeAs => store.was_made_as(self.kek, "kek").await?,
+            Operation::MakeKek => {
+                let id = fresh_id();
+                store.generate_kek(id, "new").await?;
+                self.is_done(Done::Kek(id))
+            }
+            Operation::MakePair => {
+                let id = fresh_id();
+                let public = store.generate_signing_pair(id, "new", ModulusLength::Rsa2048).await?;
+                self.is_done(Done::Pair(id, public))
+            }
+        })
+    }
+
+    fn is_done(&self, done: Done) -> bool {
+        self.done().push(done);
+        true
+    }
+
+    fn done(&self) -> MutexGuard<'_, Vec<Done>> {
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How much of what was reported as done since the last time is not there now.
+    pub(crate) async fn lost(&self) -> usize {
+        let mut lost = 0;
+        for done in mem::take(&mut *self.done()) {
+            let is_there = match &done {
+                Done::Kek(id) => matches!(self.store.has_kek(*id).await, Ok(true)),
+                Done::Pair(id, public) => {
+                    matches!(self.store.find_signing_pair(*id).await, Ok(Some(found)) if found == *public)
+                }
+                Done::Wrapped(wrapped) => {
+                    matches!(self.unwrap(wrapped).await, Ok(secret) if secret.as_slice() == SECRET)
+                }
+            };
+            lost += usize::from(!is_there);
+        }
+        lost
     }
 
     /// Performs it, well.
     pub(crate) async fn right(&self, operation: Operation) {
         self.store.check_health().await.unwrap();
-        self.attempt(operation).await.unwrap();
+        assert_eq!(self.attempt(operation).await, Outcome::Right, "{operation:?}");
     }
 
-    /// How long it takes until the token is well and the operation works.
+    /// How long it takes until the token is well and the operation has worked; where it makes a key, which takes as
+    /// long as it takes, until it was asked for.
     pub(crate) async fn back(&self, operation: Operation, fault: &str) -> Duration {
         let begun = Instant::now();
-        let works = async || self.store.check_health().await.is_ok() && self.attempt(operation).await.is_ok();
-        while !works().await {
+        loop {
+            let well = self.store.check_health().await.is_ok();
+            let asked = begun.elapsed();
+            if well && self.attempt(operation).await == Outcome::Right {
+                return if operation.makes_key() { asked } else { begun.elapsed() };
+            }
             assert!(begun.elapsed() < PATIENCE, "{fault}, {operation:?}: not back");
             tokio::task::yield_now().await;
         }
-        begun.elapsed()
     }
 }

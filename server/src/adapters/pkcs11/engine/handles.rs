@@ -14,6 +14,7 @@ use super::super::protocol::Fault;
 use super::{
     recovery::{Call, Failure},
     templates::{self, KeyClass},
+    token::Reserved,
 };
 use crate::domain::key::TokenKeyId;
 
@@ -80,10 +81,12 @@ pub(super) fn search_any(call: &Call<'_>, id: TokenKeyId) -> Result<Vec<ObjectHa
     Ok(found)
 }
 
-/// Refuses an id that any object has.
-pub(super) fn check_free(call: &Call<'_>, id: TokenKeyId) -> Result<(), Failure> {
+/// Reserves an id for a new object; refuses one that any object has, or is being made for.
+pub(super) fn reserve<'a>(call: &Call<'a>, id: TokenKeyId) -> Result<Reserved<'a>, Failure> {
+    let reserved = call.token.reserve(id).ok_or(Failure::Answer(Fault::AlreadyExists))?;
     if search_any(call, id)?.is_empty() {
-        call.check_logged_in()
+        call.check_logged_in()?;
+        Ok(reserved)
     } else {
         Err(Failure::Answer(Fault::AlreadyExists))
     }

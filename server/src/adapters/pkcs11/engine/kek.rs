@@ -25,8 +25,7 @@ pub(super) fn generate(
     label: &str,
 ) -> Result<(), Failure> {
     let place = Place::Token { id, label };
-    let _creation = call.token.creation();
-    handles::check_free(call, id)?;
+    let _reserved = handles::reserve(call, id)?;
     let mac = match capabilities.wrapping {
         WrappingRoute::AesGcm => None,
         WrappingRoute::AesCbcHmac => {

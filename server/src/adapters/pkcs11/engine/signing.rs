@@ -51,8 +51,7 @@ pub(super) fn generate_pair(
 ) -> Result<Vec<u8>, Failure> {
     let (public_template, private_template) =
         templates::signing_pair(Place::Token { id, label }, capabilities.change, modulus_bits);
-    let _creation = call.token.creation();
-    handles::check_free(call, id)?;
+    let _reserved = handles::reserve(call, id)?;
     let (public, private) =
         call.session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public_template, &private_template)?;
     generation::finish(call, private, &[public, private], || {

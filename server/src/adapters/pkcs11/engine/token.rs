@@ -1,6 +1,7 @@
 //! One token: its sessions and its login.
 
 use std::{
+    collections::HashSet,
     path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -24,6 +25,7 @@ use super::{
     return_values::{describe, refuses_pin},
     signing::Verifiers,
 };
+use crate::domain::key::TokenKeyId;
 
 /// A token that this process is logged in to.
 pub(super) struct Token {
@@ -35,7 +37,7 @@ pub(super) struct Token {
     /// Counts logins. Handles belong to one; an answer during which it changed is not trusted.
     epoch: AtomicU64,
     handles: HandleCache,
-    creation: Mutex<()>,
+    reserved: Mutex<HashSet<TokenKeyId>>,
     retries: RetryBudget,
     verifiers: Verifiers,
 }
@@ -72,7 +74,7 @@ impl Token {
             login: Mutex::new(Login { anchor: None, refusal: None }),
             epoch: AtomicU64::new(0),
             handles: HandleCache::default(),
-            creation: Mutex::new(()),
+            reserved: Mutex::default(),
             retries: RetryBudget::default(),
             verifiers: Verifiers::default(),
         };
@@ -103,9 +105,11 @@ impl Token {
         &self.verifiers
     }
 
-    /// Held from the check that an id is free until the object is there.
-    pub(super) fn creation(&self) -> MutexGuard<'_, ()> {
-        lock(&self.creation)
+    /// Reserves an id, from the check that it is free until the object is there; `None` while another call has it. A
+    /// call that hangs keeps its own id from others and nothing else.
+    pub(super) fn reserve(&self, id: TokenKeyId) -> Option<Reserved<'_>> {
+        // A value that is made and not given would give the id free.
+        lock(&self.reserved).insert(id).then(|| Reserved { token: self, id })
     }
 
     pub(super) fn open_session(&self) -> Result<Session, Error> {
@@ -155,6 +159,18 @@ impl Token {
     pub(super) fn probe(&self) -> Result<(), Error> {
         self.library.get_token_info(self.slot)?;
         self.open_session()?.generate_random_slice(&mut [0; 1])
+    }
+}
+
+/// An id that an object is being made for.
+pub(super) struct Reserved<'a> {
+    token: &'a Token,
+    id: TokenKeyId,
+}
+
+impl Drop for Reserved<'_> {
+    fn drop(&mut self) {
+        lock(&self.token.reserved).remove(&self.id);
     }
 }
 

@@ -114,7 +114,8 @@ impl Link {
             Err(_) => false,
         };
         let outcome = if doubtful {
-            if !shared.doubted_since(version, RETURN_PATIENCE).await {
+            if !shared.doubted(RETURN_PATIENCE, |state| state.version > version && state.engine.is_ok()).await
+            {
                 // Whatever it said, it was not well when it did.
                 return Err(shared.now().0.err().unwrap_or_else(|| outcome_of(outcome)));
             }
@@ -138,12 +139,15 @@ impl Link {
     /// Has the token examined now.
     ///
     /// # Errors
-    /// [`KeyStoreError::Unavailable`] when it is away.
+    /// [`KeyStoreError::Unavailable`] when it is away, or cannot be examined in time.
     pub(super) async fn check_health(&self) -> Result<(), KeyStoreError> {
         let (engine, version) = self.shared.now();
         engine?;
-        self.shared.doubted_since(version, EXAMINATION_PATIENCE).await;
-        self.shared.now().0.map(drop)
+        if self.shared.doubted(EXAMINATION_PATIENCE, |state| state.version > version).await {
+            self.shared.now().0.map(drop)
+        } else {
+            Err(unexamined())
+        }
     }
 }
 
@@ -151,8 +155,12 @@ impl Link {
 fn outcome_of(outcome: Result<Answer, Fault>) -> KeyStoreError {
     match outcome {
         Err(Fault::Gone(cause)) => KeyStoreError::Unavailable(cause),
-        _ => KeyStoreError::Unavailable("the token could not be examined in time".to_owned()),
+        _ => unexamined(),
     }
+}
+
+fn unexamined() -> KeyStoreError {
+    KeyStoreError::Unavailable("the token could not be examined in time".to_owned())
 }
 
 impl Drop for Link {
@@ -199,9 +207,10 @@ impl Shared {
         let (engine, version) = self.now();
         let patience = operation.patience(self.deadline);
         let _generation = (!operation.is_repeatable()).then(|| Generation::begin(self));
-        let outcome = engine?.perform(Order { operation, patience }).await;
+        let engine = engine?;
+        let outcome = engine.perform(Order { operation, patience }).await;
         if let Err(Fault::PinRefused(answer)) = &outcome {
-            self.pins.refused(answer);
+            self.note_refusal(&engine, answer);
         }
         if matches!(outcome, Err(Fault::Failed(_))) {
             if self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= FAILURES_IN_A_ROW {
@@ -213,12 +222,19 @@ impl Shared {
         Ok((outcome, version))
     }
 
-    /// Asks for an examination, and waits until the state is newer than `version`. Whether an engine is there then.
-    async fn doubted_since(&self, version: u64, patience: Duration) -> bool {
+    /// Notes that the PIN of this engine was refused: while the engine is the present one, no other PIN has been given.
+    fn note_refusal(&self, engine: &Arc<Host>, answer: &str) {
+        let state = self.state.borrow();
+        if state.engine.as_ref().is_ok_and(|present| Arc::ptr_eq(present, engine)) {
+            self.pins.refused(answer);
+        }
+    }
+
+    /// Asks for an examination, and waits for such a state. Whether it came in time.
+    async fn doubted(&self, patience: Duration, is_settled: impl FnMut(&State) -> bool) -> bool {
         let mut state = self.state.subscribe();
         self.doubt.notify_one();
-        let newer = state.wait_for(|state| state.version > version && state.engine.is_ok());
-        matches!(timeout(patience, newer).await, Ok(Ok(_)))
+        matches!(timeout(patience, state.wait_for(is_settled)).await, Ok(Ok(_)))
     }
 
     /// How long the token has been away; `None` when it is there.

@@ -25,7 +25,7 @@ use super::{
 /// How often a token that nobody doubts is examined.
 const EXAMINATIONS: Duration = Duration::from_secs(1);
 /// Longest time that an examination may take.
-const EXAMINATION: Duration = Duration::from_secs(2);
+const EXAMINATION: Duration = Duration::from_millis(1500);
 /// Pauses between openings, doubled up to the longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -52,18 +52,36 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
             Ok(_) if shared.is_suspect(state.since) => {
                 shared.recover(host, "one call after the other failed".to_owned()).await;
             }
-            Ok(0) => shared.publish(|state| state.version += 1),
-            Ok(stuck) => shared.relieve(host, stuck).await,
+            Ok(stuck) => {
+                // Whoever doubts need not wait until those that hang have been dealt with.
+                shared.publish(|state| state.version += 1);
+                if stuck > 0 {
+                    shared.relieve(host, stuck).await;
+                }
+            }
         }
     }
 }
 
 impl Shared {
-    /// How many workers hang, or why the token is away. Some tokens answer nobody while they make a key.
-    async fn examine(&self, host: &Host) -> Result<usize, String> {
+    /// How many workers hang, or why the token is away. Some tokens answer nobody while they make a key, or nobody in
+    /// that process: then another engine takes over.
+    async fn examine(&self, host: &Arc<Host>) -> Result<usize, String> {
         let mut answer = self.ask_health(host, EXAMINATION).await;
-        if matches!(answer, Err(Fault::Expired)) && self.generations.load(Ordering::Relaxed) > 0 {
-            answer = self.ask_health(host, Operation::generation_patience(self.deadline)).await;
+        if matches!(answer, Err(Fault::Gone(_) | Fault::Failed(_))) {
+            // SoftHSM fails while another process writes its token.
+            sleep(FIRST_PAUSE).await;
+            answer = self.ask_health(host, EXAMINATION).await;
+        }
+        if matches!(answer, Err(Fault::Expired)) && self.is_making_keys() {
+            let late = self.ask_health(host, self.longest());
+            answer = tokio::select! {
+                late = late => late,
+                new = self.open_beside(), if host.can_be_killed() => {
+                    self.take_over(Arc::clone(host), new, "no answer while a key is made");
+                    return Ok(0);
+                }
+            };
         }
         match answer {
             Ok(Answer::Health { stuck }) => Ok(stuck),
@@ -76,6 +94,15 @@ impl Shared {
             Err(Fault::Gone(cause) | Fault::Failed(cause) | Fault::Unsupported(cause)) => Err(cause),
             Err(other) => Err(format!("{other:?}")),
         }
+    }
+
+    fn is_making_keys(&self) -> bool {
+        self.generations.load(Ordering::Relaxed) > 0
+    }
+
+    /// Longest time that what is under way may take.
+    fn longest(&self) -> Duration {
+        if self.is_making_keys() { Operation::generation_patience(self.deadline) } else { self.deadline }
     }
 
     async fn ask_health(&self, host: &Host, patience: Duration) -> Result<Answer, Fault> {
@@ -160,6 +187,15 @@ impl Shared {
         }
     }
 
+    async fn open_beside(&self) -> Host {
+        loop {
+            if let Ok(Ok(host)) = timeout(QUICK_OPENING, self.open()).await {
+                return host;
+            }
+            sleep(LONGEST_PAUSE).await;
+        }
+    }
+
     async fn open_patiently(&self) -> Host {
         loop {
             if let Ok(Ok(host)) = timeout(PATIENT_OPENING, self.open()).await {
@@ -178,22 +214,13 @@ impl Shared {
         }
     }
 
-    /// Puts a new engine in the place of one whose workers hang. What is under way in the old one may end there.
+    /// Puts a new engine in the place of one whose workers hang.
     async fn relieve(&self, host: Arc<Host>, stuck: usize) {
-        let token = self.engine.token_label.as_str();
         if !host.can_be_killed() {
             return self.wait_for_workers(&host, stuck).await;
         }
         match timeout(QUICK_OPENING, self.open()).await {
-            Ok(Ok(new)) => {
-                tracing::warn!(token, stuck, "calls hang; a new engine takes over");
-                self.back(Arc::new(new));
-                let longest = self.deadline;
-                tokio::spawn(async move {
-                    sleep(longest).await;
-                    host.kill();
-                });
-            }
+            Ok(Ok(new)) => self.take_over(host, new, "calls hang"),
             _ if stuck >= self.engine.workers => {
                 self.recover(host, "every call hangs".to_owned()).await;
             }
@@ -201,10 +228,21 @@ impl Shared {
         }
     }
 
+    /// What is under way in the old engine may end there.
+    fn take_over(&self, old: Arc<Host>, new: Host, cause: &str) {
+        tracing::warn!(token = self.engine.token_label, cause, "a new engine takes over");
+        self.back(Arc::new(new));
+        let longest = self.longest();
+        tokio::spawn(async move {
+            sleep(longest).await;
+            old.kill();
+        });
+    }
+
     /// Threads cannot be killed: another engine would only lose more of them.
     async fn wait_for_workers(&self, host: &Arc<Host>, mut stuck: usize) {
         if stuck < self.engine.workers {
-            return self.publish(|state| state.version += 1);
+            return;
         }
         let token = self.engine.token_label.as_str();
         tracing::error!(token, "every call hangs; unless they end, only a restart of the server helps");

@@ -12,7 +12,7 @@
 //! The first two bytes are authenticated with the context. A blob names its route, so that it can be opened
 //! when the token has since learnt a better one.
 
-use cryptoki::{object::ObjectHandle, session::Session};
+use cryptoki::{error::Error, object::ObjectHandle, session::Session};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
@@ -71,7 +71,14 @@ pub(super) fn wrap(
     if secret.len() > MAX_SECRET_BYTES {
         return Err(Failure::Answer(Fault::Unsupported("wrapping a secret of this size".to_owned())));
     }
-    seal(call.session, keys(call, route, kek)?, context, secret)
+    let keys = keys(call, route, kek)?;
+    let wrapped = seal(call.session, keys, context, secret)?;
+    // Whoever keeps it lets go of the secret: what does not open now never will.
+    match open(call.session, keys, context, &wrapped) {
+        Ok(_) => Ok(wrapped),
+        Err(Failure::Token(error)) if !refuses_input(&error) => Err(Failure::Token(error)),
+        Err(_) => Err(Failure::Nonsense("C_Encrypt: what it sealed does not open")),
+    }
 }
 
 /// See [`crate::ports::key_store::KekStore::unwrap`].
@@ -90,20 +97,32 @@ pub(super) fn unwrap(
         keys => keys?,
     };
     match open(call.session, keys, context, wrapped) {
-        Err(Failure::Token(error)) if judge(&error) == Verdict::InputDoubtful => doubt(call, keys),
+        Err(Failure::Token(error)) if refuses_input(&error) => open_again(call, keys, context, wrapped),
         outcome => outcome,
     }
 }
 
-/// Whether it was the blob, or the token: the key must open what it has just sealed, over a fresh session.
-fn doubt(call: &Call<'_>, keys: Keys) -> Result<Zeroizing<Vec<u8>>, Failure> {
+/// Whether it was the blob, or the token: over a fresh session, the key must open what it has just sealed, and refuse
+/// the blob once more. One refusal alone may be a passing fault, and would pass a good key for a forged one.
+fn open_again(
+    call: &Call<'_>,
+    keys: Keys,
+    context: &[u8],
+    wrapped: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let session = call.token.open_session()?;
-    let well = seal(&session, keys, b"", b"trial").and_then(|trial| open(&session, keys, b"", &trial));
-    Err(if well.is_ok() {
-        UNAUTHENTIC
-    } else {
-        Failure::Nonsense("C_Decrypt: it opens nothing that it sealed")
-    })
+    let trial = seal(&session, keys, b"", b"trial").and_then(|trial| open(&session, keys, b"", &trial));
+    if trial.is_err() {
+        return Err(Failure::Nonsense("C_Decrypt: it opens nothing that it sealed"));
+    }
+    match open(&session, keys, context, wrapped) {
+        Err(Failure::Token(error)) if refuses_input(&error) => Err(UNAUTHENTIC),
+        outcome => outcome,
+    }
+}
+
+fn refuses_input(error: &Error) -> bool {
+    matches!(judge(error), Verdict::InputRefused | Verdict::InputDoubtful)
 }
 
 /// Refuses what no route can have made, before it is copied.

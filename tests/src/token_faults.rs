@@ -1,19 +1,22 @@
-//! The classes of faults.
+//! The classes of faults of a token, and what a module has to do for each.
 
 use std::time::Duration;
 
+use crate::fault_module::{Fault, Rule};
 use cryptoki_sys::{
     CKR_CRYPTOKI_NOT_INITIALIZED, CKR_DEVICE_REMOVED, CKR_FUNCTION_FAILED, CKR_GENERAL_ERROR,
     CKR_HOST_MEMORY, CKR_SESSION_HANDLE_INVALID, CKR_VENDOR_DEFINED,
 };
-use kunji_tests::fault_module::{Fault, Rule};
 
 /// Faults of one kind.
-pub(crate) struct Class {
-    pub(crate) name: &'static str,
-    pub(crate) rules: fn() -> Vec<Rule>,
+#[derive(Debug)]
+pub struct Class {
+    /// What happens, as a name of a test.
+    pub name: &'static str,
+    /// What makes it happen.
+    pub rules: fn() -> Vec<Rule>,
     /// Whether an operation that may be repeated succeeds in spite of it.
-    pub(crate) unnoticed: bool,
+    pub unnoticed: bool,
 }
 
 /// What does the work on keys.
@@ -34,11 +37,12 @@ fn on_work(rule: impl Fn(&str) -> Rule) -> Vec<Rule> {
 }
 
 /// The token is not there at all.
-pub(crate) fn nowhere() -> Vec<Rule> {
+pub fn nowhere() -> Vec<Rule> {
     vec![Rule::always("*", Fault::NoToken)]
 }
 
-pub(crate) fn by_name(name: &str) -> &'static Class {
+/// The class of this name.
+pub fn by_name(name: &str) -> &'static Class {
     ALL.iter().find(|class| class.name == name).unwrap()
 }
 
@@ -50,7 +54,8 @@ const fn unnoticed(name: &'static str, rules: fn() -> Vec<Rule>) -> Class {
     Class { name, rules, unnoticed: true }
 }
 
-pub(crate) static ALL: [Class; 23] = [
+/// Every class.
+pub static ALL: [Class; 23] = [
     noticed("the_device_is_removed", || vec![Rule::always("*", Fault::Return(CKR_DEVICE_REMOVED))]),
     noticed("general_error", || on_work(|function| Rule::always(function, Fault::Return(CKR_GENERAL_ERROR)))),
     noticed("function_failed", || {

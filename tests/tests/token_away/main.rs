@@ -1,0 +1,12 @@
+//! What callers of a running server see of a token that fails: `kunji serve` on SoftHSM, behind a module that fails as
+//! told.
+#![cfg(test)]
+
+mod classes;
+mod flood;
+mod goes_on;
+mod pin;
+mod queue;
+mod service;
+mod storage;
+mod worker;
