@@ -11,6 +11,7 @@ mod failure;
 mod host;
 mod layout;
 pub mod open;
+pub mod pieces;
 pub mod recipient;
 #[cfg(target_arch = "wasm32")]
 mod runtime;

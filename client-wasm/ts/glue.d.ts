@@ -25,6 +25,18 @@ export interface Bindings {
     aad: Bytes,
     splitter: Bytes,
   ): Uint8Array<ArrayBuffer>;
+  initialCounter(hashKey: Uint8Array, nonce: Uint8Array): Uint8Array<ArrayBuffer>;
+  joinPieceTags(
+    hashKey: Uint8Array,
+    pieceMask: Uint8Array,
+    tagMask: Uint8Array,
+    aad: Uint8Array,
+    pieceBytes: bigint,
+    textBytes: bigint,
+    tags: Uint8Array,
+  ): Uint8Array<ArrayBuffer>;
+  cryptPiece(key: Uint8Array, counter: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer>;
+  pieceTag(key: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer>;
   headBytes(): number;
   stackStart(): number;
   stackEnd(): number;

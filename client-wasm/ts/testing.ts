@@ -3,4 +3,6 @@
 export { open } from "./decrypt.ts";
 export { seal } from "./encrypt.ts";
 export * from "./index.ts";
+export { openStream, sealStream } from "./streams.ts";
 export { memoryOf, withBindings } from "./wasm.ts";
+export { Watch } from "./watch.ts";
