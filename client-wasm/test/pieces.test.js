@@ -50,7 +50,7 @@ describe("pieces in Node", () => {
         const content = Buffer.concat(chunks);
         fc.pre(content.length > 0);
         const others = { pieceBytes: 16 * blocks, random: (target) => target.set(random) };
-        const atOnce = { ...others, subtle: undefined, inPiecesFrom: Number.POSITIVE_INFINITY };
+        const atOnce = { ...others, subtle: undefined, sealInPiecesFrom: Number.POSITIVE_INFINITY };
         const expected = await kunji.seal(content, recipient, layout, environment(atOnce));
         const packet = await kunji.seal(ReadableStream.from(chunks), recipient, layout, environment(others));
         assert.deepEqual(packet, expected);

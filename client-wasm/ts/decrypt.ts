@@ -35,7 +35,7 @@ export async function open(
   const { subtle } = environment;
   if (!subtle) throw webCryptoMissing();
   usableKey(privateKey);
-  if ((sizeOf(packet) ?? 0) > environment.inPiecesFrom) {
+  if ((sizeOf(packet) ?? 0) > environment.openInPiecesFrom) {
     return await collected(await openInPieces(sourceOf(packet), privateKey, layout, environment, watch));
   }
   const bytes = await watch.during(binaryOf(packet));

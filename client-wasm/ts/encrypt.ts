@@ -31,7 +31,7 @@ export async function seal(
 ): Promise<Bytes> {
   const certificate = certificateOf(recipient);
   const size = sizeOf(data);
-  if (size === undefined || size > environment.inPiecesFrom) {
+  if (size === undefined || size > environment.sealInPiecesFrom) {
     return await collected(await sealInPieces(inputReader(data), certificate, layout, environment, watch));
   }
   const content = await watch.during(bytesOf(data));

@@ -41,13 +41,14 @@ export const environment = (others = {}) => ({
   random: (bytes) => bytes.set(pattern(bytes.length, 73)),
   splitter: undefined,
   webCryptoFrom: 0,
-  inPiecesFrom: 0,
+  sealInPiecesFrom: 0,
+  openInPiecesFrom: 0,
   pieceBytes: PIECE_BYTES,
   maxContentBytes: 2 ** 36 - 32,
   ...others,
 });
 
-const atOnce = () => environment({ inPiecesFrom: Number.POSITIVE_INFINITY });
+const atOnce = () => environment({ sealInPiecesFrom: Number.POSITIVE_INFINITY });
 
 /** A stream of parts of these lengths, one after the other and again. */
 function streamOf(bytes, lengths) {
@@ -153,7 +154,7 @@ async function theCounterRunsOver(kunji, vectors) {
       content,
       recipient,
       layout,
-      environment({ subtle: undefined, inPiecesFrom: 1e9 }),
+      environment({ subtle: undefined, sealInPiecesFrom: 1e9 }),
     );
     for (const subtle of [undefined, crypto.subtle]) {
       check(isSame(await kunji.seal(content, recipient, layout, environment({ subtle })), expected), `${subtle}`);
