@@ -221,7 +221,13 @@ mod tests {
     }
 
     /// As a host does it: encrypt and hash piece by piece, join at the end.
-    fn seal_in_pieces(key: &DataKey, nonce: &[u8], aad: &[u8], content: &[u8], piece: usize) -> (Vec<u8>, [u8; 16]) {
+    fn seal_in_pieces(
+        key: &DataKey,
+        nonce: &[u8],
+        aad: &[u8],
+        content: &[u8],
+        piece: usize,
+    ) -> (Vec<u8>, [u8; 16]) {
         let hash_key = HashKey::new(&block(key, [0; 16]));
         let initial = hash_key.initial_counter(nonce).unwrap();
         let mut text = content.to_vec();
