@@ -1,6 +1,6 @@
 // The figures of the package in Chromium. `npm run bench`
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { pkg, root, testing } from "../scripts/paths.js";
@@ -14,7 +14,7 @@ const { certificate_pem: pem } = recipients.rsa2048;
 const server = await serve({ "/client/": `${pkg}/`, "/testing/": `${testing}/`, "/bench/": `${join(root, "bench")}/` });
 const browser = await launch();
 try {
-  for (const file of ["kunji.wasm", "browser.js"]) {
+  for (const file of readdirSync(pkg).filter((name) => /\.(wasm|js)$/.test(name))) {
     const bytes = readFileSync(join(pkg, file));
     console.log(`${file}: ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`);
   }

@@ -1,29 +1,13 @@
-import type { BinaryInput, DecryptOptions, DecryptRegistrationOptions } from "#api";
-import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
+import type { BinaryInput, ByteStream, ReopenableSource } from "#api";
+import { type Environment, type Layout, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
 import { decryptionFailure, webCryptoMissing } from "./errors.ts";
 import type { Span } from "./host.ts";
-import { binaryOf, layoutWith, remaining, sizeOf, unreadable } from "./input.ts";
-import { type OpenedPieces, openInPieces } from "./pieces/open.ts";
-import { sourceOf } from "./streams.ts";
+import { binaryOf, remaining, sizeOf, unreadable } from "./input.ts";
+import { type OpenedPieces, openInPieces, sourceOf } from "./pieces/open.ts";
+import { streamOf } from "./streams.ts";
 import { unwrapKey, unwrapRaw, usableKey } from "./unwrap.ts";
 import { withBindings } from "./wasm.ts";
 import { Watch } from "./watch.ts";
-
-export async function decryptPacket(
-  packet: BinaryInput,
-  privateKey: CryptoKey,
-  options: DecryptOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await open(packet, privateKey, layoutWith(options), hostEnvironment(), new Watch(options));
-}
-
-export async function decryptRegistrationPacket(
-  packet: BinaryInput,
-  privateKey: CryptoKey,
-  options: DecryptRegistrationOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await open(packet, privateKey, REGISTRATION, hostEnvironment(), new Watch(options));
-}
 
 export async function open(
   packet: BinaryInput,
@@ -43,6 +27,17 @@ export async function open(
   const content = await watch.during(openAtOnce(bytes, privateKey, layout, environment, subtle));
   watch.advance(bytes.length);
   return content;
+}
+
+export async function openStream(
+  packet: BinaryInput | ReopenableSource,
+  privateKey: CryptoKey,
+  layout: Layout,
+  environment: Environment,
+  watch: Watch,
+): Promise<ByteStream & { readonly length: number }> {
+  const opened = await openInPieces(sourceOf(packet), privateKey, layout, environment, watch);
+  return { readable: streamOf(opened, watch), length: opened.length };
 }
 
 /** The whole of a content that is opened in pieces, or nothing of it. */

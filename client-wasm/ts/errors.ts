@@ -30,10 +30,10 @@ export function decryptionFailure(): KunjiError {
   );
 }
 
-export function webCryptoMissing(): KunjiError {
+export function webCryptoMissing(what = "holds the private key"): KunjiError {
   return new KunjiError(
     "runtime.unsupported",
-    "this page has no WebCrypto, which holds the private key",
+    `this page has no WebCrypto, which ${what}`,
     "open the page over HTTPS, or on localhost",
   );
 }

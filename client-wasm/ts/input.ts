@@ -5,6 +5,9 @@ import type { BinaryInput, Input } from "#api";
 import type { Layout } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 
+/** What is wholly in memory while it is encrypted. */
+export const WHOLE = "Uint8Array, ArrayBuffer, Blob or string";
+
 /** The bytes of `data`, without a copy where there can be none. They may be gone by the time they are read. */
 export async function bytesOf(
   data: Input,

@@ -83,11 +83,13 @@ export async function unwrapRaw(
   subtle: SubtleCrypto,
   privateKey: CryptoKey,
   wrapped: Uint8Array<ArrayBuffer>,
+  label?: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const oaep = label ? { ...OAEP, label } : OAEP;
   if (privateKey.usages.includes("decrypt")) {
-    return new Uint8Array(await subtle.decrypt(OAEP, privateKey, wrapped));
+    return new Uint8Array(await subtle.decrypt(oaep, privateKey, wrapped));
   }
-  const key = await subtle.unwrapKey("raw", wrapped, privateKey, OAEP, GCM, true, ["decrypt"]);
+  const key = await subtle.unwrapKey("raw", wrapped, privateKey, oaep, GCM, true, ["decrypt"]);
   return new Uint8Array(await subtle.exportKey("raw", key));
 }
 

@@ -1,14 +1,16 @@
 // Opening in pieces, in two passes: the first verifies, the second decrypts a piece only if it is the one that was
 // verified. Between the two nothing is kept but 16 bytes for each piece.
 
+import type { BinaryInput, ReopenableSource } from "#api";
 import type { Environment, Layout } from "../environment.ts";
 import { decryptionFailure, KunjiError, webCryptoMissing } from "../errors.ts";
 import type { Frame, Span } from "../host.ts";
+import { isArrayBuffer, isTagged, isUint8Array, plain, wrongType } from "../input.ts";
 import { unwrapPieceKeys, usableKey } from "../unwrap.ts";
 import { withBindings } from "../wasm.ts";
 import { attended, type Watch } from "../watch.ts";
 import { isEqual, Pieces, pieceCipherOfWebCrypto } from "./cipher.ts";
-import { type ByteReader, type Bytes, skip } from "./reader.ts";
+import { type ByteReader, type Bytes, readerOfBlob, readerOfBytes, readerOfStream, skip } from "./reader.ts";
 import { TAG_BYTES } from "./seal.ts";
 
 /** What can be read twice. */
@@ -165,4 +167,30 @@ function opaque(error: unknown, watch: Watch): unknown {
   watch.check();
   const isOfReading = error instanceof KunjiError && error.code.startsWith("input.");
   return isOfReading ? error : decryptionFailure();
+}
+
+/** What can be read twice. */
+export function sourceOf(packet: BinaryInput | ReopenableSource): Source {
+  if (isUint8Array(packet) || isArrayBuffer(packet)) {
+    const bytes = plain(
+      "packet",
+      isUint8Array(packet) ? packet : { buffer: packet, byteOffset: 0, byteLength: undefined },
+    );
+    return { size: bytes.length, open: async () => readerOfBytes(bytes) };
+  }
+  if (isTagged(packet, "Blob") || isTagged(packet, "File")) {
+    return { size: (packet as Blob).size, open: async () => readerOfBlob(packet as Blob) };
+  }
+  const { size, open } = (packet ?? {}) as Partial<ReopenableSource>;
+  if (!Number.isSafeInteger(size) || typeof open !== "function") {
+    throw wrongType("packet", "Uint8Array, ArrayBuffer, Blob, or { size, open } with a function that opens a stream");
+  }
+  return {
+    size: size as number,
+    async open() {
+      const stream = await open.call(packet);
+      if (!isTagged(stream, "ReadableStream")) throw wrongType("the result of open()", "a ReadableStream");
+      return readerOfStream(stream);
+    },
+  };
 }

@@ -1,6 +1,6 @@
 //! The archive itself (APPNOTE.TXT of PKWARE, sections 4.3.7, 4.3.12 and 4.3.16). Numbers are little-endian.
 
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{ContainerError, MAX_ENTRIES, crc32};
 
@@ -193,14 +193,16 @@ fn read_entry<'a>(archive: &'a [u8], directory: &mut Reader<'a>) -> Option<Store
     Some(StoredEntry { name, stored, is_deflated: method == DEFLATED, len, crc32 })
 }
 
+/// At most [`MAX_ENTRIES`] names: each is compared with those before it, which a tree would do with more code.
 fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), ContainerError> {
-    let mut seen = BTreeSet::new();
+    let mut seen = Vec::new();
     for name in names {
         let leads_out = name.starts_with('/') || name.split('/').any(|part| matches!(part, "" | "." | ".."));
         let is_strange = name.contains(|character: char| character.is_control() || character == '\\');
-        if name.len() > MAX_NAME_BYTES || leads_out || is_strange || !seen.insert(name) {
+        if name.len() > MAX_NAME_BYTES || leads_out || is_strange || seen.contains(&name) {
             return Err(ContainerError::Name);
         }
+        seen.push(name);
     }
     Ok(())
 }
