@@ -11,6 +11,7 @@ const WASM = "kunji.wasm";
 /** What can be imported: the name behind that of the package, its source, its file for browsers and for Node. */
 const ENTRIES = [
   { path: ".", name: "index", browser: "browser", node: "node" },
+  { path: "./jws", name: "jws", browser: "jws", node: "jws-node" },
   { path: "./layouts", name: "layouts", browser: "layouts", node: "layouts-node" },
 ];
 

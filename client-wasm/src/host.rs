@@ -11,10 +11,11 @@ extern "C" {
     /// An error with a stable code, what is wrong, and what to do about it.
     pub(crate) fn failure(code: &str, message: &str, hint: &str) -> JsValue;
 
-    /// A checked certificate. Instants are seconds since 1970, the size is in bits.
+    /// A checked certificate. Instants are seconds since 1970; the size is in bits, and 0 for one that signs.
     #[wasm_bindgen(js_name = checkedCertificate)]
     pub(crate) fn checked_certificate(
         der: &[u8],
+        public_key: &[u8],
         pem: &str,
         thumbprint: &str,
         subject: &str,

@@ -18,22 +18,19 @@ use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{failure::Failure, host, random::Given};
 
-/// `C ‖ T`.
+/// `C ‖ T`. The content may be empty: the tag of associated data alone is what a piece is hashed to.
 ///
 /// # Errors
-/// `packet.empty_content`, `packet.cipher_failed`.
+/// `packet.cipher_failed`.
 #[wasm_bindgen(js_name = sealContent)]
 pub fn seal_content(key: &[u8], nonce: &[u8], aad: &[u8], content: &[u8]) -> Result<Vec<u8>, JsValue> {
-    let sealed = DataKey::from_slice(key).map_err(|_| SealError::Cipher).and_then(|key| {
-        if content.is_empty() {
-            return Err(SealError::EmptyContent);
-        }
-        let mut text = content.to_vec();
-        let tag = RustCipher.seal_in_place(&key, nonce, aad, &mut text).map_err(|_| SealError::Cipher)?;
-        text.extend_from_slice(&tag);
-        Ok(text)
-    });
-    Ok(sealed.map_err(Failure::from)?)
+    let mut text = content.to_vec();
+    let tag = DataKey::from_slice(key)
+        .ok()
+        .and_then(|key| RustCipher.seal_in_place(&key, nonce, aad, &mut text).ok())
+        .ok_or(Failure::from(SealError::Cipher))?;
+    text.extend_from_slice(&tag);
+    Ok(text)
 }
 
 /// The content of `C ‖ T`.

@@ -1,4 +1,5 @@
-//! The tag of a packet whose content the host encrypts and hashes in pieces, and both for a host that cannot.
+//! The tag of a packet whose content the host encrypts and hashes in pieces, and the encryption for a host that cannot;
+//! [`seal_content`](crate::layouts::seal_content) hashes.
 
 use alloc::vec::Vec;
 
@@ -58,15 +59,6 @@ pub fn crypt_piece(key: &[u8], counter: &[u8], piece: &[u8]) -> Result<Vec<u8>, 
     let mut text = piece.to_vec();
     pieces::apply_key_stream(&data_key(key)?, &block(counter)?, &mut text);
     Ok(text)
-}
-
-/// What a piece of ciphertext is hashed to.
-///
-/// # Errors
-/// `packet.cipher_failed` for a key of another length.
-#[wasm_bindgen(js_name = pieceTag)]
-pub fn piece_tag(key: &[u8], piece: &[u8]) -> Result<Vec<u8>, JsValue> {
-    Ok(pieces::piece_tag(&data_key(key)?, piece).map_err(failed)?.to_vec())
 }
 
 fn data_key(bytes: &[u8]) -> Result<DataKey, Failure> {

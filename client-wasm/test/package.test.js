@@ -24,6 +24,11 @@ test("the package holds these files and no others", () => {
     "browser.js",
     "index.d.cts",
     "index.d.ts",
+    "jws-node.cjs",
+    "jws-node.mjs",
+    "jws.d.cts",
+    "jws.d.ts",
+    "jws.js",
     "kunji.cjs",
     "kunji.wasm",
     "layouts-node.cjs",
@@ -66,6 +71,7 @@ test("nothing in it evaluates text, names this machine, or is meant for tests", 
 for (const [types, browser, name] of [
   ["index.d.ts", "browser.js", "@kunji/client"],
   ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
+  ["jws.d.ts", "jws.js", "@kunji/client/jws"],
 ]) {
   test(`only what is declared is exported: ${name}`, async () => {
     const declared = [...text(types).matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];

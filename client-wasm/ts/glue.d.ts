@@ -14,7 +14,7 @@ import type {
 type Bytes = Uint8Array | undefined;
 
 export interface Bindings {
-  checkRecipient(pem: string, anchors: readonly string[], now: bigint): CheckedCertificate;
+  checkCertificate(pem: string, anchors: readonly string[], now: bigint, signs: boolean): CheckedCertificate;
   contentInputs(random: Uint8Array, registration: boolean, salt: Bytes, aad: Bytes): ContentInputs;
   surroundings(
     contentLength: bigint,
@@ -45,7 +45,6 @@ export interface Bindings {
     tags: Uint8Array,
   ): Uint8Array<ArrayBuffer>;
   cryptPiece(key: Uint8Array, counter: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer>;
-  pieceTag(key: Uint8Array, piece: Uint8Array): Uint8Array<ArrayBuffer>;
   sealContent(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, content: Uint8Array): Uint8Array<ArrayBuffer>;
   openContent(key: Uint8Array, nonce: Uint8Array, aad: Uint8Array, text: Uint8Array): Uint8Array<ArrayBuffer>;
   planBody(

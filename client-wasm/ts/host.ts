@@ -10,6 +10,8 @@ const copy = (view: Uint8Array): Copy => new Uint8Array(view);
 
 export interface CheckedCertificate {
   readonly der: Copy;
+  /** SubjectPublicKeyInfo. */
+  readonly publicKey: Copy;
   readonly pem: string;
   readonly thumbprint: string;
   readonly subject: string;
@@ -79,6 +81,7 @@ export function failure(code: string, message: string, hint: string): KunjiError
 
 export function checkedCertificate(
   der: Uint8Array,
+  publicKey: Uint8Array,
   pem: string,
   thumbprint: string,
   subject: string,
@@ -89,6 +92,7 @@ export function checkedCertificate(
   const milliseconds = (seconds: bigint) => Number(seconds) * 1000;
   return {
     der: copy(der),
+    publicKey: copy(publicKey),
     pem,
     thumbprint,
     subject,

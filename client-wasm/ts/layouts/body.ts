@@ -77,7 +77,8 @@ async function sealText(
   { subtle, webCryptoFrom }: Environment,
 ): Promise<Bytes> {
   const { length } = content;
-  if (!subtle || length < webCryptoFrom || length === 0) {
+  if (length === 0) throw new KunjiError("packet.empty_content", "the content is empty", "pass at least one byte");
+  if (!subtle || length < webCryptoFrom) {
     return await withBindings((bindings) => bindings.sealContent(raw, nonce, aad, remaining(content)));
   }
   try {

@@ -6,9 +6,14 @@ import type { Bytes } from "../pieces/reader.ts";
 
 /** Base64 with the url-safe alphabet, unpadded. */
 export function base64Url(bytes: Uint8Array): string {
+  return base64(bytes).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** Base64 with the standard alphabet, padded. */
+export function base64(bytes: Uint8Array): string {
   let binary = "";
   for (let at = 0; at < bytes.length; at += CHUNK) binary += String.fromCharCode(...bytes.subarray(at, at + CHUNK));
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+  return btoa(binary);
 }
 
 /** The bytes of base64 in either alphabet, padded or not. */

@@ -35,9 +35,10 @@ export function pieceCipherOfWebCrypto(subtle: SubtleCrypto, ctr: CryptoKey, gcm
 
 /** Where there is no WebCrypto. The caller wipes `key`. */
 export function pieceCipherOfWasm(key: Bytes): PieceCipher {
+  const [iv, nothing] = [new Uint8Array(PIECE_NONCE_BYTES), new Uint8Array()];
   return {
     crypt: (counter, piece) => withBindings((bindings) => bindings.cryptPiece(key, counter, piece)),
-    tag: (piece) => withBindings((bindings) => bindings.pieceTag(key, piece)),
+    tag: (piece) => withBindings((bindings) => bindings.sealContent(key, iv, piece, nothing)),
   };
 }
 

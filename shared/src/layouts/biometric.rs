@@ -23,7 +23,7 @@ pub const AAD_BYTES: usize = 16;
 
 /// Time stamp and transaction are both shorter than the associated data that follow from them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("time stamp and transaction are too short; one of them needs at least {bytes} bytes", bytes = AAD_BYTES)]
+#[error("time stamp and transaction are too short; one of them needs at least 16 bytes")]
 pub struct CaptureLength;
 
 impl CaptureLength {

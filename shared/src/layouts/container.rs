@@ -24,9 +24,7 @@ pub const MAX_ENTRIES: usize = 1000;
 #[non_exhaustive]
 pub enum ContainerError {
     /// Not a ZIP, or one of a kind that is not read.
-    #[error(
-        "not a ZIP archive that can be read; write it without encryption, without ZIP64, and in one part"
-    )]
+    #[error("not a ZIP archive that can be read; write it in one part, without encryption and ZIP64")]
     Malformed,
     /// More entries than are read or written.
     #[error("a container has at most 1000 entries; make several")]
@@ -36,7 +34,7 @@ pub enum ContainerError {
     TooLarge,
     /// A name that is empty, too long, leads out of the archive, or occurs twice.
     #[error(
-        "the name of an entry is not allowed; use each once, without '..', '\\' and a leading '/', of at most 255 bytes"
+        "the name of an entry is not allowed; use each once, with at most 255 bytes, leading nowhere else"
     )]
     Name,
 }

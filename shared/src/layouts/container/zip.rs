@@ -84,7 +84,8 @@ pub fn write(entries: &[Entry<'_>]) -> Result<Vec<u8>, ContainerError> {
     put(&mut archive, END);
     archive.extend_from_slice(&[0; 4]);
     let count = u16::try_from(entries.len()).map_err(|_| ContainerError::TooManyEntries)?.to_le_bytes();
-    archive.extend_from_slice(&[count, count].concat());
+    archive.extend_from_slice(&count);
+    archive.extend_from_slice(&count);
     put(&mut archive, length);
     put(&mut archive, start);
     archive.extend_from_slice(&[0; 2]);
@@ -94,7 +95,8 @@ pub fn write(entries: &[Entry<'_>]) -> Result<Vec<u8>, ContainerError> {
 /// What local header and directory have in common: version, flags, method, time, date, checksum, both lengths, and
 /// the name's length.
 fn fields(entry: &Entry<'_>) -> Result<Vec<u8>, ContainerError> {
-    let (length, name) = (small(entry.bytes.len())?, small(entry.name.len())?);
+    let length = small(entry.bytes.len())?;
+    let name = u16::try_from(entry.name.len()).map_err(|_| ContainerError::Name)?;
     let mut fields = Vec::with_capacity(LOCAL_BYTES);
     for number in [VERSION, FLAG_UTF8, STORED, 0, DATE] {
         fields.extend_from_slice(&number.to_le_bytes());
@@ -102,7 +104,7 @@ fn fields(entry: &Entry<'_>) -> Result<Vec<u8>, ContainerError> {
     for number in [crc32(entry.bytes), length, length] {
         put(&mut fields, number);
     }
-    fields.extend(name.to_le_bytes().into_iter().take(2));
+    fields.extend_from_slice(&name.to_le_bytes());
     Ok(fields)
 }
 
