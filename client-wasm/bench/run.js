@@ -1,6 +1,6 @@
 // The figures of the package in Chromium. `npm run bench`
 
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { pkg, root, testing } from "../scripts/paths.js";
@@ -14,7 +14,7 @@ const { certificate_pem: pem } = recipients.rsa2048;
 const server = await serve({ "/client/": `${pkg}/`, "/testing/": `${testing}/`, "/bench/": `${join(root, "bench")}/` });
 const browser = await launch();
 try {
-  for (const file of ["kunji.wasm", "browser.js"]) {
+  for (const file of readdirSync(pkg).filter((name) => /\.(wasm|js)$/.test(name))) {
     const bytes = readFileSync(join(pkg, file));
     console.log(`${file}: ${bytes.length} bytes, ${gzipSync(bytes, { level: 9 }).length} gzipped`);
   }
@@ -34,6 +34,10 @@ try {
       `${mebibytes} MiB: WebCrypto ${bare.toFixed(2)} ms, encryptPacket ${ours.toFixed(2)} ms, ratio ${ratio.toFixed(2)}`,
     );
   }
+  const { bare, ours, ratio } = await inPage(stream);
+  console.log(
+    `1 GiB as a stream: ${ours.toFixed(0)} MiB/s, bare WebCrypto on 256 MiB at once ${bare.toFixed(0)} MiB/s, ratio ${ratio.toFixed(2)}`,
+  );
   for (const { bytes, web, rust } of await inPage(crossover)) {
     console.log(`${bytes} bytes: by WebCrypto ${web.toFixed(2)} ms, by WebAssembly ${rust.toFixed(2)} ms`);
   }
@@ -60,6 +64,11 @@ async function against({ pem, bytes, rounds }) {
   const [{ againstWebCrypto }, kunji] = await Promise.all([import("/bench/page.js"), import("/client/browser.js")]);
   const recipient = await kunji.parseRecipient(pem, { anchors: [pem] });
   return await againstWebCrypto(kunji, recipient, bytes, rounds);
+}
+
+async function stream({ pem }) {
+  const [{ streamed }, kunji] = await Promise.all([import("/bench/page.js"), import("/client/browser.js")]);
+  return await streamed(kunji, await kunji.parseRecipient(pem, { anchors: [pem] }), 1024, 256);
 }
 
 async function crossover({ pem }) {

@@ -11,6 +11,9 @@ export const glueFactory = {
   },
 };
 
+/** `try { … } catch (e) { if (ptr0) { … } throw e; }` around the passing of arguments. */
+const CLEANUP = /^ {4}try \{\n((?: {8}.*\n)+) {4}\} catch \(e\) \{\n(?: {8}if \(ptr.*\n)+ {8}throw e;\n {4}\}\n/gm;
+
 function factory(source) {
   const exported = [];
   let imports = "";
@@ -19,6 +22,8 @@ function factory(source) {
       imports += `${line}\n`;
       return "";
     })
+    // What they free is in an instance that is given up: whatever is thrown on the way in ends it (ts/wasm.ts).
+    .replaceAll(CLEANUP, "$1")
     .replaceAll(/^export function (\w+)/gm, (_, name) => {
       exported.push(name);
       return `function ${name}`;

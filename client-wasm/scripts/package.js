@@ -1,6 +1,6 @@
 // Makes the npm package out of the TypeScript and what wasm-bindgen wrote: bundles, types, manifest.
 
-import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { glueFactory } from "./glue.js";
@@ -8,25 +8,33 @@ import { checkout, glue, pkg, root, testing, version } from "./paths.js";
 
 const WASM = "kunji.wasm";
 
-await bundle(pkg, "index.ts");
-await bundle(testing, "testing.ts");
+/** What can be imported: the name behind that of the package, its source, its file for browsers and for Node. */
+const ENTRIES = [
+  { path: ".", name: "index", browser: "browser", node: "node" },
+  { path: "./jws", name: "jws", browser: "jws", node: "jws-node" },
+  { path: "./layouts", name: "layouts", browser: "layouts", node: "layouts-node" },
+];
+
+await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), { kunji: "all.ts" });
+await bundle(testing, { browser: "testing.ts" }, { node: "testing.ts" });
 writePackage();
 linkPackage();
 
-/** One file for browsers, one for Node, and the WebAssembly beside them. */
-async function bundle(directory, entry) {
+/** Files for browsers, with what they share in another; one for Node; and the WebAssembly beside them. */
+async function bundle(directory, browserEntries, nodeEntries) {
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
+  const sources = (entries) =>
+    Object.fromEntries(Object.entries(entries).map(([name, source]) => [name, join(root, "ts", source)]));
   const common = {
-    entryPoints: [join(root, "ts", entry)],
     bundle: true,
     target: "es2022",
-    // Names stay, so that a stack trace says something.
     minifySyntax: true,
     minifyWhitespace: true,
     legalComments: "none",
     plugins: [glueFactory],
     logLevel: "warning",
+    outdir: directory,
   };
   const alias = (platform) => ({
     "#glue": join(glue, "kunji_bg.js"),
@@ -35,39 +43,41 @@ async function bundle(directory, entry) {
   });
   await build({
     ...common,
+    entryPoints: sources(browserEntries),
     format: "esm",
     platform: "browser",
+    splitting: true,
+    chunkNames: "shared-[hash]",
+    // A sixth of what is sent. In Node names stay, so that a stack trace says something.
+    minifyIdentifiers: true,
     alias: alias("browser"),
-    outfile: join(directory, "browser.js"),
   });
   await build({
     ...common,
+    entryPoints: sources(nodeEntries),
     format: "cjs",
     platform: "node",
+    outExtension: { ".js": ".cjs" },
     alias: alias("node"),
-    outfile: join(directory, "node.cjs"),
   });
   cpSync(join(glue, "kunji_bg.wasm"), join(directory, WASM));
 }
 
 function writePackage() {
-  const names = [
-    "KunjiError",
-    "Recipient",
-    "decryptPacket",
-    "decryptRegistrationPacket",
-    "encryptPacket",
-    "encryptRegistrationPacket",
-    "fetchRecipient",
-    "parseRecipient",
-  ];
-  // One implementation for `import` and `require`: a recipient or an error of the one is one of the other.
-  writeFileSync(
-    join(pkg, "node.mjs"),
-    `import kunji from "./node.cjs";\nexport const { ${names.join(", ")} } = kunji;\n`,
-  );
-  cpSync(join(root, "types/index.d.ts"), join(pkg, "index.d.ts"));
-  cpSync(join(root, "types/index.d.ts"), join(pkg, "index.d.cts"));
+  for (const { name, node } of ENTRIES) {
+    const types = readFileSync(join(root, `types/${name}.d.ts`), "utf8");
+    const names = [...types.matchAll(/^export (?:function|class) (\w+)/gm)].map(([, exported]) => exported);
+    // One implementation for `import` and `require`: a recipient or an error of the one is one of the other.
+    const exported = [...new Set(names)].sort();
+    const lines = exported.map((one) => `exports.${one} = kunji.${one};\n`);
+    writeFileSync(join(pkg, `${node}.cjs`), `"use strict";\nconst kunji = require("./kunji.cjs");\n${lines.join("")}`);
+    writeFileSync(
+      join(pkg, `${node}.mjs`),
+      `import kunji from "./kunji.cjs";\nexport const { ${exported.join(", ")} } = kunji;\n`,
+    );
+    writeFileSync(join(pkg, `${name}.d.ts`), types);
+    writeFileSync(join(pkg, `${name}.d.cts`), types.replaceAll('"./index.js"', '"./index.cjs"'));
+  }
   cpSync(join(root, "README.md"), join(pkg, "README.md"));
   cpSync(join(checkout, "LICENSE"), join(pkg, "LICENSE"));
   writeFileSync(join(pkg, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
@@ -84,20 +94,24 @@ function manifest() {
     sideEffects: false,
     engines: { node: ">=20" },
     exports: {
-      ".": {
-        node: {
-          import: { types: "./index.d.ts", default: "./node.mjs" },
-          require: { types: "./index.d.cts", default: "./node.cjs" },
-        },
-        default: { types: "./index.d.ts", default: "./browser.js" },
-      },
+      ...Object.fromEntries(ENTRIES.map((entry) => [entry.path, conditions(entry)])),
       [`./${WASM}`]: `./${WASM}`,
       "./package.json": "./package.json",
     },
     main: "./node.cjs",
     module: "./browser.js",
     types: "./index.d.ts",
-    files: ["browser.js", "node.mjs", "node.cjs", WASM, "index.d.ts", "index.d.cts"],
+    files: ["*.js", "*.mjs", "*.cjs", WASM, "*.d.ts", "*.d.cts"],
+  };
+}
+
+function conditions({ name, browser, node }) {
+  return {
+    node: {
+      import: { types: `./${name}.d.ts`, default: `./${node}.mjs` },
+      require: { types: `./${name}.d.cts`, default: `./${node}.cjs` },
+    },
+    default: { types: `./${name}.d.ts`, default: `./${browser}.js` },
   };
 }
 

@@ -5,6 +5,7 @@ use core::fmt::Display;
 
 use kunji_shared::{
     certificate::{CertificateError, RecipientError},
+    layouts::{biometric::CaptureLength, container::ContainerError},
     packet::{FormatError, OpenError, SealError, SplitterLength},
     public_key::PublicKeyError,
 };
@@ -71,4 +72,13 @@ macro_rules! from_coded {
     )+};
 }
 
-from_coded!(CertificateError, FormatError, OpenError, PublicKeyError, SealError, SplitterLength);
+from_coded!(
+    CaptureLength,
+    CertificateError,
+    ContainerError,
+    FormatError,
+    OpenError,
+    PublicKeyError,
+    SealError,
+    SplitterLength
+);

@@ -7,10 +7,14 @@
 
 extern crate alloc;
 
+pub mod container;
 mod failure;
 mod host;
 mod layout;
+pub mod layouts;
 pub mod open;
+pub mod pieces;
+mod random;
 pub mod recipient;
 #[cfg(target_arch = "wasm32")]
 mod runtime;

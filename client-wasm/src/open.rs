@@ -1,6 +1,6 @@
 //! Opening: where the parts of a packet stand, for a host that decrypts by itself, and decryption for one that cannot.
 
-use alloc::vec::Vec;
+use alloc::{string::ToString as _, vec::Vec};
 use core::ops::Range;
 
 use kunji_shared::{
@@ -139,4 +139,39 @@ fn place(part: &Part<'_>) -> Option<Range<u64>> {
         Part::InPacket(range) => Some(range.clone()),
         Part::FromCaller(_) => None,
     }
+}
+
+/// What a packet shows without a key: whether it has a header, its thumbprint, and how it is laid out for keys of each
+/// size that it may be for.
+///
+/// # Errors
+/// `packet.*`
+#[wasm_bindgen(js_name = parsePacket)]
+pub fn parse_packet(head: &[u8], total_len: u64, is_registration: bool) -> Result<JsValue, JsValue> {
+    let layout = Layout::new(is_registration, None, None);
+    let parsed = inner(head, &layout).and_then(|(packet, _)| {
+        let before = (head.len() - packet.len()) as u64;
+        let packet_len = total_len.checked_sub(before).ok_or(FormatError::Truncated)?;
+        let splitter = Splitter::default();
+        Ok((Envelope::read(packet, packet_len, &splitter)?, before, splitter))
+    });
+    let (envelope, before, splitter) = parsed.map_err(Failure::from)?;
+    let mut readings = Vec::new();
+    for modulus in ModulusLength::ALL {
+        for (has_thumbprint, frame) in
+            [(true, envelope.with_thumbprint(modulus)), (false, envelope.without_thumbprint(modulus))]
+        {
+            let Ok(frame) = frame else { continue };
+            readings.push(host::reading(
+                u32::try_from(modulus.bits()).unwrap_or_default(),
+                has_thumbprint,
+                frame.wrapped_key.start + before,
+                splitter.as_bytes().len() as u64,
+                frame.body.start + before,
+                frame.body.end + before,
+            ));
+        }
+    }
+    let thumbprint = envelope.claimed_thumbprint().map(|thumbprint| thumbprint.to_string());
+    Ok(host::parsed_packet(envelope.has_header(), thumbprint, readings))
 }

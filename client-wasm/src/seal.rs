@@ -10,13 +10,13 @@ use kunji_shared::{
     Certificate, RecipientKey, RustCipher,
     packet::{ContentPlan, SealPlan},
 };
-use rand_core::{TryCryptoRng, TryRng};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 
 use crate::{
     failure::Failure,
     host,
     layout::{Layout, splitter},
+    random::Given,
 };
 
 /// Data key, nonce and associated data of a packet.
@@ -87,43 +87,3 @@ fn plan<'a>(
     let recipient = RecipientKey::new(certificate.thumbprint(), certificate.public_key()?);
     Ok(SealPlan::prepare(&recipient, layout.shape(), &splitter(splitter_bytes)?, &mut Given(random))?)
 }
-
-/// Hands out the bytes that the host drew, in their order.
-struct Given<'a>(&'a [u8]);
-
-/// There are no more.
-#[derive(Debug)]
-struct UsedUp;
-
-impl core::fmt::Display for UsedUp {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("too few random bytes were given")
-    }
-}
-
-impl core::error::Error for UsedUp {}
-
-impl TryRng for Given<'_> {
-    type Error = UsedUp;
-
-    fn try_next_u32(&mut self) -> Result<u32, UsedUp> {
-        let mut bytes = [0; 4];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u32::from_le_bytes(bytes))
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, UsedUp> {
-        let mut bytes = [0; 8];
-        self.try_fill_bytes(&mut bytes)?;
-        Ok(u64::from_le_bytes(bytes))
-    }
-
-    fn try_fill_bytes(&mut self, buffer: &mut [u8]) -> Result<(), UsedUp> {
-        let (drawn, rest) = self.0.split_at_checked(buffer.len()).ok_or(UsedUp)?;
-        buffer.copy_from_slice(drawn);
-        self.0 = rest;
-        Ok(())
-    }
-}
-
-impl TryCryptoRng for Given<'_> {}

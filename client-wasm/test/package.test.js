@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { test } from "node:test";
 import { publint } from "publint";
@@ -16,16 +17,29 @@ test("the package holds these files and no others", () => {
   const output = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], { cwd: pkg });
   const listing = JSON.parse(output);
   const [{ files }] = Array.isArray(listing) ? listing : Object.values(listing);
-  assert.deepEqual(files.map(({ path }) => path).sort(), [
+  const names = new Set(files.map(({ path }) => path.replace(/^shared-\w+\.js$/, "shared.js")));
+  assert.deepEqual([...names].sort(), [
     "LICENSE",
     "README.md",
     "browser.js",
     "index.d.cts",
     "index.d.ts",
+    "jws-node.cjs",
+    "jws-node.mjs",
+    "jws.d.cts",
+    "jws.d.ts",
+    "jws.js",
+    "kunji.cjs",
     "kunji.wasm",
+    "layouts-node.cjs",
+    "layouts-node.mjs",
+    "layouts.d.cts",
+    "layouts.d.ts",
+    "layouts.js",
     "node.cjs",
     "node.mjs",
     "package.json",
+    "shared.js",
   ]);
 });
 
@@ -43,26 +57,46 @@ test("the manifest is in order", async () => {
 });
 
 test("nothing in it evaluates text, names this machine, or is meant for tests", () => {
-  for (const name of ["browser.js", "node.cjs", "node.mjs"]) {
+  for (const name of readdirSync(pkg).filter((name) => /\.[cm]?js$/.test(name))) {
     const source = text(name);
     assert.doesNotMatch(source, /\beval\(|new Function|memoryOf|sourceMappingURL/);
     assert.ok(!source.includes(pkg));
   }
-  assert.doesNotMatch(text("browser.js"), /require\(|node:|process\./);
+  for (const name of readdirSync(pkg).filter((name) => name.endsWith(".js"))) {
+    assert.doesNotMatch(text(name), /require\(|node:|process\./);
+  }
   assert.ok(!readFileSync(join(pkg, "kunji.wasm")).includes(".cargo"), "kunji.wasm names a directory");
 });
 
-test("only what is declared is exported", async () => {
-  const declared = [...text("index.d.ts").matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];
-  const names = declared.map(([, name]) => name).sort();
-  assert.deepEqual(Object.keys(await import("@kunji/client")).sort(), names);
-  const exported = /export\{(.*?)\};?\s*$/.exec(text("browser.js"))[1].split(",");
-  assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
-});
+for (const [types, browser, name] of [
+  ["index.d.ts", "browser.js", "@kunji/client"],
+  ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
+  ["jws.d.ts", "jws.js", "@kunji/client/jws"],
+]) {
+  test(`only what is declared is exported: ${name}`, async () => {
+    const declared = [...text(types).matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];
+    const names = declared.map(([, name]) => name).sort();
+    assert.deepEqual(Object.keys(await import(name)).sort(), names);
+    assert.deepEqual(Object.keys(createRequire(import.meta.url)(name)).sort(), names);
+    const exported = /export\{([^{}]*?)\};?\s*$/.exec(text(browser))[1].split(",");
+    assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
+  });
+}
 
 test("it stays small", async () => {
   const { gzipSync } = await import("node:zlib");
   const gzipped = (name) => gzipSync(readFileSync(join(pkg, name)), { level: 9 }).length;
-  assert.ok(gzipped("kunji.wasm") <= 90_000, `kunji.wasm: ${gzipped("kunji.wasm")} bytes`);
-  assert.ok(gzipped("browser.js") <= 12_000, `browser.js: ${gzipped("browser.js")} bytes`);
+  /** A file and what it loads with itself. */
+  const loaded = (name, seen = new Set()) => {
+    if (seen.has(name)) return seen;
+    seen.add(name);
+    for (const [, other] of text(name).matchAll(/(?:import|from)"\.\/([\w-]+\.js)"/g)) loaded(other, seen);
+    return seen;
+  };
+  const sum = (names) => [...names].reduce((total, name) => total + gzipped(name), 0);
+  assert.ok(gzipped("kunji.wasm") <= 90 * 1024, `kunji.wasm: ${gzipped("kunji.wasm")} bytes`);
+  const main = loaded("browser.js");
+  assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
+  const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
+  assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
 });

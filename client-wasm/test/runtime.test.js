@@ -85,7 +85,7 @@ describe("calls at the same time as one that traps succeed", () => {
 
 test("without its file the package says what is missing, and recovers once it is there", async () => {
   const directory = await mkdtemp(join(tmpdir(), "kunji-"));
-  await cp(join(pkg, "node.cjs"), join(directory, "node.cjs"));
+  for (const file of ["node.cjs", "kunji.cjs"]) await cp(join(pkg, file), join(directory, file));
   const kunji = require(join(directory, "node.cjs"));
   const parse = () => kunji.parseRecipient(pem, { anchors: [pem], now });
   await assert.rejects(parse(), { code: "runtime.load", name: "KunjiError" });

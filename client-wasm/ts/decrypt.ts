@@ -1,42 +1,78 @@
-import type { BinaryInput, DecryptOptions } from "#api";
-import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
-import { KunjiError } from "./errors.ts";
+import type { BinaryInput, ByteStream, ReopenableSource } from "#api";
+import { type Environment, type Layout, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
+import { decryptionFailure, webCryptoMissing } from "./errors.ts";
 import type { Span } from "./host.ts";
-import { binaryOf, layoutWith, remaining } from "./input.ts";
+import { binaryOf, remaining, sizeOf, unreadable } from "./input.ts";
+import { type OpenedPieces, openInPieces, sourceOf } from "./pieces/open.ts";
+import { streamOf } from "./streams.ts";
 import { unwrapKey, unwrapRaw, usableKey } from "./unwrap.ts";
 import { withBindings } from "./wasm.ts";
-
-export async function decryptPacket(
-  packet: BinaryInput,
-  privateKey: CryptoKey,
-  options: DecryptOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await open(packet, privateKey, layoutWith(options), hostEnvironment());
-}
-
-export async function decryptRegistrationPacket(
-  packet: BinaryInput,
-  privateKey: CryptoKey,
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await open(packet, privateKey, REGISTRATION, hostEnvironment());
-}
+import { Watch } from "./watch.ts";
 
 export async function open(
   packet: BinaryInput,
   privateKey: CryptoKey,
   layout: Layout,
   environment: Environment,
+  watch = new Watch(),
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const { subtle, splitter, webCryptoFrom } = environment;
-  if (!subtle) {
-    throw new KunjiError(
-      "runtime.unsupported",
-      "this page has no WebCrypto, which holds the private key",
-      "open the page over HTTPS, or on localhost",
-    );
+  const { subtle } = environment;
+  if (!subtle) throw webCryptoMissing();
+  usableKey(privateKey);
+  if ((sizeOf(packet) ?? 0) > environment.openInPiecesFrom) {
+    return await collected(await openInPieces(sourceOf(packet), privateKey, layout, environment, watch));
   }
+  const bytes = await watch.during(binaryOf(packet));
+  watch.total(bytes.length);
+  const content = await watch.during(openAtOnce(bytes, privateKey, layout, environment, subtle));
+  watch.advance(bytes.length);
+  return content;
+}
+
+export async function openStream(
+  packet: BinaryInput | ReopenableSource,
+  privateKey: CryptoKey,
+  layout: Layout,
+  environment: Environment,
+  watch: Watch,
+): Promise<ByteStream & { readonly length: number }> {
+  const opened = await openInPieces(sourceOf(packet), privateKey, layout, environment, watch);
+  return { readable: streamOf(opened, watch), length: opened.length };
+}
+
+/** The whole of a content that is opened in pieces, or nothing of it. */
+async function collected({ length, parts }: OpenedPieces): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = allocated(length);
+  let offset = 0;
+  try {
+    for await (const part of parts) {
+      whole.set(part, offset);
+      offset += part.length;
+      part.fill(0);
+    }
+  } catch (error) {
+    whole.fill(0);
+    throw error;
+  }
+  return whole;
+}
+
+function allocated(length: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    throw unreadable("there is no memory for the content", "open it as a stream: decryptPacketStream", cause);
+  }
+}
+
+async function openAtOnce(
+  bytes: Uint8Array<ArrayBuffer>,
+  privateKey: CryptoKey,
+  layout: Layout,
+  { splitter, webCryptoFrom }: Environment,
+  subtle: SubtleCrypto,
+): Promise<Uint8Array<ArrayBuffer>> {
   const modulusLength = usableKey(privateKey);
-  const bytes = await binaryOf(packet);
   const { registration, salt, aad } = layout;
   // All that can be told from public bytes is told before the key is used.
   const frame = await withBindings((bindings) => {
@@ -62,11 +98,6 @@ export async function open(
       dataKey.fill(0);
     }
   } catch {
-    // Not even the cause: it would tell what failed.
-    throw new KunjiError(
-      "packet.decryption_failed",
-      "the packet cannot be decrypted",
-      "check salt and AAD, that the key is the right one, and that the packet was not altered",
-    );
+    throw decryptionFailure();
   }
 }

@@ -1,24 +1,25 @@
-import type { EncryptOptions, Input } from "#api";
+import type { EncryptOptions, EncryptRegistrationOptions, Input } from "#api";
 import { type Environment, hostEnvironment, type Layout, REGISTRATION, WEB_CRYPTO_NONCE_BYTES } from "./environment.ts";
-import { KunjiError } from "./errors.ts";
-import { bytesOf, layoutWith, remaining } from "./input.ts";
+import { cipherFailure } from "./errors.ts";
+import { bytesOf, layoutWith, remaining, sizeOf } from "./input.ts";
+import { RANDOM_BYTES, type SealedPieces, sealInPieces, TAG_BYTES } from "./pieces/seal.ts";
 import { certificateOf, type Recipient } from "./recipient.ts";
+import { inputReader } from "./streams.ts";
 import { withBindings } from "./wasm.ts";
+import { Watch } from "./watch.ts";
 
-/** As much as any layout asks for: data key 32, OAEP seed 32, nonce 12, associated data 32. */
-const RANDOM_BYTES = 108;
-const TAG_BYTES = 16;
+type Bytes = Uint8Array<ArrayBuffer>;
 
-export async function encryptPacket(
-  data: Input,
-  recipient: Recipient,
-  options: EncryptOptions = {},
-): Promise<Uint8Array<ArrayBuffer>> {
-  return await seal(data, recipient, layoutWith(options), hostEnvironment());
+export async function encryptPacket(data: Input, recipient: Recipient, options: EncryptOptions = {}): Promise<Bytes> {
+  return await seal(data, recipient, layoutWith(options), hostEnvironment(), new Watch(options));
 }
 
-export async function encryptRegistrationPacket(data: Input, recipient: Recipient): Promise<Uint8Array<ArrayBuffer>> {
-  return await seal(data, recipient, REGISTRATION, hostEnvironment());
+export async function encryptRegistrationPacket(
+  data: Input,
+  recipient: Recipient,
+  options: EncryptRegistrationOptions = {},
+): Promise<Bytes> {
+  return await seal(data, recipient, REGISTRATION, hostEnvironment(), new Watch(options));
 }
 
 export async function seal(
@@ -26,9 +27,42 @@ export async function seal(
   recipient: Recipient,
   layout: Layout,
   environment: Environment,
-): Promise<Uint8Array<ArrayBuffer>> {
+  watch = new Watch(),
+): Promise<Bytes> {
   const certificate = certificateOf(recipient);
-  const content = await bytesOf(data);
+  const size = sizeOf(data);
+  if (size === undefined || size > environment.sealInPiecesFrom) {
+    return await collected(await sealInPieces(inputReader(data), certificate, layout, environment, watch));
+  }
+  const content = await watch.during(bytesOf(data));
+  watch.total(content.length);
+  const packet = await watch.during(sealAtOnce(content, certificate, layout, environment));
+  watch.advance(content.length);
+  return packet;
+}
+
+/** The whole of a packet that is made in pieces. */
+async function collected({ length, parts }: SealedPieces): Promise<Bytes> {
+  if (length === undefined) {
+    const made: Bytes[] = [];
+    for await (const part of parts) made.push(part);
+    return concatenate(...made);
+  }
+  const whole = allocate(length);
+  let offset = 0;
+  for await (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+async function sealAtOnce(
+  content: Bytes,
+  certificate: Uint8Array,
+  layout: Layout,
+  environment: Environment,
+): Promise<Bytes> {
   const random = new Uint8Array(RANDOM_BYTES);
   environment.random(random);
   try {
@@ -47,13 +81,13 @@ export async function seal(
 }
 
 async function sealByWebCrypto(
-  content: Uint8Array<ArrayBuffer>,
+  content: Bytes,
   certificate: Uint8Array,
   random: Uint8Array,
   { registration, salt, aad }: Layout,
   { splitter }: Environment,
   subtle: SubtleCrypto,
-): Promise<Uint8Array<ArrayBuffer>> {
+): Promise<Bytes> {
   const length = content.length;
   const inputs = await withBindings((bindings) => bindings.contentInputs(random, registration, salt, aad));
   const key = await importKey(subtle, inputs.key);
@@ -68,7 +102,7 @@ async function sealByWebCrypto(
   return concatenate(prefix, text, suffix);
 }
 
-async function importKey(subtle: SubtleCrypto, raw: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+async function importKey(subtle: SubtleCrypto, raw: Bytes): Promise<CryptoKey> {
   try {
     return await subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt"]);
   } catch (cause) {
@@ -81,10 +115,10 @@ async function importKey(subtle: SubtleCrypto, raw: Uint8Array<ArrayBuffer>): Pr
 async function encrypt(
   subtle: SubtleCrypto,
   key: CryptoKey,
-  iv: Uint8Array<ArrayBuffer>,
-  additionalData: Uint8Array<ArrayBuffer>,
-  content: Uint8Array<ArrayBuffer>,
-): Promise<Uint8Array<ArrayBuffer>> {
+  iv: Bytes,
+  additionalData: Bytes,
+  content: Bytes,
+): Promise<Bytes> {
   try {
     return new Uint8Array(await subtle.encrypt({ name: "AES-GCM", iv, additionalData }, key, content));
   } catch (cause) {
@@ -92,14 +126,8 @@ async function encrypt(
   }
 }
 
-function concatenate(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
-  let whole: Uint8Array<ArrayBuffer>;
-  try {
-    whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
-  } catch (cause) {
-    // There is no memory for it.
-    throw cipherFailure(cause);
-  }
+function concatenate(...parts: Uint8Array[]): Bytes {
+  const whole = allocate(parts.reduce((total, part) => total + part.length, 0));
   let offset = 0;
   for (const part of parts) {
     whole.set(part, offset);
@@ -108,11 +136,11 @@ function concatenate(...parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-function cipherFailure(cause: unknown): KunjiError {
-  return new KunjiError(
-    "packet.cipher_failed",
-    "the content could not be encrypted",
-    "encrypt less at a time, and do not change the data meanwhile; nothing was made that could be sent",
-    { cause },
-  );
+function allocate(length: number): Bytes {
+  try {
+    return new Uint8Array(length);
+  } catch (cause) {
+    // There is no memory for it.
+    throw cipherFailure(cause);
+  }
 }

@@ -5,16 +5,26 @@ import type { BinaryInput, Input } from "#api";
 import type { Layout } from "./environment.ts";
 import { KunjiError } from "./errors.ts";
 
+/** What is wholly in memory while it is encrypted. */
+export const WHOLE = "Uint8Array, ArrayBuffer, Blob or string";
+
 /** The bytes of `data`, without a copy where there can be none. They may be gone by the time they are read. */
 export async function bytesOf(
   data: Input,
-  accepted = "Uint8Array, ArrayBuffer, Blob or string",
+  accepted = "Uint8Array, ArrayBuffer, Blob, ReadableStream or string",
 ): Promise<Uint8Array<ArrayBuffer>> {
   if (typeof data === "string") return encoded(data);
   if (isUint8Array(data)) return plain("data", data);
   if (isArrayBuffer(data)) return plain("data", { buffer: data, byteOffset: 0, byteLength: undefined });
   if (isTagged(data, "Blob") || isTagged(data, "File")) return await readBlob(data as Blob);
   throw wrongType("data", accepted);
+}
+
+/** How many bytes there are, where that can be told without reading them. Text counts as short. */
+export function sizeOf(data: Input): number | undefined {
+  if (typeof data === "string") return data.length;
+  if (isUint8Array(data) || isArrayBuffer(data)) return data.byteLength;
+  return isTagged(data, "ReadableStream") ? undefined : ((data as Blob | undefined)?.size ?? 0);
 }
 
 /** As {@link bytesOf}, but text is none. */
@@ -50,7 +60,7 @@ export function isUint8Array(value: unknown): value is Uint8Array {
   return taggedAs?.get?.call(value) === "Uint8Array";
 }
 
-function isArrayBuffer(value: unknown): value is ArrayBuffer {
+export function isArrayBuffer(value: unknown): value is ArrayBuffer {
   try {
     ArrayBuffer.prototype.slice.call(value, 0, 0);
     return true;
@@ -71,7 +81,7 @@ function optionalBytes(name: string, value: unknown): Uint8Array | undefined {
   return new Uint8Array(plain(name, value));
 }
 
-function encoded(text: string): Uint8Array<ArrayBuffer> {
+export function encoded(text: string): Uint8Array<ArrayBuffer> {
   if (/\p{Surrogate}/u.test(text)) {
     throw new KunjiError(
       "input.type",
@@ -89,7 +99,7 @@ interface View {
 }
 
 /** WebCrypto takes no memory that is shared or can be resized. */
-function plain(name: string, { buffer, byteOffset, byteLength }: View): Uint8Array<ArrayBuffer> {
+export function plain(name: string, { buffer, byteOffset, byteLength }: View): Uint8Array<ArrayBuffer> {
   let view: Uint8Array<ArrayBufferLike>;
   try {
     view = new Uint8Array(buffer, byteOffset, byteLength);
@@ -108,14 +118,18 @@ async function readBlob(blob: Blob): Promise<Uint8Array<ArrayBuffer>> {
   try {
     return new Uint8Array(await blob.arrayBuffer());
   } catch (cause) {
-    throw unreadable(
-      "the file cannot be read",
-      "it may have been changed, moved or be too large since it was chosen; choose it again",
-      cause,
-    );
+    throw unreadableFile(cause);
   }
 }
 
-function unreadable(message: string, hint: string, cause: unknown): KunjiError {
+export function unreadableFile(cause: unknown): KunjiError {
+  return unreadable(
+    "the file cannot be read",
+    "it may have been changed, moved or be too large since it was chosen; choose it again",
+    cause,
+  );
+}
+
+export function unreadable(message: string, hint: string, cause: unknown): KunjiError {
   return new KunjiError("input.unreadable", message, hint, { cause });
 }

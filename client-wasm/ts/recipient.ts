@@ -41,11 +41,21 @@ export async function parseRecipient(pem: string, options: RecipientOptions): Pr
 
 /** Checks `pem` at the instant `now`. */
 export async function checkAt(pem: string, anchors: readonly string[], now: Date): Promise<Recipient> {
-  const seconds = BigInt(Math.floor(now.getTime() / 1000));
-  const checked = await withBindings((bindings) => bindings.checkRecipient(pem, anchors, seconds));
+  const checked = await checkCertificate(pem, anchors, now, false);
   const recipient = new Recipient(checked);
   certificates.set(recipient, checked.der);
   return recipient;
+}
+
+/** Checks a certificate that is to be encrypted for, or `signs`. */
+export async function checkCertificate(
+  pem: string,
+  anchors: readonly string[],
+  now: Date,
+  signs: boolean,
+): Promise<CheckedCertificate> {
+  const seconds = BigInt(Math.floor(now.getTime() / 1000));
+  return await withBindings((bindings) => bindings.checkCertificate(pem, anchors, seconds, signs));
 }
 
 /** A copy of the options, if they are what they should be. */

@@ -48,16 +48,48 @@ export async function unwrapKey(
   }
 }
 
+/**
+ * The data key as the two that opening in pieces takes. A key that cannot be unwrapped is replaced by one that opens
+ * nothing, so that as much is done as for any other packet that does not open.
+ */
+export async function unwrapPieceKeys(
+  subtle: SubtleCrypto,
+  privateKey: CryptoKey,
+  wrapped: Uint8Array<ArrayBuffer>,
+): Promise<{ readonly ctr: CryptoKey; readonly gcm: CryptoKey }> {
+  const both = async (keyFor: (name: string) => Promise<CryptoKey>) => {
+    const [ctr, gcm] = await Promise.all([keyFor("AES-CTR"), keyFor("AES-GCM")]);
+    return { ctr: ofRightSize(ctr), gcm: ofRightSize(gcm) };
+  };
+  const imported = async (raw: Uint8Array<ArrayBuffer>) => {
+    try {
+      return await both((name) => subtle.importKey("raw", raw, name, false, ["encrypt"]));
+    } finally {
+      raw.fill(0);
+    }
+  };
+  try {
+    if (!privateKey.usages.includes("unwrapKey")) return await imported(await unwrapRaw(subtle, privateKey, wrapped));
+    return await both((name) =>
+      subtle.unwrapKey("raw", wrapped, privateKey, OAEP, { name, length: DATA_KEY_BITS }, false, ["encrypt"]),
+    );
+  } catch {
+    return await imported(new Uint8Array(DATA_KEY_BITS / 8));
+  }
+}
+
 /** The bytes of the data key. The caller wipes them. */
 export async function unwrapRaw(
   subtle: SubtleCrypto,
   privateKey: CryptoKey,
   wrapped: Uint8Array<ArrayBuffer>,
+  label?: Uint8Array<ArrayBuffer>,
 ): Promise<Uint8Array<ArrayBuffer>> {
+  const oaep = label ? { ...OAEP, label } : OAEP;
   if (privateKey.usages.includes("decrypt")) {
-    return new Uint8Array(await subtle.decrypt(OAEP, privateKey, wrapped));
+    return new Uint8Array(await subtle.decrypt(oaep, privateKey, wrapped));
   }
-  const key = await subtle.unwrapKey("raw", wrapped, privateKey, OAEP, GCM, true, ["decrypt"]);
+  const key = await subtle.unwrapKey("raw", wrapped, privateKey, oaep, GCM, true, ["decrypt"]);
   return new Uint8Array(await subtle.exportKey("raw", key));
 }
 

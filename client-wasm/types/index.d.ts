@@ -6,10 +6,40 @@
  */
 
 /** What can be encrypted. A string, which must be well-formed, stands for its UTF-8 bytes. Do not change the bytes before the promise settles. */
-export type Input = Uint8Array | ArrayBuffer | Blob | string;
+export type Input = Uint8Array | ArrayBuffer | Blob | ReadableStream<Uint8Array> | string;
 
 /** What can be opened. */
 export type BinaryInput = Uint8Array | ArrayBuffer | Blob;
+
+/** What can be opened though it is neither in memory nor a file: it is read twice, from the beginning each time. */
+export interface ReopenableSource {
+  /** How many bytes there are. */
+  readonly size: number;
+  /** Opens it at its beginning. */
+  open(): ReadableStream<Uint8Array> | Promise<ReadableStream<Uint8Array>>;
+}
+
+/** How far a call is. */
+export interface Progress {
+  /** Bytes that were handled. What is opened in pieces is handled twice, and counts twice. */
+  readonly bytes: number;
+  /** What `bytes` will be at the end, where that is known. */
+  readonly total: number | undefined;
+}
+
+export interface CallOptions {
+  /** Aborts the call: it rejects with the signal's reason, and nothing is left of what it made. */
+  readonly signal?: AbortSignal | undefined;
+  /** Told after each piece of what is handled in pieces, and otherwise at the end. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** Bytes as a stream. They are made as they are read: what is not read costs nothing. */
+export interface ByteStream {
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  /** How many bytes it will have in all, exactly, where the length of the input is known. */
+  readonly length: number | undefined;
+}
 
 export interface RecipientOptions {
   /** Trust anchors: PEM, one or more certificates in each string. Pin the root of your key manager here. */
@@ -63,7 +93,7 @@ export function parseRecipient(pem: string, options: RecipientOptions): Promise<
  */
 export function fetchRecipient(url: string | URL, options: FetchOptions): Promise<Recipient>;
 
-export interface EncryptOptions {
+export interface EncryptOptions extends CallOptions {
   /** The GCM nonce, 1 to 64 bytes; the reader must be given it. None: a random one, which stands in the packet. */
   readonly salt?: Uint8Array | undefined;
   /** Associated data; the reader must be given them. */
@@ -82,10 +112,39 @@ export function encryptPacket(
   options?: EncryptOptions,
 ): Promise<Uint8Array<ArrayBuffer>>;
 
-/** Encrypts `data` as registration clients do: nonce and associated data in front. */
-export function encryptRegistrationPacket(data: Input, recipient: Recipient): Promise<Uint8Array<ArrayBuffer>>;
+export interface EncryptRegistrationOptions extends CallOptions {}
 
-export interface DecryptOptions {
+/** Encrypts `data` as registration clients do: nonce and associated data in front. */
+export function encryptRegistrationPacket(
+  data: Input,
+  recipient: Recipient,
+  options?: EncryptRegistrationOptions,
+): Promise<Uint8Array<ArrayBuffer>>;
+
+export interface EncryptStreamOptions extends EncryptOptions {
+  /** Whether it is to be a registration packet, which takes neither salt nor associated data. */
+  readonly registration?: boolean | undefined;
+}
+
+/**
+ * Encrypts `data` for `recipient`, piece by piece as the stream is read: of a file of any size, a few MiB are in memory.
+ *
+ * The bytes are those of {@link encryptPacket}. Resolves once the first of them are there.
+ */
+export function encryptPacketStream(
+  data: Input,
+  recipient: Recipient,
+  options?: EncryptStreamOptions,
+): Promise<ByteStream>;
+
+/** Encrypts what is piped through it: `stream.pipeThrough(new PacketEncryptionStream(recipient))`. */
+export class PacketEncryptionStream implements ReadableWritablePair<Uint8Array<ArrayBuffer>, Uint8Array> {
+  constructor(recipient: Recipient, options?: EncryptStreamOptions);
+  readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
+  readonly writable: WritableStream<Uint8Array>;
+}
+
+export interface DecryptOptions extends CallOptions {
   /** The salt the packet was encrypted with, if any. */
   readonly salt?: Uint8Array | undefined;
   /** The associated data the packet was encrypted with, if any were given. */
@@ -103,8 +162,32 @@ export function decryptPacket(
   options?: DecryptOptions,
 ): Promise<Uint8Array<ArrayBuffer>>;
 
+export interface DecryptRegistrationOptions extends CallOptions {}
+
 /** Opens a registration packet. */
-export function decryptRegistrationPacket(packet: BinaryInput, privateKey: CryptoKey): Promise<Uint8Array<ArrayBuffer>>;
+export function decryptRegistrationPacket(
+  packet: BinaryInput,
+  privateKey: CryptoKey,
+  options?: DecryptRegistrationOptions,
+): Promise<Uint8Array<ArrayBuffer>>;
+
+export interface DecryptStreamOptions extends DecryptOptions {
+  /** Whether it is a registration packet. */
+  readonly registration?: boolean | undefined;
+}
+
+/**
+ * Opens a packet of any size with a few MiB of memory.
+ *
+ * The packet is read twice. Resolves when the first pass has verified all of it; the second decrypts as the stream is
+ * read, and lets no byte out that the first did not see. A source that changed between the two ends the stream with
+ * `packet.decryption_failed`.
+ */
+export function decryptPacketStream(
+  packet: BinaryInput | ReopenableSource,
+  privateKey: CryptoKey,
+  options?: DecryptStreamOptions,
+): Promise<ByteStream & { readonly length: number }>;
 
 /** What the functions of this package fail with. */
 export class KunjiError extends Error {
@@ -121,9 +204,21 @@ export type ErrorCode =
   | "anchors.malformed"
   | "anchors.missing"
   | "certificate.malformed"
+  | "container.hash"
+  | "container.malformed"
+  | "container.name"
+  | "container.signature"
+  | "container.too_many_entries"
+  | "encoding.base64"
   | "input.key"
   | "input.type"
   | "input.unreadable"
+  | "jws.algorithm"
+  | "jws.malformed"
+  | "jws.signature"
+  | "jws.untrusted"
+  | "layout.capture_length"
+  | "layout.iterations"
   | "network.refused"
   | "network.response"
   | "network.unreachable"
@@ -133,10 +228,15 @@ export type ErrorCode =
   | "packet.salt_length"
   | "packet.splitter_misplaced"
   | "packet.splitter_missing"
+  | "packet.too_long"
   | "packet.truncated"
   | "pem.damaged"
   | "pem.missing"
   | "pem.too_large"
+  | "public_key.malformed"
+  | "public_key.not_rsa"
+  | "public_key.unsupported_exponent"
+  | "public_key.unsupported_size"
   | "recipient.clock"
   | "recipient.critical_extension"
   | "recipient.expired"

@@ -24,7 +24,7 @@ use crate::{
 };
 
 pub use extensions::{BasicConstraints, KeyUsage};
-pub use recipient::{Recipient, RecipientError, RecipientPolicy};
+pub use recipient::{Recipient, RecipientError, RecipientPolicy, check_signer};
 
 /// Largest certificate in bytes of DER.
 pub const MAX_CERTIFICATE_BYTES: usize = pem::MAX_BLOCK_BYTES;

@@ -1,5 +1,7 @@
 //! Content encryption: AES-256-GCM, and the seam for a host that does it faster.
 
+pub mod pieces;
+
 use aes::{
     Aes256,
     cipher::{BlockCipherEncrypt as _, InnerIvInit as _, KeyInit as _, StreamCipherCore as _},

@@ -4,6 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 
 use rand_core::{TryCryptoRng, TryRng};
 use rsa::{Oaep, sha2::Sha256};
+use sha1::Sha1;
 use zeroize::Zeroizing;
 
 use crate::{
@@ -25,7 +26,41 @@ pub fn wrap_data_key<R: TryCryptoRng + ?Sized>(
     recipient: &RsaPublicKey,
     rng: &mut R,
 ) -> Result<Vec<u8>, RandomnessUnavailable> {
-    recipient.inner().encrypt(rng, Oaep::<Sha256>::new(), key.expose()).map_err(|_| RandomnessUnavailable)
+    wrap_data_key_as(OaepVariant::Sha256, key, recipient, rng)
+}
+
+/// The kinds of OAEP that occur in the field, all with SHA-256 as the hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OaepVariant {
+    /// MGF1 with SHA-256, no label: that of packets.
+    Sha256,
+    /// MGF1 with SHA-1, no label: that of Android's key store.
+    Sha256WithMgf1Sha1,
+    /// MGF1 with SHA-256, a label of one zero byte: that of TPMs.
+    Sha256WithLabelZero,
+}
+
+/// As [`wrap_data_key`], with another OAEP.
+///
+/// # Errors
+/// As for [`wrap_data_key`].
+pub fn wrap_data_key_as<R: TryCryptoRng + ?Sized>(
+    variant: OaepVariant,
+    key: &DataKey,
+    recipient: &RsaPublicKey,
+    rng: &mut R,
+) -> Result<Vec<u8>, RandomnessUnavailable> {
+    let recipient = recipient.inner();
+    match variant {
+        OaepVariant::Sha256 => recipient.encrypt(rng, Oaep::<Sha256>::new(), key.expose()),
+        OaepVariant::Sha256WithMgf1Sha1 => {
+            recipient.encrypt(rng, Oaep::<Sha256, Sha1>::new_with_mgf_hash(), key.expose())
+        }
+        OaepVariant::Sha256WithLabelZero => {
+            recipient.encrypt(rng, Oaep::<Sha256>::new_with_label([0]), key.expose())
+        }
+    }
+    .map_err(|_| RandomnessUnavailable)
 }
 
 /// The seed of one OAEP encryption, drawn before it is used. Kept and wiped as the data key is:

@@ -11,6 +11,7 @@ pub mod certificate;
 pub mod cipher;
 pub mod encoding;
 pub mod key_wrap;
+pub mod layouts;
 pub mod packet;
 pub mod pem;
 pub mod public_key;

@@ -89,7 +89,18 @@ impl RsaPublicKey {
     /// # Errors
     /// [`PublicKeyError`], one variant for each way to fail.
     pub fn from_spki_der(spki: &[u8]) -> Result<Self, PublicKeyError> {
-        let key = read_rsa(spki)?;
+        Self::of_supported_size(read_rsa(spki)?)
+    }
+
+    /// The key with this modulus, big-endian, and this exponent.
+    ///
+    /// # Errors
+    /// As for [`from_spki_der`](Self::from_spki_der), without [`PublicKeyError::NotRsa`].
+    pub fn from_parts(modulus: &[u8], exponent: u32) -> Result<Self, PublicKeyError> {
+        Self::of_supported_size(new_rsa(modulus, &exponent.to_be_bytes())?)
+    }
+
+    fn of_supported_size(key: rsa::PublicKey) -> Result<Self, PublicKeyError> {
         let modulus_length = usize::try_from(key.n().bit_width_vartime())
             .ok()
             .and_then(ModulusLength::from_bits)
@@ -126,9 +137,12 @@ pub(crate) fn read_rsa(spki: &[u8]) -> Result<rsa::PublicKey, PublicKeyError> {
     }
     let der = spki.subject_public_key.as_bytes().ok_or(PublicKeyError::Malformed)?;
     let parts = rsa::pkcs1::RsaPublicKeyRef::from_der(der).map_err(|_| PublicKeyError::Malformed)?;
-    let modulus = unsigned(parts.modulus.as_bytes())?;
-    let exponent =
-        unsigned(parts.public_exponent.as_bytes()).map_err(|_| PublicKeyError::UnsupportedExponent)?;
+    new_rsa(parts.modulus.as_bytes(), parts.public_exponent.as_bytes())
+}
+
+fn new_rsa(modulus: &[u8], exponent: &[u8]) -> Result<rsa::PublicKey, PublicKeyError> {
+    let modulus = unsigned(modulus)?;
+    let exponent = unsigned(exponent).map_err(|_| PublicKeyError::UnsupportedExponent)?;
     if exponent < BoxedUint::from(MIN_EXPONENT) {
         return Err(PublicKeyError::UnsupportedExponent);
     }

@@ -4,6 +4,7 @@
 mod certificates;
 mod documents;
 mod fuzz_packet;
+mod layouts;
 mod properties;
 mod support;
 mod vectors;

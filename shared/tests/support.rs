@@ -59,6 +59,10 @@ pub(crate) struct Case {
     nonce_b64url: String,
     #[serde(default)]
     aad_block_b64url: String,
+    #[serde(default)]
+    session_key_b64url: String,
+    #[serde(default)]
+    pin_b64url: String,
 }
 
 impl Case {
@@ -92,6 +96,23 @@ impl Case {
         Replay(drawn.concat())
     }
 
+    /// `members` alone.
+    pub(crate) fn replay(&self, members: &[&[u8]]) -> Replay {
+        Replay(members.concat())
+    }
+
+    pub(crate) fn dek(&self) -> DataKey {
+        DataKey::from_slice(&decode(&self.dek_b64url)).unwrap()
+    }
+
+    pub(crate) fn session_key(&self) -> Vec<u8> {
+        decode(&self.session_key_b64url)
+    }
+
+    pub(crate) fn pin(&self) -> String {
+        String::from_utf8(decode(&self.pin_b64url)).unwrap()
+    }
+
     pub(crate) fn nonce(&self) -> Vec<u8> {
         decode(&self.nonce_b64url)
     }
@@ -107,6 +128,8 @@ pub(crate) fn decode(text: &str) -> Vec<u8> {
 
 pub(crate) struct KeyPair {
     pub(crate) recipient: RecipientKey,
+    /// DER of the public key's SubjectPublicKeyInfo.
+    pub(crate) spki: Vec<u8>,
     private_key: OaepPrivateDecryptingKey,
 }
 
@@ -127,6 +150,7 @@ impl KeyPair {
             Recipient::check(&anchors[0], &[], &anchors, NOW, &RecipientPolicy::default()).unwrap();
         Self {
             recipient: recipient.key().clone(),
+            spki: anchors[0].public_key_der().to_vec(),
             private_key: OaepPrivateDecryptingKey::new(private_key).unwrap(),
         }
     }

@@ -2,15 +2,21 @@
 
 import {
   decryptPacket,
+  decryptPacketStream,
   type ErrorCode,
   encryptPacket,
+  encryptPacketStream,
   encryptRegistrationPacket,
   fetchRecipient,
   type Input,
   KunjiError,
+  PacketEncryptionStream,
   parseRecipient,
   type Recipient,
 } from "#api";
+
+import { verifyJws } from "#jws";
+import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
 
 declare const key: CryptoKey;
 declare const file: File;
@@ -24,7 +30,7 @@ export async function usage(): Promise<void> {
   });
   await fetchRecipient(new URL("https://example.org"), { anchors: ["pem"], now: new Date(), signal: undefined });
   await parseRecipient("pem", { anchors: ["pem"] as const });
-  const inputs: Input[] = ["text", file, new Uint8Array(1), new ArrayBuffer(1), new Blob()];
+  const inputs: Input[] = ["text", file, file.stream(), new Uint8Array(1), new ArrayBuffer(1), new Blob()];
   for (const input of inputs) {
     const packet: Uint8Array = await encryptPacket(input, recipient, { salt: new Uint8Array(12), aad: undefined });
     // A packet can be sent as it is.
@@ -50,6 +56,34 @@ export async function usage(): Promise<void> {
   await decryptPacket("text", key);
   // @ts-expect-error numbers are no input
   await encryptPacket(5, recipient);
+}
+
+export async function moreUsage(recipient: Recipient): Promise<void> {
+  const { readable, length } = await encryptPacketStream(file.stream(), recipient, {
+    registration: true,
+    onProgress: ({ bytes, total }) => console.log(bytes, total),
+  });
+  const known: number | undefined = length;
+  await fetch("/", { method: "POST", body: readable });
+  file.stream().pipeThrough(new PacketEncryptionStream(recipient)).pipeTo(new WritableStream());
+  const opened = await decryptPacketStream({ size: 5, open: () => file.stream() }, key);
+  const exact: number = opened.length;
+  void [known, exact];
+  const request = await encryptAuthRequest("{}", recipient);
+  JSON.stringify({ ...request, id: "mosip.identity.auth" });
+  const { payload, signer } = await verifyJws("a.b.c", { anchors: ["pem"], payload: new Uint8Array(1) });
+  void [payload.length, signer.notAfter.getTime()];
+  await encryptRegistrationContainer({ id: "1", subPackets: [{ name: "id", content: file }] }, recipient, {
+    sign: async (bytes) => new Uint8Array(await crypto.subtle.sign("RSASSA-PKCS1-v1_5", key, bytes)),
+  });
+  // @ts-expect-error a container is signed
+  await encryptRegistrationContainer({ id: "1", subPackets: [] }, recipient);
+  // @ts-expect-error what is for Android cannot be opened here
+  await decryptForMachine(file, key, { kind: "android" });
+  // @ts-expect-error a stream is read once only
+  await decryptPacketStream(file.stream(), key);
+  // @ts-expect-error small layouts are made of what is in memory
+  await encryptAuthRequest(file.stream(), recipient);
 }
 
 export function explain(error: unknown): string {

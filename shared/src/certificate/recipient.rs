@@ -44,6 +44,9 @@ pub enum RecipientError {
     /// Its key usage does not allow wrapping keys.
     #[error("the certificate's key usage lacks keyEncipherment")]
     KeyUsage,
+    /// Its key usage does not allow signing.
+    #[error("the certificate's key usage lacks digitalSignature")]
+    SigningUsage,
     /// Its key is smaller than the policy asks for.
     #[error("the certificate's key is smaller than required")]
     KeyTooSmall,
@@ -76,7 +79,7 @@ impl RecipientError {
         match self {
             Self::NotYetValid => "recipient.not_yet_valid",
             Self::Expired => "recipient.expired",
-            Self::KeyUsage => "recipient.key_usage",
+            Self::KeyUsage | Self::SigningUsage => "recipient.key_usage",
             Self::KeyTooSmall => "recipient.key_too_small",
             Self::Key(_) => "recipient.key_unsupported",
             Self::CriticalExtension => "recipient.critical_extension",
@@ -98,6 +101,7 @@ impl RecipientError {
                 "fetch the current certificate from the key manager; if it is current, check this machine's clock"
             }
             Self::KeyUsage => "use the encryption certificate of the application, not one made for signing",
+            Self::SigningUsage => "have it signed with a key that is certified for signing",
             Self::KeyTooSmall => "have a larger key made, or lower the required size",
             Self::Key(_) => "have an RSA key of 2048, 3072 or 4096 bits with exponent 65537 certified",
             Self::CriticalExtension => {
@@ -146,12 +150,7 @@ impl Recipient {
         now: UnixTime,
         policy: &RecipientPolicy,
     ) -> Result<Self, RecipientError> {
-        if now < leaf.not_before() {
-            return Err(RecipientError::NotYetValid);
-        }
-        if now > leaf.not_after() {
-            return Err(RecipientError::Expired);
-        }
+        check_dates(leaf, now)?;
         if leaf.key_usage().is_some_and(|usage| !usage.key_encipherment) {
             return Err(RecipientError::KeyUsage);
         }
@@ -159,12 +158,7 @@ impl Recipient {
         if public_key.modulus_length() < policy.minimum_modulus {
             return Err(RecipientError::KeyTooSmall);
         }
-        if leaf.unknown_critical_extension {
-            return Err(RecipientError::CriticalExtension);
-        }
-        if !anchors.contains(leaf) {
-            PathSearch::new(chain, anchors, now).run(leaf)?;
-        }
+        check_path(leaf, chain, anchors, now)?;
         Ok(Self { certificate: leaf.clone(), key: RecipientKey::new(leaf.thumbprint(), public_key) })
     }
 
@@ -177,6 +171,49 @@ impl Recipient {
     pub const fn key(&self) -> &RecipientKey {
         &self.key
     }
+}
+
+/// May signatures of this certificate's key be believed? As [`Recipient::check`], but for a key of any kind, whose usage
+/// (if it says one) includes digitalSignature. The signature itself is up to the caller.
+///
+/// # Errors
+/// As for [`Recipient::check`].
+pub fn check_signer(
+    leaf: &Certificate,
+    chain: &[Certificate],
+    anchors: &[Certificate],
+    now: UnixTime,
+) -> Result<(), RecipientError> {
+    check_dates(leaf, now)?;
+    if leaf.key_usage().is_some_and(|usage| !usage.digital_signature) {
+        return Err(RecipientError::SigningUsage);
+    }
+    check_path(leaf, chain, anchors, now)
+}
+
+fn check_dates(leaf: &Certificate, now: UnixTime) -> Result<(), RecipientError> {
+    if now < leaf.not_before() {
+        return Err(RecipientError::NotYetValid);
+    }
+    if now > leaf.not_after() {
+        return Err(RecipientError::Expired);
+    }
+    Ok(())
+}
+
+fn check_path(
+    leaf: &Certificate,
+    chain: &[Certificate],
+    anchors: &[Certificate],
+    now: UnixTime,
+) -> Result<(), RecipientError> {
+    if leaf.unknown_critical_extension {
+        return Err(RecipientError::CriticalExtension);
+    }
+    if !anchors.contains(leaf) {
+        PathSearch::new(chain, anchors, now).run(leaf)?;
+    }
+    Ok(())
 }
 
 /// Depth-first search of a path. Bounded in depth and in signatures, so that no chain can be made

@@ -90,6 +90,11 @@ impl Envelope {
         self.claimed_thumbprint
     }
 
+    /// Whether the packet begins with `VER_R2`.
+    pub const fn has_header(&self) -> bool {
+        self.header
+    }
+
     /// Whether the splitter (also) stands where a packet without a thumbprint can have it.
     pub fn may_lack_thumbprint(&self) -> bool {
         self.without_thumbprint.contains(&true)

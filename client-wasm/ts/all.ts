@@ -1,0 +1,5 @@
+// Everything in one file, for Node, where the entries take their part of it.
+
+export * from "./index.ts";
+export * from "./jws.ts";
+export * from "./layouts.ts";

@@ -1,0 +1,1 @@
+export { verifyJws } from "./jws/verify.ts";
