@@ -12,9 +12,16 @@ use crate::{
         policy::{AccessList, KeyPolicy},
     },
     ports::{
-        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, demo_inbox::DemoInbox,
-        entropy::Entropy, key_store::KeyStore, repository::Repository, secret_hasher::SecretHasher,
-        software_keys::SoftwareKeys, spool::Spool,
+        audit_sink::AuditSink,
+        bulk_cipher::BulkCipher,
+        clock::Clock,
+        demo_inbox::DemoInbox,
+        entropy::Entropy,
+        key_store::{KeyStore, KeyStoreError},
+        repository::Repository,
+        secret_hasher::SecretHasher,
+        software_keys::SoftwareKeys,
+        spool::Spool,
     },
     services::{
         Services,
@@ -26,7 +33,7 @@ use crate::{
         bootstrap,
         demo::DemoService,
         keys::{
-            KeyService, KeySettings,
+            KeyError, KeyService, KeySettings,
             directory::KeyDirectory,
             issuing::{Issuer, SubjectDefaults},
             policies::PolicyTable,
@@ -44,6 +51,7 @@ mod administrator;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
+mod tokens;
 
 pub use adapters::open_ports;
 pub use serve::serve;
@@ -70,12 +78,12 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: tokio::task::JoinHandle<()>,
+    maintenance: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.maintenance.abort();
+        self.maintenance.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -91,14 +99,21 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
     let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
-    bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
-        .await
-        .context("the key that protects the records could not be unwrapped by the token")?;
+    let installed =
+        bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
+            .await;
+    if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = installed {
+        bootstrap::make_ahead(&provisioner, &settings.key_aliases())
+            .await
+            .context("the first keys could not be made on the primary token")?;
+    }
+    installed.context("the key that protects the records could not be unwrapped by the token")?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
     let policies = PolicyTable::new(policies);
     let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
+    bootstrap::recognise_keys(&provisioner).await.context("the keys on the token could not be checked")?;
     bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
 
     let tokens = Arc::new(AccessTokens::new(
@@ -115,11 +130,15 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
-    let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
+    let services =
+        services(settings, ports, auditor, Arc::clone(&provisioner), Arc::clone(&tokens), &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
+    let maintenance = [
+        tokio::spawn(bootstrap::maintain(tokens, private_keys)),
+        tokio::spawn(bootstrap::maintain_keys(provisioner)),
+    ];
     Ok(Running { services, new_secret, maintenance })
 }
 
@@ -133,6 +152,7 @@ fn services(
 ) -> Result<Services> {
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
+    let pending = Arc::clone(&provisioner.pending);
     let keys = Arc::new(KeyService::new(
         provisioner,
         Arc::clone(&ports.software),
@@ -183,7 +203,11 @@ fn services(
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         packets: Arc::new(packets),
-        readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
+        readiness: Arc::new(Readiness {
+            pending,
+            repository: ports.repository,
+            token: Arc::clone(&ports.token),
+        }),
         signatures: Arc::new(SignatureService {
             auditor,
             clock: ports.clock,
@@ -224,6 +248,7 @@ fn provisioner(
             token: Arc::clone(&ports.token),
         },
         modulus: settings.modulus().context("rsa_bits")?,
+        pending: Arc::default(),
         policies: Arc::new(policies),
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),

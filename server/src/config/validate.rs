@@ -56,6 +56,7 @@ impl Settings {
             }
         }
         self.check_renewal()?;
+        self.check_replicas()?;
         for pattern in self.reference_patterns.values() {
             if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
                 return senseless("reference_patterns", "has an entry that is no regular expression");

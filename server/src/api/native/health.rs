@@ -12,7 +12,10 @@ use serde::Serialize;
 
 use crate::{
     api::{openapi::Tag, wire::Json},
-    services::{Services, readiness::Component},
+    services::{
+        Services,
+        readiness::{Component, State},
+    },
 };
 
 /// Health.
@@ -39,7 +42,8 @@ impl HealthApi {
 
     /// Whether requests should be sent here
     ///
-    /// Names the token and the database, each with its state.
+    /// Names the token and the database, each with its state, and each token where there are several. One token that
+    /// is well is enough: `degraded` is answered with 200 too.
     #[oai(path = "/readyz", method = "get", operation_id = "readiness", tag = "Tag::Operation")]
     async fn readiness(&self) -> ReadinessResponse {
         ReadinessResponse(readiness(&self.services.readiness.check().await))
@@ -47,14 +51,31 @@ impl HealthApi {
 }
 
 fn readiness(components: &[Component]) -> ReadinessAnswer {
-    let word = |ready| if ready { "ready" } else { "unavailable" }.to_owned();
+    let states = || components.iter().map(|component| component.state);
+    let together = if !states().all(State::serves) {
+        State::Unavailable
+    } else if states().all(|state| state == State::Ready) {
+        State::Ready
+    } else {
+        State::Degraded
+    };
     ReadinessAnswer {
-        status: word(components.iter().all(|component| component.ready)),
+        status: word(together),
         components: components
             .iter()
-            .map(|component| (component.name.to_owned(), ComponentAnswer { status: word(component.ready) }))
+            .map(|component| (component.name.to_owned(), ComponentAnswer::from(component)))
             .collect(),
     }
+}
+
+fn word(state: State) -> String {
+    match state {
+        State::Ready => "ready",
+        State::Degraded => "degraded",
+        State::Refused => "refused",
+        State::Unavailable => "unavailable",
+    }
+    .to_owned()
 }
 
 /// The process serves.
@@ -67,7 +88,7 @@ struct HealthAnswer {
 /// What works and what does not.
 #[derive(Debug, Serialize, Object)]
 struct ReadinessAnswer {
-    /// `ready` or `unavailable`.
+    /// `ready`, `degraded` or `unavailable`.
     status: String,
     /// The parts: `token` and `database`.
     components: BTreeMap<String, ComponentAnswer>,
@@ -75,18 +96,39 @@ struct ReadinessAnswer {
 
 /// The state of one part.
 #[derive(Debug, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase", skip_serializing_if_is_none)]
 struct ComponentAnswer {
-    /// `ready` or `unavailable`.
+    /// `ready`, `degraded` or `unavailable`.
     status: String,
+    /// Of `token`: each token by its name, as `ready`, `degraded` (it lacks some keys, and is used for the others),
+    /// `refused` (its keys are not ours, and it is not used) or `unavailable`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<BTreeMap<String, String>>,
+    /// Of `token`: how many keys wait until they can be made, or until every token has them. Their predecessors
+    /// stay current.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_keys: Option<u64>,
+}
+
+impl From<&Component> for ComponentAnswer {
+    fn from(component: &Component) -> Self {
+        let tokens = component.tokens.iter().map(|(name, state)| (name.clone(), word(*state)));
+        Self {
+            status: word(component.state),
+            tokens: (!component.tokens.is_empty()).then(|| tokens.collect()),
+            waiting_keys: u64::try_from(component.waiting_keys).ok().filter(|number| *number > 0),
+        }
+    }
 }
 
 struct ReadinessResponse(ReadinessAnswer);
 
 impl IntoResponse for ReadinessResponse {
     fn into_response(self) -> Response {
-        let ready = self.0.components.values().all(|component| component.status == "ready");
+        let serves = self.0.status != word(State::Unavailable);
         let mut response = Json(self.0).into_response();
-        if !ready {
+        if !serves {
             response.set_status(StatusCode::SERVICE_UNAVAILABLE);
         }
         response
@@ -106,7 +148,10 @@ impl ApiResponse for ReadinessResponse {
             headers: vec![],
         };
         MetaResponses {
-            responses: vec![response(200, "All parts work."), response(503, "A part does not work.")],
+            responses: vec![
+                response(200, "All parts work, or enough of them."),
+                response(503, "A part does not work."),
+            ],
         }
     }
 
@@ -119,17 +164,36 @@ impl ApiResponse for ReadinessResponse {
 mod tests {
     use super::*;
 
+    fn components(tokens: &[(&str, State)], token: State) -> [Component; 2] {
+        let tokens = tokens.iter().map(|(name, state)| ((*name).to_owned(), *state)).collect();
+        let database =
+            Component { name: "database", state: State::Ready, tokens: Vec::new(), waiting_keys: 0 };
+        [Component { name: "token", state: token, tokens, waiting_keys: 0 }, database]
+    }
+
     #[test]
     fn one_part_away_is_not_ready() {
-        let components =
-            |token| [Component { name: "token", ready: token }, Component { name: "database", ready: true }];
-        let away = ReadinessResponse(readiness(&components(false)));
+        let away = readiness(&components(&[("kunji", State::Unavailable)], State::Unavailable));
+        let away = ReadinessResponse(away);
         assert_eq!(
             serde_json::to_string(&away.0).unwrap(),
-            r#"{"status":"unavailable","components":{"database":{"status":"ready"},"token":{"status":"unavailable"}}}"#
+            r#"{"status":"unavailable","components":{"database":{"status":"ready"},"token":{"status":"unavailable","tokens":{"kunji":"unavailable"}}}}"#
         );
         assert_eq!(away.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
-        let ready = ReadinessResponse(readiness(&components(true)));
+        let ready = ReadinessResponse(readiness(&components(&[("kunji", State::Ready)], State::Ready)));
         assert_eq!(ready.into_response().status(), StatusCode::OK);
+    }
+
+    #[test]
+    fn one_token_of_two_away_is_seen_and_served() {
+        let tokens = [("a", State::Refused), ("b", State::Ready)];
+        let mut components = components(&tokens, State::Degraded);
+        components[0].waiting_keys = 2;
+        let degraded = ReadinessResponse(readiness(&components));
+        assert_eq!(
+            serde_json::to_string(&degraded.0).unwrap(),
+            r#"{"status":"degraded","components":{"database":{"status":"ready"},"token":{"status":"degraded","tokens":{"a":"refused","b":"ready"},"waitingKeys":2}}}"#
+        );
+        assert_eq!(degraded.into_response().status(), StatusCode::OK);
     }
 }

@@ -17,7 +17,7 @@ use super::{AccessError, IssuedToken, TokenRefusal};
 use crate::{
     domain::{
         access::{Principal, Role},
-        alias::{ApplicationId, KeyAlias, ReferenceId},
+        alias::KeyAlias,
         digest::sha256,
         key::KeyRecord,
         time::Timestamp,
@@ -105,14 +105,14 @@ impl AccessTokens {
     /// Reads which keys verify; makes the signing key when there is none or it nears its end.
     pub(crate) async fn refresh(&self) -> Result<(), KeyError> {
         self.signing_key().await?;
-        let keys = self.provisioner.directory.list(&signing_alias()?, KEYS_THAT_VERIFY).await?;
+        let keys = self.provisioner.directory.list(&KeyAlias::access_token(), KEYS_THAT_VERIFY).await?;
         let keys = keys.iter().map(verification_key).collect::<Result<Vec<_>, _>>()?;
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
         Ok(())
     }
 
     async fn signing_key(&self) -> Result<Arc<KeyRecord>, KeyError> {
-        self.provisioner.ensure(&signing_alias()?, &SubjectOverrides::default()).await
+        self.provisioner.ensure(&KeyAlias::access_token(), &SubjectOverrides::default()).await
     }
 
     pub(super) async fn issue(&self, principal: &Principal) -> Result<IssuedToken, AccessError> {
@@ -210,12 +210,6 @@ impl AccessTokens {
             .collect();
         json!({ "keys": keys })
     }
-}
-
-/// The alias of the key that signs access tokens; no caller can name it.
-fn signing_alias() -> Result<KeyAlias, KeyError> {
-    let reference = ReferenceId::parse("ACCESS_TOKEN").map_err(|_| KeyError::Internal("alias"))?;
-    Ok(KeyAlias { application: ApplicationId::internal(), reference })
 }
 
 fn verification_key(key: &KeyRecord) -> Result<VerificationKey, KeyError> {
