@@ -14,7 +14,7 @@ use kunji_server::{
     domain::{
         access::{CallContext, Principal, Role},
         alias::KeyAlias,
-        key::{KeyMaterial, KeyRecord},
+        key::{KeyMaterial, KeyRecord, TokenKeyId},
     },
     ports::{
         key_store::{KeyStore, TokenCondition},
@@ -145,21 +145,19 @@ async fn keys_become_current_when_every_token_has_them() {
     assert_eq!(server.token().await, (State::Degraded, 1));
     let made = installation.intent("sign/REGISTRATION//2").await;
 
-    // Another server, and this one after a restart, find it so and go on from there.
+    // Another server, and this one after a restart, find it so and go on from there. They need a new key for access
+    // tokens, too.
     let other = installation.live().await;
     drop(server);
     let server = installation.live().await;
     for server in [&server, &other] {
         assert_eq!(server.certificate("").await.id, first.id);
-        assert_eq!(server.token().await, (State::Degraded, 1));
+        assert_eq!(server.token().await, (State::Degraded, 2));
     }
     installation.clone_keys();
     until(async || server.token().await == (State::Ready, 0), "nothing waits any more").await;
     let second = installation.newest("REGISTRATION").await;
-    assert_eq!(
-        (second.generation, second.material),
-        (2, KeyMaterial::Token(kunji_server::domain::key::TokenKeyId(made)))
-    );
+    assert_eq!((second.generation, second.material), (2, KeyMaterial::Token(TokenKeyId(made))));
     assert_eq!(
         installation.kek_version().await,
         2,
@@ -200,9 +198,6 @@ async fn a_server_killed_while_a_key_waits_leaves_it_to_the_next() {
     installation.clone_keys();
     until(async || server.token().await == (State::Ready, 0), "nothing waits any more").await;
     let second = installation.newest("REGISTRATION").await;
-    assert_eq!(
-        (second.generation, second.material),
-        (2, KeyMaterial::Token(kunji_server::domain::key::TokenKeyId(intended)))
-    );
+    assert_eq!((second.generation, second.material), (2, KeyMaterial::Token(TokenKeyId(intended))));
     assert_eq!(installation.newest("ROOT").await.generation, 1);
 }

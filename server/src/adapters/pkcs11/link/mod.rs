@@ -192,7 +192,7 @@ impl Link {
                 Ok(())
             }
             Err(OpenError::Foreign(cause)) => {
-                shared.refuse(host, &cause).await;
+                shared.refuse(host, &OpenError::Foreign(cause.clone())).await;
                 Err(KeyStoreError::Foreign(cause))
             }
             Err(error) => {

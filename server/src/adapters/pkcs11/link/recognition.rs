@@ -36,7 +36,17 @@ impl Shared {
     /// [`OpenError::Foreign`] when it has another key under the id of one of ours, or lacks one without which it is
     /// none of our tokens; [`OpenError::Unavailable`] when it cannot be asked.
     pub(super) async fn recognise(&self, host: &Host) -> Result<Lacking, OpenError> {
-        let expected = self.expected.all();
+        loop {
+            let expected = self.expected.all();
+            let lacking = self.recognise_by(host, &expected).await?;
+            // Others may have been said meanwhile.
+            if Arc::ptr_eq(&expected, &self.expected.all()) {
+                return Ok(Arc::new(lacking));
+            }
+        }
+    }
+
+    async fn recognise_by(&self, host: &Host, expected: &[KnownKey]) -> Result<HashSet<KeyName>, OpenError> {
         let mut lacking = HashSet::new();
         for group in expected.chunks(self.engine.workers) {
             let questions: Vec<_> = group.iter().map(|key| self.ask_for(host, key)).collect();
@@ -50,19 +60,21 @@ impl Shared {
                         return Err(OpenError::Foreign(format!("it lacks {}", key.label)));
                     }
                     Shown::Nothing(cause) => {
-                        tracing::warn!(
-                            token = self.engine.name,
-                            key = key.label,
-                            cause,
-                            "the token lacks a key"
-                        );
+                        self.note_lack(key, &cause);
                         lacking.insert(key.id.into());
                     }
                     Shown::Failure(cause) => return Err(OpenError::Unavailable(cause)),
                 }
             }
         }
-        Ok(Arc::new(lacking))
+        Ok(lacking)
+    }
+
+    /// One line when it is found out.
+    fn note_lack(&self, key: &KnownKey, cause: &str) {
+        if !self.state.borrow().lacking.contains(&key.id.into()) {
+            tracing::error!(token = self.engine.name, key = key.label, cause, "the token lacks a key");
+        }
     }
 
     /// Has the engine show one key.

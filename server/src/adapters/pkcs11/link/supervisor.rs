@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -148,9 +149,10 @@ impl Shared {
     }
 
     /// Uses the engine no longer: its keys are not ours.
-    pub(super) async fn refuse(&self, host: Arc<Host>, cause: &str) {
-        tracing::error!(token = self.engine.name, cause, "the token is refused: it does not have our keys");
-        self.absent(cause, true);
+    pub(super) async fn refuse(&self, host: Arc<Host>, error: &OpenError) {
+        let cause = error.to_string();
+        tracing::error!(token = self.engine.name, cause, "the token is refused");
+        self.absent(&cause, true);
         self.doubt.notify_one();
         discard(host).await;
     }
@@ -318,8 +320,10 @@ impl Drop for Unproven {
     fn drop(&mut self) {
         if let Some(host) = self.0.take() {
             host.kill();
-            // Not here: it may take a while.
-            spawn_blocking(move || drop(host));
+            // Not here, if possible: it may take a while.
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn_blocking(move || drop(host));
+            }
         }
     }
 }
