@@ -8,16 +8,23 @@ use crate::ports::{
     repository::Repository,
 };
 
-/// State of one component.
+/// The state of what the server depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Component {
-    /// `token` or `database`.
-    pub name: &'static str,
-    /// Whether it works.
+pub struct Report {
+    /// Whether the database answers.
+    pub database: State,
+    /// The tokens.
+    pub token: TokenReport,
+}
+
+/// The state of the tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenReport {
+    /// Of all together: one that is well is enough.
     pub state: State,
-    /// Of the component `token`: each token by its name, the primary first.
+    /// Each token by its name, the primary first.
     pub tokens: Vec<(String, State)>,
-    /// Of the component `token`: keys that wait until they can be made, or until every token has them.
+    /// Keys that wait until they can be made, or until every token has them.
     pub waiting_keys: usize,
 }
 
@@ -63,18 +70,17 @@ pub struct Readiness {
 const PATIENCE: Duration = Duration::from_secs(3);
 
 impl Readiness {
-    /// The state of every component; never fails, never waits longer than a few seconds.
-    pub async fn check(&self) -> Vec<Component> {
+    /// The state of everything; never fails, never waits longer than a few seconds.
+    pub async fn check(&self) -> Report {
         let (token, database) = tokio::join!(self.token(), answers(self.repository.check_health()));
-        let state = if database { State::Ready } else { State::Unavailable };
-        vec![token, Component { name: "database", state, tokens: Vec::new(), waiting_keys: 0 }]
+        Report { database: if database { State::Ready } else { State::Unavailable }, token }
     }
 
-    async fn token(&self) -> Component {
+    async fn token(&self) -> TokenReport {
         let examined = tokio::time::timeout(PATIENCE, self.token.examine()).await.unwrap_or_default();
         let tokens: Vec<_> = examined.into_iter().map(|token| (token.name, token.condition.into())).collect();
         let waiting_keys = self.pending.len();
-        Component { name: "token", state: together(&tokens, waiting_keys), tokens, waiting_keys }
+        TokenReport { state: together(&tokens, waiting_keys), tokens, waiting_keys }
     }
 }
 
@@ -99,16 +105,16 @@ mod tests {
 
     #[test]
     fn one_token_that_is_well_is_enough() {
-        let together = |states: &[State], waiting| {
+        let of = |states: &[State], waiting| {
             let tokens: Vec<_> = states.iter().map(|state| (String::new(), *state)).collect();
-            super::together(&tokens, waiting)
+            together(&tokens, waiting)
         };
-        assert_eq!(together(&[State::Ready, State::Ready], 0), State::Ready);
-        assert_eq!(together(&[State::Ready, State::Ready], 1), State::Degraded);
-        assert_eq!(together(&[State::Unavailable, State::Ready], 0), State::Degraded);
-        assert_eq!(together(&[State::Ready, State::Refused], 0), State::Degraded);
-        assert_eq!(together(&[State::Degraded], 0), State::Degraded);
-        assert_eq!(together(&[State::Refused, State::Unavailable], 0), State::Unavailable);
-        assert_eq!(together(&[], 0), State::Unavailable);
+        assert_eq!(of(&[State::Ready, State::Ready], 0), State::Ready);
+        assert_eq!(of(&[State::Ready, State::Ready], 1), State::Degraded);
+        assert_eq!(of(&[State::Unavailable, State::Ready], 0), State::Degraded);
+        assert_eq!(of(&[State::Ready, State::Refused], 0), State::Degraded);
+        assert_eq!(of(&[State::Degraded], 0), State::Degraded);
+        assert_eq!(of(&[State::Refused, State::Unavailable], 0), State::Unavailable);
+        assert_eq!(of(&[], 0), State::Unavailable);
     }
 }

@@ -117,7 +117,7 @@ impl Server {
 
     /// How the token is, and how many keys wait.
     async fn token(&self) -> (State, usize) {
-        let token = self.running.services.readiness.check().await.remove(0);
+        let token = self.running.services.readiness.check().await.token;
         (token.state, token.waiting_keys)
     }
 }

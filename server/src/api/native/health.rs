@@ -14,7 +14,7 @@ use crate::{
     api::{openapi::Tag, wire::Json},
     services::{
         Services,
-        readiness::{Component, State},
+        readiness::{Report, State},
     },
 };
 
@@ -46,25 +46,30 @@ impl HealthApi {
     /// is well is enough: `degraded` is answered with 200 too.
     #[oai(path = "/readyz", method = "get", operation_id = "readiness", tag = "Tag::Operation")]
     async fn readiness(&self) -> ReadinessResponse {
-        ReadinessResponse(readiness(&self.services.readiness.check().await))
+        ReadinessResponse(readiness(self.services.readiness.check().await))
     }
 }
 
-fn readiness(components: &[Component]) -> ReadinessAnswer {
-    let states = || components.iter().map(|component| component.state);
-    let together = if !states().all(State::serves) {
+fn readiness(report: Report) -> ReadinessAnswer {
+    let states = [report.database, report.token.state];
+    let together = if !states.into_iter().all(State::serves) {
         State::Unavailable
-    } else if states().all(|state| state == State::Ready) {
+    } else if states == [State::Ready; 2] {
         State::Ready
     } else {
         State::Degraded
     };
+    let tokens = report.token.tokens.into_iter().map(|(name, state)| (name, word(state))).collect();
     ReadinessAnswer {
         status: word(together),
-        components: components
-            .iter()
-            .map(|component| (component.name.to_owned(), ComponentAnswer::from(component)))
-            .collect(),
+        components: ComponentsAnswer {
+            database: DatabaseStateAnswer { status: word(report.database) },
+            token: TokensAnswer {
+                status: word(report.token.state),
+                tokens,
+                waiting_keys: u64::try_from(report.token.waiting_keys).unwrap_or(u64::MAX),
+            },
+        },
     }
 }
 
@@ -90,36 +95,38 @@ struct HealthAnswer {
 struct ReadinessAnswer {
     /// `ready`, `degraded` or `unavailable`.
     status: String,
-    /// The parts: `token` and `database`.
-    components: BTreeMap<String, ComponentAnswer>,
+    /// The parts.
+    components: ComponentsAnswer,
 }
 
-/// The state of one part.
+/// The parts that the server depends on.
+#[derive(Debug, Serialize, Object)]
+struct ComponentsAnswer {
+    /// The database.
+    database: DatabaseStateAnswer,
+    /// The token, or all tokens together.
+    token: TokensAnswer,
+}
+
+/// The state of the database.
+#[derive(Debug, Serialize, Object)]
+struct DatabaseStateAnswer {
+    /// `ready` or `unavailable`.
+    status: String,
+}
+
+/// The state of the tokens.
 #[derive(Debug, Serialize, Object)]
 #[serde(rename_all = "camelCase")]
-#[oai(rename_all = "camelCase", skip_serializing_if_is_none)]
-struct ComponentAnswer {
+#[oai(rename_all = "camelCase")]
+struct TokensAnswer {
     /// `ready`, `degraded` or `unavailable`.
     status: String,
-    /// Of `token`: each token by its name, as `ready`, `degraded` (it lacks some keys, and is used for the others),
-    /// `refused` (its keys are not ours, and it is not used) or `unavailable`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tokens: Option<BTreeMap<String, String>>,
-    /// Of `token`: how many keys wait until they can be made, or until every token has them. Their predecessors
-    /// stay current.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waiting_keys: Option<u64>,
-}
-
-impl From<&Component> for ComponentAnswer {
-    fn from(component: &Component) -> Self {
-        let tokens = component.tokens.iter().map(|(name, state)| (name.clone(), word(*state)));
-        Self {
-            status: word(component.state),
-            tokens: (!component.tokens.is_empty()).then(|| tokens.collect()),
-            waiting_keys: u64::try_from(component.waiting_keys).ok().filter(|number| *number > 0),
-        }
-    }
+    /// Each token by its name: `ready`, `degraded` (it lacks some keys, and is used for the others), `refused` (its keys
+    /// are not ours, and it is not used) or `unavailable`.
+    tokens: BTreeMap<String, String>,
+    /// How many keys wait until they can be made, or until every token has them. Their predecessors stay current.
+    waiting_keys: u64,
 }
 
 struct ReadinessResponse(ReadinessAnswer);
@@ -162,38 +169,48 @@ impl ApiResponse for ReadinessResponse {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    fn components(tokens: &[(&str, State)], token: State) -> [Component; 2] {
+    use super::*;
+    use crate::services::readiness::TokenReport;
+
+    fn report(tokens: &[(&str, State)], state: State, waiting_keys: usize) -> Report {
         let tokens = tokens.iter().map(|(name, state)| ((*name).to_owned(), *state)).collect();
-        let database =
-            Component { name: "database", state: State::Ready, tokens: Vec::new(), waiting_keys: 0 };
-        [Component { name: "token", state: token, tokens, waiting_keys: 0 }, database]
+        Report { database: State::Ready, token: TokenReport { state, tokens, waiting_keys } }
     }
 
     #[test]
     fn one_part_away_is_not_ready() {
-        let away = readiness(&components(&[("kunji", State::Unavailable)], State::Unavailable));
-        let away = ReadinessResponse(away);
+        let away = readiness(report(&[("kunji", State::Unavailable)], State::Unavailable, 0));
         assert_eq!(
-            serde_json::to_string(&away.0).unwrap(),
-            r#"{"status":"unavailable","components":{"database":{"status":"ready"},"token":{"status":"unavailable","tokens":{"kunji":"unavailable"}}}}"#
+            serde_json::to_value(&away).unwrap(),
+            json!({
+                "status": "unavailable",
+                "components": {
+                    "database": { "status": "ready" },
+                    "token": { "status": "unavailable", "tokens": { "kunji": "unavailable" }, "waitingKeys": 0 },
+                },
+            })
         );
-        assert_eq!(away.into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
-        let ready = ReadinessResponse(readiness(&components(&[("kunji", State::Ready)], State::Ready)));
+        assert_eq!(ReadinessResponse(away).into_response().status(), StatusCode::SERVICE_UNAVAILABLE);
+        let ready = ReadinessResponse(readiness(report(&[("kunji", State::Ready)], State::Ready, 0)));
+        assert_eq!(ready.0.status, "ready");
         assert_eq!(ready.into_response().status(), StatusCode::OK);
     }
 
     #[test]
     fn one_token_of_two_away_is_seen_and_served() {
-        let tokens = [("a", State::Refused), ("b", State::Ready)];
-        let mut components = components(&tokens, State::Degraded);
-        components[0].waiting_keys = 2;
-        let degraded = ReadinessResponse(readiness(&components));
+        let degraded = readiness(report(&[("a", State::Refused), ("b", State::Ready)], State::Degraded, 2));
         assert_eq!(
-            serde_json::to_string(&degraded.0).unwrap(),
-            r#"{"status":"degraded","components":{"database":{"status":"ready"},"token":{"status":"degraded","tokens":{"a":"refused","b":"ready"},"waitingKeys":2}}}"#
+            serde_json::to_value(&degraded).unwrap(),
+            json!({
+                "status": "degraded",
+                "components": {
+                    "database": { "status": "ready" },
+                    "token": { "status": "degraded", "tokens": { "a": "refused", "b": "ready" }, "waitingKeys": 2 },
+                },
+            })
         );
-        assert_eq!(degraded.into_response().status(), StatusCode::OK);
+        assert_eq!(ReadinessResponse(degraded).into_response().status(), StatusCode::OK);
     }
 }

@@ -13,9 +13,12 @@ use super::{
 use crate::{
     domain::{
         alias::{AliasRole, ApplicationId, KeyAlias},
-        key::{CheckValue, KekRecord, KeyRecord, KnownKey, TokenKeyId},
+        key::{CheckValue, KeyRecord, KnownKey, TokenKeyId},
     },
-    ports::repository::{RepositoryError, SystemSecret},
+    ports::{
+        key_store::KeyStoreError,
+        repository::{RepositoryError, SystemSecret},
+    },
 };
 
 /// Name of the secret behind the integrity tags of rows; also the context of its wrapping.
@@ -61,8 +64,14 @@ impl Provisioner {
             let Some(Some(kek)) = trusted(self.repository.find_kek(application, version).await)? else {
                 continue;
             };
-            let KekRecord { token_key, .. } = kek;
-            known.push(self.known_kek(token_key, &kek_label(application, version)).await?);
+            let label = kek_label(application, version);
+            match self.known_kek(kek.token_key, &label).await {
+                // Of the time before check values, and gone since: its packets do not open, all others do.
+                Err(KeyError::Token(error @ (KeyStoreError::NotFound | KeyStoreError::Ambiguous))) => {
+                    tracing::error!(key = label, %error, "the token does not have a KEK of the records");
+                }
+                kek => known.push(kek?),
+            }
         }
         Ok(known)
     }

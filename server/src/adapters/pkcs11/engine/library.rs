@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn tokens() -> Vec<Shown> {
-        [(7, "kunji", "a"), (8, "other", "b"), (9, "twice", "c"), (10, "twice", "d")]
+        [(7_u64, "kunji", "a"), (8, "other", "b"), (9, "twice", "c"), (10, "twice", "d")]
             .map(|(slot, label, serial)| Shown {
                 slot: Slot::try_from(slot).unwrap(),
                 label: label.to_owned(),
