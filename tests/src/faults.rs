@@ -11,13 +11,13 @@ use kunji_server::{
     domain::{
         alias::{ApplicationId, KeyAlias},
         client::{ClientId, ClientRecord, Ending},
-        key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
+        key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         policy::KeyPolicy,
         time::Timestamp,
     },
     ports::{
         clock::Clock,
-        key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
+        key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
             ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
             RepositoryError, SystemSecret,
@@ -133,6 +133,18 @@ impl KeyStore for Mortal<dyn KeyStore> {
 
     async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError> {
         token!(self.was_made_as(id, label))
+    }
+
+    async fn examine(&self) -> Vec<TokenState> {
+        self.real.examine().await
+    }
+
+    async fn recognise(&self, keys: Vec<KnownKey>) -> Result<(), KeyStoreError> {
+        token!(self.recognise(keys))
+    }
+
+    async fn confirm(&self, key: KnownKey) -> Result<(), KeyStoreError> {
+        token!(self.confirm(key))
     }
 }
 

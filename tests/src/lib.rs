@@ -9,6 +9,7 @@
 )]
 
 pub mod cli;
+pub mod clones;
 pub mod contract;
 pub mod fault_module;
 pub mod fault_page;

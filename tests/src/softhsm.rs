@@ -89,9 +89,11 @@ impl Token {
     /// Settings to open it with: two workers, room for 1024 calls, and time enough for a busy machine.
     pub fn settings(&self) -> Pkcs11Settings {
         Pkcs11Settings {
+            name: self.label.clone(),
             module: module(),
             initialize_argument: None,
             token_label: self.label.clone(),
+            token_serial: None,
             pin: PinSource::fixed(SecretString::from(PIN)),
             isolation: Isolation::None,
             workers: 2,
@@ -118,7 +120,7 @@ impl Token {
 /// The library in a process of its own, the worker of the program under test.
 pub fn isolated() -> Isolation {
     let arguments = ["hsm-worker", "--log-format", "text", "--log-filter", "warn"].map(Into::into).to_vec();
-    Isolation::Process(WorkerProgram { path: crate::site::program(), arguments })
+    Isolation::Process(WorkerProgram { path: crate::site::program(), arguments, environment: Vec::new() })
 }
 
 /// Runs `softhsm2-util`, one at a time over all processes: it scans and changes a shared directory.

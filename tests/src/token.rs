@@ -73,9 +73,11 @@ impl Token {
     /// Settings to open it with: two workers, room for 1024 calls, and time enough for a busy machine.
     pub fn settings(&self) -> Pkcs11Settings {
         Pkcs11Settings {
+            name: self.label.clone(),
             module: self.module.clone(),
             initialize_argument: Some(self.initialize_argument.to_string()),
             token_label: self.label.clone(),
+            token_serial: None,
             pin: PinSource::fixed(SecretString::from(PIN)),
             isolation: Isolation::None,
             workers: 2,

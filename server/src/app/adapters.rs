@@ -1,10 +1,10 @@
 //! The adapters that the settings choose.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Ports, hsm_worker, private_file};
+use super::{Ports, private_file, tokens};
 use crate::{
     adapters::{
         argon2_hasher::Argon2Hasher,
@@ -13,12 +13,11 @@ use crate::{
         file_inbox::FileInbox,
         file_spool::FileSpool,
         native_gcm::NativeGcm,
-        pkcs11::{Isolation, PinSource, Pkcs11KeyStore, Pkcs11Settings},
         surreal::{DatabaseSettings, SurrealRepository},
         system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
-    config::{Pkcs11Isolation, Settings},
+    config::Settings,
     ports::demo_inbox::DemoInbox,
 };
 
@@ -31,7 +30,7 @@ const DEMO_PACKETS: usize = 100;
 /// When one of them cannot be opened; the message says which and what to do.
 pub async fn open_ports(settings: &Settings) -> Result<Ports> {
     private_file::make_directory(&settings.data_dir)?;
-    let token = open_token(settings).await?;
+    let token = tokens::open(settings).await?;
     let repository = SurrealRepository::connect(database_settings(settings)?)
         .await
         .context("the database cannot be opened")?;
@@ -48,43 +47,6 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
         spool: Arc::new(FileSpool::new(&settings.data_dir).context("the spool directory cannot be made")?),
         token: Arc::new(token),
     })
-}
-
-async fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {
-    Pkcs11KeyStore::open(Pkcs11Settings {
-        module: settings.pkcs11_module.clone(),
-        initialize_argument: Some(settings.pkcs11_initialize_argument.clone())
-            .filter(|text| !text.is_empty()),
-        token_label: settings.pkcs11_token_label.clone(),
-        pin: pin_source(settings)?,
-        isolation: match settings.pkcs11_isolation {
-            Pkcs11Isolation::None => Isolation::None,
-            Pkcs11Isolation::Process => Isolation::Process(hsm_worker::program(settings)),
-        },
-        workers: settings.pkcs11_workers,
-        queue: settings.pkcs11_queue,
-        deadline: Duration::from_secs(settings.pkcs11_deadline_seconds),
-        wrapping: None,
-    })
-    .await
-    .context("the token cannot be opened")
-}
-
-/// The file is read again for each login, so that the PIN can be changed while the server runs.
-fn pin_source(settings: &Settings) -> Result<PinSource> {
-    match (&settings.pkcs11_pin_file, &settings.pkcs11_pin) {
-        (Some(file), _) => {
-            private_file::read(file).context("pkcs11_pin_file")?;
-            let file = file.clone();
-            Ok(PinSource::new(move || {
-                private_file::read(&file).map_err(|error| format!("pkcs11_pin_file: {error:#}"))
-            }))
-        }
-        (None, Some(pin)) => Ok(PinSource::fixed(pin.clone())),
-        (None, None) => {
-            anyhow::bail!("the token's PIN is not set: set KUNJI_PKCS11_PIN_FILE to a file with it")
-        }
-    }
 }
 
 fn open_demo_inbox(settings: &Settings) -> Result<Option<Arc<dyn DemoInbox>>> {

@@ -1,6 +1,6 @@
 //! The process that the PKCS#11 library runs in, apart from the server.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf};
 
 use anyhow::Result;
 
@@ -13,7 +13,9 @@ use crate::{
 pub const COMMAND: &str = "hsm-worker";
 
 /// How a server starts its workers: this very program, also when another has taken its place on the disk.
-pub(super) fn program(settings: &Settings) -> WorkerProgram {
+///
+/// `environment` is added to that of the server.
+pub(super) fn program(settings: &Settings, environment: &BTreeMap<String, String>) -> WorkerProgram {
     let format = match settings.log_format {
         LogFormat::Json => "json",
         LogFormat::Text => "text",
@@ -23,6 +25,10 @@ pub(super) fn program(settings: &Settings) -> WorkerProgram {
         arguments: [COMMAND, "--log-format", format, "--log-filter", &settings.log_filter]
             .map(OsString::from)
             .to_vec(),
+        environment: environment
+            .iter()
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)))
+            .collect(),
     }
 }
 

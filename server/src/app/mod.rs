@@ -12,9 +12,16 @@ use crate::{
         policy::{AccessList, KeyPolicy},
     },
     ports::{
-        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, demo_inbox::DemoInbox,
-        entropy::Entropy, key_store::KeyStore, repository::Repository, secret_hasher::SecretHasher,
-        software_keys::SoftwareKeys, spool::Spool,
+        audit_sink::AuditSink,
+        bulk_cipher::BulkCipher,
+        clock::Clock,
+        demo_inbox::DemoInbox,
+        entropy::Entropy,
+        key_store::{KeyStore, KeyStoreError},
+        repository::Repository,
+        secret_hasher::SecretHasher,
+        software_keys::SoftwareKeys,
+        spool::Spool,
     },
     services::{
         Services,
@@ -28,7 +35,7 @@ use crate::{
         bootstrap,
         demo::DemoService,
         keys::{
-            KeyService, KeySettings,
+            KeyError, KeyService, KeySettings,
             directory::KeyDirectory,
             issuing::{Issuer, SubjectDefaults},
             policies::PolicyTable,
@@ -49,6 +56,7 @@ pub mod hsm_worker;
 mod private_file;
 mod serve;
 mod tls;
+mod tokens;
 
 pub use adapters::open_ports;
 pub use serve::serve;
@@ -75,12 +83,12 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: tokio::task::JoinHandle<()>,
+    maintenance: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.maintenance.abort();
+        self.maintenance.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -96,14 +104,21 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
     let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
-    bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
-        .await
-        .context("the key that protects the records could not be unwrapped by the token")?;
+    let installed =
+        bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
+            .await;
+    if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = installed {
+        bootstrap::make_ahead(&provisioner, &settings.key_aliases())
+            .await
+            .context("the first keys could not be made on the primary token")?;
+    }
+    installed.context("the key that protects the records could not be unwrapped by the token")?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
     let policies = PolicyTable::new(policies);
     let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
+    bootstrap::recognise_keys(&provisioner).await.context("the keys on the token could not be checked")?;
     bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
 
     let ended = Arc::new(EndedEpochs::new(Arc::clone(&ports.clock), Arc::clone(&ports.repository)));
@@ -139,13 +154,16 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         repository: Arc::clone(&ports.repository),
         tokens: Arc::clone(&tokens),
     };
-    let services = services(settings, ports, auditor, provisioner, access, &private_keys)?;
+    let services = services(settings, ports, auditor, Arc::clone(&provisioner), access, &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(async move {
-        tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch(), external.watch());
-    });
+    let maintenance = [
+        tokio::spawn(async move {
+            tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch(), external.watch());
+        }),
+        tokio::spawn(bootstrap::maintain_keys(provisioner)),
+    ];
     Ok(Running { services, new_secret, maintenance })
 }
 
@@ -159,6 +177,7 @@ fn services(
 ) -> Result<Services> {
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
+    let pending = Arc::clone(&provisioner.pending);
     let keys = Arc::new(KeyService::new(
         provisioner,
         Arc::clone(&ports.software),
@@ -202,7 +221,11 @@ fn services(
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         packets: Arc::new(packets),
-        readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
+        readiness: Arc::new(Readiness {
+            pending,
+            repository: ports.repository,
+            token: Arc::clone(&ports.token),
+        }),
         signatures: Arc::new(SignatureService {
             auditor,
             clock: ports.clock,
@@ -243,6 +266,7 @@ fn provisioner(
             token: Arc::clone(&ports.token),
         },
         modulus: settings.modulus().context("rsa_bits")?,
+        pending: Arc::default(),
         policies: Arc::new(policies),
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),

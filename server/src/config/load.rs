@@ -17,8 +17,8 @@ const NOT_SETTINGS: [&str; 5] =
 
 /// The defaults, then `file`, then those of `environment` that begin with `KUNJI_`; checked as a whole.
 ///
-/// Lists in the environment are separated by commas. Tables (`subject`, `policies`, `reference_patterns`) can
-/// only stand in the file.
+/// Lists in the environment are separated by commas. Tables (`subject`, `policies`, `reference_patterns`,
+/// `pkcs11_replicas`) can only stand in the file.
 ///
 /// # Errors
 /// [`ConfigError`] names the setting that is unknown, of the wrong type or senseless.

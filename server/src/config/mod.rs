@@ -10,6 +10,7 @@ use serde::Deserialize;
 mod external_issuer;
 mod list;
 mod load;
+mod replicas;
 mod validate;
 
 pub use external_issuer::ExternalIssuer;
@@ -57,6 +58,8 @@ pub struct Settings {
     pub pkcs11_initialize_argument: String,
     /// Label of the token.
     pub pkcs11_token_label: String,
+    /// Serial number of the token, where several have the label.
+    pub pkcs11_token_serial: Option<String>,
     /// File with the token's user PIN.
     pub pkcs11_pin_file: Option<PathBuf>,
     /// The PIN itself, where a file cannot be had; only by `KUNJI_PKCS11_PIN`.
@@ -70,6 +73,9 @@ pub struct Settings {
     pub pkcs11_queue: usize,
     /// Longest time that a caller waits for the token.
     pub pkcs11_deadline_seconds: u64,
+    /// Further tokens with the same keys, in the order in which they take over. Only in the file.
+    #[serde(default)]
+    pub pkcs11_replicas: Vec<Pkcs11Replica>,
     /// How long an unwrapped base private key stays in memory; 0 unwraps it in the HSM on every call.
     pub key_cache_seconds: u64,
     /// Most unwrapped private keys in memory.
@@ -186,6 +192,27 @@ pub struct Policy {
     pub pre_expire_days: u32,
     /// Principals that may decrypt and sign; absent means everyone with the role.
     pub access: Option<Vec<String>>,
+}
+
+/// A token that has the same keys as the primary. What is not set is as it is for the primary.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pkcs11Replica {
+    /// What logs and `/readyz` call it.
+    pub name: String,
+    /// The PKCS#11 library.
+    pub module: Option<PathBuf>,
+    /// What the library is given at `C_Initialize`.
+    pub initialize_argument: Option<String>,
+    /// Label of the token.
+    pub token_label: Option<String>,
+    /// Serial number of the token; that of the primary is not taken over.
+    pub token_serial: Option<String>,
+    /// File with the token's user PIN.
+    pub pin_file: Option<PathBuf>,
+    /// Environment variables for the process of the library.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// Where the PKCS#11 library runs.

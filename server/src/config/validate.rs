@@ -68,6 +68,7 @@ impl Settings {
                 .check(name)
                 .map_err(|problem| ConfigError::Senseless { name: "external_issuers", problem })?;
         }
+        self.check_replicas()?;
         for pattern in self.reference_patterns.values() {
             if regex::Regex::new(&format!("^(?:{pattern})$")).is_err() {
                 return senseless("reference_patterns", "has an entry that is no regular expression");

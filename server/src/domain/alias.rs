@@ -131,6 +131,19 @@ impl KeyAlias {
         Self { application, reference: ReferenceId::master() }
     }
 
+    /// The key that signs access tokens; no caller can name it.
+    pub fn access_token() -> Self {
+        Self { application: ApplicationId::internal(), reference: ReferenceId("ACCESS_TOKEN".to_owned()) }
+    }
+
+    /// The key that signs for callers who name none.
+    pub fn kernel_sign() -> Self {
+        Self {
+            application: ApplicationId(ApplicationId::KERNEL.to_owned()),
+            reference: ReferenceId(ReferenceId::SIGN.to_owned()),
+        }
+    }
+
     /// What the key under this alias is for.
     pub fn role(&self) -> AliasRole {
         let application = self.application.as_str();
@@ -194,6 +207,8 @@ mod tests {
         assert_eq!(role("REGISTRATION", " "), AliasRole::Module);
         assert_eq!(role("KERNEL", "sign"), AliasRole::Sign);
         assert_eq!(KeyAlias::parse("KERNEL", "sign"), KeyAlias::parse("KERNEL", "SIGN"));
+        assert_eq!(KeyAlias::kernel_sign(), KeyAlias::parse("KERNEL", "SIGN").unwrap());
+        assert_eq!(KeyAlias::access_token().role(), AliasRole::AccessToken);
         assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
         assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
     }

@@ -28,6 +28,35 @@ impl TokenKeyId {
     }
 }
 
+/// A key on the token, and what it is known by on any token that has it: a vendor's clone keeps the id, and so does
+/// another key that somebody gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownKey {
+    /// Its `CKA_ID`.
+    pub id: TokenKeyId,
+    /// What it was made for, for people: the label it has on the token.
+    pub label: String,
+    /// What shows that it is this key.
+    pub check: CheckValue,
+    /// Whether a token without it is none of ours at all.
+    pub is_anchor: bool,
+}
+
+/// What only one key gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CheckValue {
+    /// The SubjectPublicKeyInfo (DER) of a signing pair; the private part shows itself by a signature.
+    PublicKey(Vec<u8>),
+    /// A secret that the KEK has wrapped with this context: no other key unwraps it. The usual three bytes of a key
+    /// check value would not tell a key from one that was made to match.
+    Wrapped {
+        /// See [`crate::ports::key_store::KekStore::wrap`].
+        context: Vec<u8>,
+        /// What it made.
+        blob: Vec<u8>,
+    },
+}
+
 /// Where the private part of a key is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyMaterial {

@@ -1,5 +1,10 @@
 //! The token: private keys and KEKs that never leave it.
 //!
+//! There may be several, clones of one another that their vendor's means keep alike: one, the primary, makes keys, and
+//! each that is well carries out the rest with the keys that it has shown to be ours. A key is looked for
+//! ([`TokenSigner::find_signing_pair`], [`KekStore::has_kek`], [`KeyStore::was_made_as`]) on the primary alone, since
+//! whoever looks is about to make it.
+//!
 //! All methods are safe to call from any task: the work is done by bounded workers off the async threads, each
 //! call has a deadline, and a full queue is refused at once. Dropping the future does not cancel the token call.
 
@@ -7,7 +12,7 @@ use async_trait::async_trait;
 use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
 
-use crate::domain::key::TokenKeyId;
+use crate::domain::key::{KnownKey, TokenKeyId};
 
 /// RSA signing pairs on the token.
 #[async_trait]
@@ -78,14 +83,31 @@ pub trait KekStore: Send + Sync {
     ) -> Result<Zeroizing<Vec<u8>>, KeyStoreError>;
 }
 
-/// A token with everything the services need.
+/// A token, or several, with everything the services need.
 #[async_trait]
 pub trait KeyStore: TokenSigner + KekStore {
-    /// Whether the token answers now: a random byte over a fresh session.
+    /// Whether a token answers now: a random byte over a fresh session.
     ///
     /// # Errors
-    /// [`KeyStoreError::Unavailable`] when it does not.
+    /// [`KeyStoreError::Unavailable`] when none does.
     async fn check_health(&self) -> Result<(), KeyStoreError>;
+
+    /// The state of each token now, the primary first.
+    async fn examine(&self) -> Vec<TokenState>;
+
+    /// Says which keys the records name, instead of those said before. From now on a token is used only while all
+    /// that it has under their ids is what they are known by, and for those keys alone that it has.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Foreign`] when no token has our keys; [`KeyStoreError::Unavailable`] when none is there.
+    async fn recognise(&self, keys: Vec<KnownKey>) -> Result<(), KeyStoreError>;
+
+    /// Whether every token, without exception, has this new key; it then belongs to those of
+    /// [`KeyStore::recognise`]. Waits a moment for clones to follow.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Incomplete`] when one has it not, or is away.
+    async fn confirm(&self, key: KnownKey) -> Result<(), KeyStoreError>;
 
     /// Whether there are objects under `id`, all made with this label, and none that can leave the token: what an
     /// earlier attempt made for the same purpose, and nothing that somebody points us at.
@@ -93,6 +115,28 @@ pub trait KeyStore: TokenSigner + KekStore {
     /// # Errors
     /// [`KeyStoreError::Unavailable`].
     async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError>;
+}
+
+/// A token, and whether it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenState {
+    /// What the settings call it.
+    pub name: String,
+    /// Whether it is used.
+    pub condition: TokenCondition,
+}
+
+/// Whether a token is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenCondition {
+    /// It is well and has all keys.
+    Ready,
+    /// It is well and lacks some keys; it is used for the others.
+    Incomplete,
+    /// Its keys are not ours; it is not used.
+    Refused,
+    /// It does not answer.
+    Unavailable,
 }
 
 /// Why the token did not do it.
@@ -108,6 +152,12 @@ pub enum KeyStoreError {
     /// The workers have more to do than they may take.
     #[error("the token's queue is full")]
     Busy,
+    /// No token that is there has our keys.
+    #[error("the token does not have the keys of this database: {0}")]
+    Foreign(String),
+    /// Not every token has the new key yet.
+    #[error("a new key waits until every token has it; clone it from the primary: {0}")]
+    Incomplete(String),
     /// The token has no such object.
     #[error("the token has no such key")]
     NotFound,

@@ -8,7 +8,11 @@ use zeroize::Zeroizing;
 
 use super::{
     access::{AccessError, AccessService},
-    keys::{KeyError, provisioning::Provisioner},
+    keys::{
+        KeyError,
+        provisioning::Provisioner,
+        recognition::{INTEGRITY_SECRET, SYSTEM_KEK, system_kek},
+    },
 };
 use crate::{
     domain::{
@@ -19,16 +23,13 @@ use crate::{
     },
     ports::{
         entropy::Entropy,
-        key_store::KeyStore,
+        key_store::{KeyStore, KeyStoreError},
         repository::{PolicyRepository, Repository, SystemSecret},
     },
 };
 
-/// Name of the secret behind the integrity tags of rows; also the context of its wrapping.
-const INTEGRITY_SECRET: &str = "row-integrity/1";
-
 /// Unwraps the key of the integrity tags, or makes it, and gives it to the repository. Must come before anything
-/// else that reads records.
+/// else that reads records. Where the key is there already, the token must have what wraps it.
 pub(crate) async fn install_integrity_key(
     provisioner: &Provisioner,
     repository: &dyn Repository,
@@ -36,6 +37,7 @@ pub(crate) async fn install_integrity_key(
     entropy: &dyn Entropy,
 ) -> Result<(), KeyError> {
     if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
+        token.recognise(vec![system_kek(&secret)]).await?;
         return unwrap_integrity_key(repository, token, &secret).await;
     }
     let lease = provisioner.lease(INTEGRITY_SECRET).await?;
@@ -56,7 +58,7 @@ async fn make_integrity_key(
     if repository.find_system_secret(INTEGRITY_SECRET).await?.is_some() {
         return Ok(());
     }
-    let kek = provisioner.kek_object("system/kek/1").await?;
+    let kek = provisioner.kek_object(SYSTEM_KEK).await?;
     let mut key = Zeroizing::new(vec![0; 32]);
     entropy.fill(&mut key).map_err(|_| KeyError::Internal("randomness"))?;
     let blob = token.wrap(kek, INTEGRITY_SECRET.as_bytes(), key).await?;
@@ -98,12 +100,29 @@ pub(crate) async fn ensure_policies(
     Ok(present)
 }
 
-/// Makes the configured keys, ROOT first.
+/// Tells the token by which keys it is recognised.
+pub(crate) async fn recognise_keys(provisioner: &Provisioner) -> Result<(), KeyError> {
+    Ok(provisioner.token.recognise(provisioner.known_keys().await?).await?)
+}
+
+/// Makes, on the primary alone, what a first start will need, so that it can be cloned all at once.
+pub(crate) async fn make_ahead(provisioner: &Provisioner, aliases: &[KeyAlias]) -> Result<(), KeyError> {
+    for alias in aliases.iter().chain([&KeyAlias::access_token()]) {
+        provisioner.make_ahead(alias).await?;
+    }
+    Ok(())
+}
+
+/// Makes the configured keys, ROOT first. One that not every token has yet is waited for while the rest goes on, but
+/// for ROOT.
 pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias]) -> Result<(), KeyError> {
     let mut ordered: Vec<_> = aliases.iter().collect();
     ordered.sort_by_key(|alias| alias.role() != AliasRole::Root);
     for alias in ordered {
-        provisioner.ensure_with_kek(alias).await?;
+        match provisioner.ensure_with_kek(alias).await {
+            Err(KeyError::Token(KeyStoreError::Incomplete(_))) if alias.role() != AliasRole::Root => {}
+            made => made?,
+        }
     }
     Ok(())
 }
@@ -148,6 +167,25 @@ pub(crate) async fn maintain(
             && let Err(error) = tokens.refresh().await
         {
             tracing::warn!(%error, "the keys that verify access tokens could not be read again");
+        }
+    }
+}
+
+/// Looks after the token's keys: makes those that could not be made before, and has every token show again, now and
+/// then, those that there are, also those that other servers have made. Apart from [`maintain`], because it waits for
+/// tokens. Never ends.
+pub(crate) async fn maintain_keys(provisioner: Arc<Provisioner>) {
+    const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+    const RECOGNISE_EVERY: u32 = 12;
+    let mut ticks = tokio::time::interval(RETRY_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    for tick in 0_u32.. {
+        ticks.tick().await;
+        provisioner.retry_pending().await;
+        if tick % RECOGNISE_EVERY == RECOGNISE_EVERY - 1
+            && let Err(error) = recognise_keys(&provisioner).await
+        {
+            tracing::warn!(%error, "the keys on the token could not be checked");
         }
     }
 }

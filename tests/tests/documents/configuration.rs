@@ -83,6 +83,12 @@ fn expected(settings: &Settings<'_>) -> BTreeMap<String, Row> {
                     expected.insert(format!("external_issuers.NAME.{member}"), row);
                 }
             }
+            "pkcs11_replicas" => {
+                for (member, kind) in fields(settings.source, "Pkcs11Replica") {
+                    let default = if kind.starts_with("BTreeMap<") { "(empty)" } else { "(none)" };
+                    expected.insert(format!("pkcs11_replicas.{member}"), in_table(default.to_owned()));
+                }
+            }
             _ if is_table(&kind) => {
                 let prefix = format!("{name}.");
                 let entries = defaults.iter().filter(|(entry, _)| entry.starts_with(&prefix));
@@ -98,7 +104,7 @@ fn expected(settings: &Settings<'_>) -> BTreeMap<String, Row> {
 }
 
 fn is_table(kind: &str) -> bool {
-    kind == "Subject" || kind.starts_with("BTreeMap<")
+    ["Subject", "Vec<Pkcs11Replica>"].contains(&kind) || kind.starts_with("BTreeMap<")
 }
 
 /// Name and type of each field of a struct.
@@ -218,7 +224,8 @@ mod tests {
     const SETTINGS: Settings<'_> = Settings {
         source: "pub struct Settings {\n    /// A.\n    pub size_bytes: u64,\n    pub names: Vec<String>,\n    pub \
                  file: Option<PathBuf>,\n    pub subject: Subject,\n    pub policies: BTreeMap<String, Policy>,\n    \
-                 pub patterns: BTreeMap<String, String>,\n}\npub struct Subject {\n    pub country: \
+                 pub patterns: BTreeMap<String, String>,\n    pub pkcs11_replicas: \
+                 Vec<Pkcs11Replica>,\n}\npub struct Pkcs11Replica {\n    pub name: String,\n}\npub struct Subject {\n    pub country: \
                  String,\n}\npub struct Policy {\n    pub validity_days: u32,\n    pub access: \
                  Option<Vec<String>>,\n}\n",
         defaults: "# text\nsize_bytes = 1_024\nnames = [\n    \"A\",\n    \"B/C\",\n]\n\n[subject]\ncountry = \
@@ -231,7 +238,7 @@ mod tests {
         | `file` | `KUNJI_FILE` | (none) | path |\n\n\
         | Setting | Default |\n|---|---|\n| `subject.country` | `IN` |\n\
         | `policies.APPLICATION.validity_days` | below |\n| `policies.APPLICATION.access` | (none) |\n\
-        | `patterns.*` | `[a-z]` |\n\n\
+        | `patterns.*` | `[a-z]` |\n| `pkcs11_replicas.name` | (none) |\n\n\
         | Application | `validity_days` | `pre_expire_days` |\n|---|---|---|\n| `ROOT` | 10 |\n";
 
     #[test]
@@ -249,6 +256,7 @@ mod tests {
             ("(none) | path", "`x` | path"),
             ("| `subject.country` | `IN` |\n", ""),
             ("`patterns.*`", "`patterns.A`"),
+            ("`pkcs11_replicas.name`", "`pkcs11_replicas.label`"),
             ("| `ROOT` | 10 |", "| `ROOT` | 11 |"),
             ("| `ROOT` | 10 |", "| `ROOT` | 10 |\n| `X` | 10 |"),
             ("| `file` | `KUNJI_FILE` | (none) | path |\n", ""),

@@ -1,11 +1,12 @@
 //! The token by PKCS#11: keeps the promises of [`crate::ports::key_store`].
 //!
-//! Three layers, each with one duty:
+//! Four layers, each with one duty:
 //! - [`engine`]: PKCS#11 itself, blocking calls on threads that own sessions. It mends sessions, login and handles.
 //! - [`child`] and [`protocol`]: an engine in a process of its own, which can be killed when its library hangs or has
 //!   gone mad.
-//! - [`link`]: watches over one token, whichever way its engine runs; knows whether it is there, and opens it anew
-//!   until it is.
+//! - [`link`]: watches over one token, whichever way its engine runs; knows whether it is there and has our keys, and
+//!   opens it anew until it does.
+//! - [`replicas`]: several tokens with the same keys, of which one is enough.
 
 use std::{ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration};
 
@@ -16,19 +17,20 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::key::TokenKeyId,
-    ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
+    domain::key::{KnownKey, TokenKeyId},
+    ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
 };
 
 mod child;
 mod engine;
 mod link;
 mod protocol;
+mod replicas;
 
 pub use child::{WorkerError, serve_parent};
 pub use engine::WrappingRoute;
-use link::Link;
 use protocol::{Answer, Operation, Secret};
+use replicas::Replicas;
 
 /// Where the PIN comes from: asked at each login, so that it can be changed without a restart.
 #[derive(Clone)]
@@ -72,18 +74,25 @@ pub struct WorkerProgram {
     pub path: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+    /// What is added to the environment that it gets from this process: some libraries are told by it where their
+    /// token is.
+    pub environment: Vec<(OsString, OsString)>,
 }
 
 /// How to reach the token, and how much of it to use.
 #[derive(Debug)]
 pub struct Pkcs11Settings {
+    /// What the token is called in logs and in its state.
+    pub name: String,
     /// The PKCS#11 library.
     pub module: PathBuf,
     /// Text that the library is given in `pReserved` of `C_Initialize`, where it wants one. A library is
     /// initialised once a process: what it is given first is what it has.
     pub initialize_argument: Option<String>,
-    /// Label of the token; exactly one token must have it.
+    /// Label of the token; exactly one token must have it, and this serial number if one is given.
     pub token_label: String,
+    /// Serial number of the token, where the label is not enough.
+    pub token_serial: Option<String>,
     /// PIN of the token's normal user.
     pub pin: PinSource,
     /// Where the library runs.
@@ -111,11 +120,16 @@ pub enum OpenError {
         /// What the system or the library says.
         reason: String,
     },
-    /// None, or several, of the tokens have the label.
-    #[error("{matching} of {present} tokens have the label {label:?}; exactly one must have it")]
+    /// None, or several, of the tokens have the label, and the serial number if one is asked for.
+    #[error(
+        "{matching} of {present} tokens have the label {label:?}{}; exactly one must have it",
+        serial.as_ref().map(|serial| format!(" and the serial number {serial:?}")).unwrap_or_default()
+    )]
     TokenNotUnique {
         /// The label asked for.
         label: String,
+        /// The serial number asked for.
+        serial: Option<String>,
         /// Tokens with this label.
         matching: usize,
         /// Initialised tokens that the library shows.
@@ -130,14 +144,16 @@ pub enum OpenError {
     /// The token or the system failed.
     #[error("the token is not available: {0}")]
     Unavailable(String),
+    /// The token has other keys than ours.
+    #[error("the token does not have our keys: {0}")]
+    Foreign(String),
 }
 
-/// Keys on one PKCS#11 token.
+/// Keys on one PKCS#11 token, or on several that have the same.
 ///
 /// Dropping it ends the work on the token, within a few seconds after it.
 pub struct Pkcs11KeyStore {
-    label: String,
-    link: Link,
+    tokens: Replicas,
 }
 
 impl Pkcs11KeyStore {
@@ -147,26 +163,38 @@ impl Pkcs11KeyStore {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
-        Ok(Self { label: settings.token_label.clone(), link: Link::open(settings).await? })
+        Ok(Self { tokens: Replicas::one(settings).await? })
     }
 
-    /// Watches over a token that could not be opened, for this `cause`, and opens it as soon as it can be. Until
-    /// then every operation fails at once with [`KeyStoreError::Unavailable`].
+    /// As [`Pkcs11KeyStore::open`], with `replicas` that have the same keys as the token of `primary`. One of all is
+    /// enough; the others are opened as soon as they can be.
     ///
-    /// The caller runs within a tokio runtime.
-    pub fn open_later(settings: Pkcs11Settings, cause: &OpenError) -> Self {
-        Self { label: settings.token_label.clone(), link: Link::open_later(settings, cause) }
+    /// # Errors
+    /// [`OpenError`] when none can be opened now.
+    pub async fn open_several(
+        primary: Pkcs11Settings,
+        replicas: Vec<Pkcs11Settings>,
+    ) -> Result<Self, OpenError> {
+        if replicas.is_empty() {
+            return Self::open(primary).await;
+        }
+        Ok(Self { tokens: Replicas::several(primary, replicas).await? })
     }
 
-    /// How long the token has been away, as far as is known; `None` when it is there.
-    pub fn away_for(&self) -> Option<Duration> {
-        self.link.away_for()
+    /// Has a token that is well carry out what changes nothing.
+    async fn use_key(&self, id: TokenKeyId, make: impl Fn() -> Operation) -> Result<Answer, KeyStoreError> {
+        self.tokens.perform(id.into(), make).await
+    }
+
+    /// Has the primary, where keys are made, carry out the operation.
+    async fn ask_primary(&self, make: impl Fn() -> Operation) -> Result<Answer, KeyStoreError> {
+        self.tokens.perform_on_primary(make).await
     }
 }
 
 impl fmt::Debug for Pkcs11KeyStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pkcs11KeyStore").field("token", &self.label).finish_non_exhaustive()
+        f.debug_struct("Pkcs11KeyStore").field("tokens", &self.tokens.names()).finish_non_exhaustive()
     }
 }
 
@@ -186,21 +214,21 @@ impl TokenSigner for Pkcs11KeyStore {
         let modulus_bits = u32::try_from(modulus.bits())
             .map_err(|_| KeyStoreError::Unsupported("a modulus of this size".to_owned()))?;
         let make = || Operation::GenerateSigningPair { id: id.into(), label: label.to_owned(), modulus_bits };
-        match self.link.perform(make).await? {
+        match self.ask_primary(make).await? {
             Answer::PublicKey(Some(key)) => Ok(key),
             _ => Err(mismatch()),
         }
     }
 
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {
-        match self.link.perform(|| Operation::FindSigningPair { id: id.into() }).await? {
+        match self.ask_primary(|| Operation::FindSigningPair { id: id.into() }).await? {
             Answer::PublicKey(key) => Ok(key),
             _ => Err(mismatch()),
         }
     }
 
     async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        match self.link.perform(|| Operation::SignDigest { id: id.into(), digest }).await? {
+        match self.use_key(id, || Operation::SignDigest { id: id.into(), digest }).await? {
             Answer::Bytes(signature) => Ok(signature),
             _ => Err(mismatch()),
         }
@@ -211,14 +239,14 @@ impl TokenSigner for Pkcs11KeyStore {
 impl KekStore for Pkcs11KeyStore {
     async fn generate_kek(&self, id: TokenKeyId, label: &str) -> Result<(), KeyStoreError> {
         let make = || Operation::GenerateKek { id: id.into(), label: label.to_owned() };
-        match self.link.perform(make).await? {
+        match self.ask_primary(make).await? {
             Answer::Done => Ok(()),
             _ => Err(mismatch()),
         }
     }
 
     async fn has_kek(&self, id: TokenKeyId) -> Result<bool, KeyStoreError> {
-        match self.link.perform(|| Operation::HasKek { id: id.into() }).await? {
+        match self.ask_primary(|| Operation::HasKek { id: id.into() }).await? {
             Answer::Flag(there) => Ok(there),
             _ => Err(mismatch()),
         }
@@ -235,7 +263,7 @@ impl KekStore for Pkcs11KeyStore {
             context: context.to_vec(),
             secret: Secret::new(Zeroizing::new(secret.to_vec())),
         };
-        match self.link.perform(make).await? {
+        match self.use_key(kek, make).await? {
             Answer::Bytes(wrapped) => Ok(wrapped),
             _ => Err(mismatch()),
         }
@@ -250,7 +278,7 @@ impl KekStore for Pkcs11KeyStore {
         engine::check_wrapped_length(wrapped)?;
         let make =
             || Operation::Unwrap { kek: kek.into(), context: context.to_vec(), wrapped: wrapped.to_vec() };
-        match self.link.perform(make).await? {
+        match self.use_key(kek, make).await? {
             Answer::Secret(secret) => Ok(secret.into_bytes()),
             _ => Err(mismatch()),
         }
@@ -261,13 +289,25 @@ impl KekStore for Pkcs11KeyStore {
 impl KeyStore for Pkcs11KeyStore {
     async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError> {
         let make = || Operation::WasMadeAs { id: id.into(), label: label.to_owned() };
-        match self.link.perform(make).await? {
+        match self.ask_primary(make).await? {
             Answer::Flag(ours) => Ok(ours),
             _ => Err(mismatch()),
         }
     }
 
     async fn check_health(&self) -> Result<(), KeyStoreError> {
-        self.link.check_health().await
+        self.tokens.check_health().await
+    }
+
+    async fn examine(&self) -> Vec<TokenState> {
+        self.tokens.examine().await
+    }
+
+    async fn recognise(&self, keys: Vec<KnownKey>) -> Result<(), KeyStoreError> {
+        self.tokens.recognise(keys).await
+    }
+
+    async fn confirm(&self, key: KnownKey) -> Result<(), KeyStoreError> {
+        self.tokens.confirm(key).await
     }
 }

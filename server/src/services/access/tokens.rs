@@ -17,7 +17,7 @@ use super::{AccessError, IssuedToken, TokenRefusal, ended_epochs::EndedEpochs};
 use crate::{
     domain::{
         access::{Principal, Role},
-        alias::{ApplicationId, KeyAlias, ReferenceId},
+        alias::KeyAlias,
         client::{TOKEN_LIFETIME_MAX_SECONDS, TokenEpoch},
         digest::sha256,
         key::{KeyRecord, TokenKeyId},
@@ -126,7 +126,7 @@ impl AccessTokens {
     /// Reads which keys verify; makes the signing key when there is none or it nears its end.
     pub(crate) async fn refresh(&self) -> Result<(), KeyError> {
         self.newest_key().await?;
-        let keys = self.provisioner.directory.list(&signing_alias()?, KEYS_THAT_VERIFY).await?;
+        let keys = self.provisioner.directory.list(&KeyAlias::access_token(), KEYS_THAT_VERIFY).await?;
         let periods: Vec<_> = keys.iter().map(|key| key.period).collect();
         let published = count_published(&periods, self.clock.now());
         let keys = keys.iter().take(published).map(verification_key).collect::<Result<Vec<_>, _>>()?;
@@ -135,7 +135,7 @@ impl AccessTokens {
     }
 
     async fn newest_key(&self) -> Result<Arc<KeyRecord>, KeyError> {
-        self.provisioner.ensure(&signing_alias()?, &SubjectOverrides::default()).await
+        self.provisioner.ensure(&KeyAlias::access_token(), &SubjectOverrides::default()).await
     }
 
     pub(super) async fn issue(
@@ -284,12 +284,6 @@ fn count_published(keys: &[Cryptoperiod], now: Timestamp) -> usize {
     keys.iter()
         .position(|successor| made_at(*successor).plus_seconds(overlap) <= now)
         .map_or(keys.len(), |place| place + 1)
-}
-
-/// The alias of the key that signs access tokens; no caller can name it.
-fn signing_alias() -> Result<KeyAlias, KeyError> {
-    let reference = ReferenceId::parse("ACCESS_TOKEN").map_err(|_| KeyError::Internal("alias"))?;
-    Ok(KeyAlias { application: ApplicationId::internal(), reference })
 }
 
 fn verification_key(key: &KeyRecord) -> Result<VerificationKey, KeyError> {

@@ -20,10 +20,12 @@ pub(crate) mod directory;
 mod error;
 pub(crate) mod issuing;
 mod patterns;
+pub(crate) mod pending;
 pub(crate) mod policies;
 pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
+pub(crate) mod recognition;
 
 pub use error::KeyError;
 

@@ -34,6 +34,11 @@ impl PolicyTable {
         Ok((policy.validity_days, policy.pre_expire_days))
     }
 
+    /// The applications that have a policy, active or not.
+    pub(crate) fn applications(&self) -> impl Iterator<Item = &ApplicationId> {
+        self.0.values().map(|policy| &policy.application)
+    }
+
     /// Whether the application's policy admits the principal. An application without a policy admits nobody.
     pub(crate) fn admits(&self, application: &ApplicationId, principal: &str) -> bool {
         self.0.get(application.as_str()).is_some_and(|policy| match &policy.access {

@@ -4,6 +4,9 @@
 //! *slot*; the id it will have is written down first (the intent), so that whoever comes after a crash finds
 //! the object instead of making another. Should a lease run out under its holder, the database still accepts
 //! only one successor: at worst an unused object stays on the token, never two current keys.
+//!
+//! A key becomes current only when every token has it. Until then its predecessor stays current, and whoever comes
+//! next, here or on another server, goes on from the intent.
 
 use std::{
     collections::HashMap,
@@ -17,7 +20,9 @@ use super::{
     KeyError, SubjectOverrides,
     directory::KeyDirectory,
     issuing::{Issuer, Signer, public_key_of, subject_of},
+    pending::{Awaited, Pending},
     policies::PolicyTable,
+    recognition::{kek_label, known_pair, pair_label},
 };
 use crate::{
     domain::{
@@ -28,7 +33,7 @@ use crate::{
     ports::{
         clock::Clock,
         entropy::Entropy,
-        key_store::KeyStore,
+        key_store::{KeyStore, KeyStoreError},
         repository::{Repository, RepositoryError},
     },
     services::auditor::Auditor,
@@ -42,6 +47,7 @@ pub(crate) struct Provisioner {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) issuer: Issuer,
     pub(crate) modulus: ModulusLength,
+    pub(crate) pending: Arc<Pending>,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) token: Arc<dyn KeyStore>,
@@ -65,24 +71,98 @@ const LEASE_POLLS: u32 = 150;
 
 impl Provisioner {
     /// The current key of an alias that lives on the token; made, with its certificate, when there is none or
-    /// the newest nears its end. For a module that can have base keys, its KEK too.
+    /// the newest nears its end. For a module that can have base keys, its KEK too. While the token cannot make it, or
+    /// not every token has it, the newest is the answer to its very end.
     pub(crate) async fn ensure(
         &self,
         alias: &KeyAlias,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        if let Some(newest) = self.directory.newest(alias).await?
-            && newest.period.is_current(self.clock.now(), pre_expire_days)
-        {
-            return Ok(newest);
+        let newest = self.directory.newest(alias).await?;
+        let is_current = |key: &Arc<KeyRecord>, days| key.period.is_current(self.clock.now(), days);
+        if let Some(newest) = newest.as_ref().filter(|newest| is_current(newest, pre_expire_days)) {
+            return Ok(Arc::clone(newest));
         }
+        let lasting = newest.filter(|newest| is_current(newest, 0));
+        if let Some(lasting) = &lasting
+            && self.pending.contains(&Awaited::Pair(alias.clone()))
+        {
+            return Ok(Arc::clone(lasting));
+        }
+        match (self.renew(alias, subject).await, lasting) {
+            (Err(KeyError::Token(_)), Some(lasting)) => Ok(lasting),
+            (made, _) => made,
+        }
+    }
+
+    /// Makes the alias's next key, or goes on with it, unless somebody has; notes it as awaited if that fails for now.
+    async fn renew(&self, alias: &KeyAlias, subject: &SubjectOverrides) -> Result<Arc<KeyRecord>, KeyError> {
+        let (_, pre_expire_days) = self.policies.periods(alias)?;
         let lease = self.lease(&format!("key/{alias}")).await?;
         let made = self.ensure_leased(alias, subject, pre_expire_days).await;
         self.release(lease).await?;
+        // The next attempt would not know the subject that this caller asked for.
+        if *subject == SubjectOverrides::default() {
+            self.note(&Awaited::Pair(alias.clone()), &made);
+        }
+        if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = &made {
+            self.make_next_kek_ahead(alias).await?;
+        }
         let made = made?;
         self.ensure_kek_of(&made).await?;
         Ok(made)
+    }
+
+    fn note<T>(&self, key: &Awaited, made: &Result<T, KeyError>) {
+        match made {
+            Err(KeyError::Token(error)) if self.pending.note(key) => {
+                tracing::error!(?key, %error, "a key cannot be used yet; its predecessor, if any, stays current");
+            }
+            Ok(_) if self.pending.settle(key) => tracing::info!(?key, "a key that was waited for is current"),
+            _ => {}
+        }
+    }
+
+    /// Tries again to make whatever is awaited.
+    pub(crate) async fn retry_pending(&self) {
+        for key in self.pending.all() {
+            let made = match &key {
+                Awaited::Pair(alias) => self.renew(alias, &SubjectOverrides::default()).await.map(drop),
+                Awaited::Kek(application, version) => self.make_kek(application, *version).await.map(drop),
+            };
+            if let Err(error) = made {
+                tracing::debug!(?key, %error, "a key is still waited for");
+            }
+        }
+    }
+
+    /// Makes the objects of the alias's first key on the primary, so that they can be cloned all at once.
+    pub(crate) async fn make_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        let lease = self.lease(&format!("key/{alias}")).await?;
+        let made = self.pair_on_primary(alias, 1).await;
+        self.release(lease).await?;
+        made?;
+        if has_keks(alias) { self.make_kek_ahead(&alias.application, 1).await } else { Ok(()) }
+    }
+
+    /// The same for the KEK that goes with the alias's next key, if there is to be one.
+    async fn make_next_kek_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        if !has_keks(alias) {
+            return Ok(());
+        }
+        let generation =
+            self.directory.newest_now(alias).await?.map_or(1, |newest| newest.generation.saturating_add(1));
+        let newest = self.repository.find_newest_kek(&alias.application).await?;
+        let version = newest.map_or(1, |newest| newest.version.saturating_add(1));
+        if version <= generation { self.make_kek_ahead(&alias.application, version).await } else { Ok(()) }
+    }
+
+    async fn make_kek_ahead(&self, application: &ApplicationId, version: u32) -> Result<(), KeyError> {
+        let lease = self.lease(&format!("kek/{application}")).await?;
+        let made = self.kek_on_primary(&kek_label(application, version)).await;
+        self.release(lease).await?;
+        made.map(drop)
     }
 
     /// As [`Provisioner::ensure`], and makes the KEK too when a start was killed between key and KEK.
@@ -93,7 +173,7 @@ impl Provisioner {
 
     /// A module that can have base keys has a KEK of at least its key's generation.
     async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
-        if key.alias.role() == AliasRole::Module && super::may_have_base_keys(&key.alias.application) {
+        if has_keks(&key.alias) {
             self.ensure_kek(&key.alias.application, key.generation).await?;
         }
         Ok(())
@@ -176,13 +256,24 @@ impl Provisioner {
         Box::pin(self.ensure(&root, &SubjectOverrides::default())).await.map(Some)
     }
 
-    /// The pair for this generation of the alias: the one an earlier attempt made, or a new one.
+    /// The pair for this generation of the alias, which every token has.
     async fn signing_pair(
         &self,
         alias: &KeyAlias,
         generation: u32,
     ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
-        let slot = format!("sign/{alias}/{generation}");
+        let (id, public_key) = self.pair_on_primary(alias, generation).await?;
+        self.token.confirm(known_pair(id, alias, generation, public_key.clone())).await?;
+        Ok((id, public_key))
+    }
+
+    /// The pair for this generation of the alias: the one an earlier attempt made, or a new one.
+    async fn pair_on_primary(
+        &self,
+        alias: &KeyAlias,
+        generation: u32,
+    ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
+        let slot = pair_label(alias, generation);
         if let Some(intended) = self.intended(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
             && has_modulus(&public_key, self.modulus)
@@ -202,20 +293,30 @@ impl Provisioner {
         Ok(self.token.was_made_as(id, slot).await?.then_some(id))
     }
 
-    /// The application's KEK of at least `version`; made when there is none.
+    /// The application's KEK of at least `version`; made when there is none. While that cannot be, its predecessor.
     pub(crate) async fn ensure_kek(
         &self,
         application: &ApplicationId,
         version: u32,
     ) -> Result<KekRecord, KeyError> {
-        if let Some(newest) = self.repository.find_newest_kek(application).await?
-            && newest.version >= version
+        let newest = self.repository.find_newest_kek(application).await?;
+        if let Some(newest) = &newest
+            && (newest.version >= version
+                || self.pending.contains(&Awaited::Kek(application.clone(), version)))
         {
-            return Ok(newest);
+            return Ok(newest.clone());
         }
+        match (self.make_kek(application, version).await, newest) {
+            (Err(KeyError::Token(_)), Some(newest)) => Ok(newest),
+            (made, _) => made,
+        }
+    }
+
+    async fn make_kek(&self, application: &ApplicationId, version: u32) -> Result<KekRecord, KeyError> {
         let lease = self.lease(&format!("kek/{application}")).await?;
         let made = self.ensure_kek_leased(application, version).await;
         self.release(lease).await?;
+        self.note(&Awaited::Kek(application.clone(), version), &made);
         made
     }
 
@@ -232,7 +333,7 @@ impl Provisioner {
                 return Ok(newest.clone());
             }
             let next = newest.map_or(1, |newest| newest.version.saturating_add(1));
-            let slot = format!("kek/{application}/{next}");
+            let slot = kek_label(application, next);
             let record = KekRecord {
                 application: application.clone(),
                 version: next,
@@ -246,8 +347,15 @@ impl Provisioner {
         }
     }
 
-    /// The KEK object for the slot: the one an earlier attempt made, or a new one. The caller holds the lease.
+    /// The KEK object for the slot, which every token has. The caller holds the lease.
     pub(crate) async fn kek_object(&self, slot: &str) -> Result<TokenKeyId, KeyError> {
+        let id = self.kek_on_primary(slot).await?;
+        self.token.confirm(self.known_kek(id, slot).await?).await?;
+        Ok(id)
+    }
+
+    /// The KEK object for the slot: the one an earlier attempt made, or a new one. The caller holds the lease.
+    async fn kek_on_primary(&self, slot: &str) -> Result<TokenKeyId, KeyError> {
         if let Some(intended) = self.intended(slot).await?
             && self.token.has_kek(intended).await?
         {
@@ -314,6 +422,11 @@ pub(crate) fn root_alias() -> Result<KeyAlias, KeyError> {
     let root =
         ApplicationId::parse(ApplicationId::ROOT).map_err(|_| KeyError::Internal("ROOT is no name"))?;
     Ok(KeyAlias::master(root))
+}
+
+/// Whether the application of this module key has KEKs.
+fn has_keks(alias: &KeyAlias) -> bool {
+    alias.role() == AliasRole::Module && super::may_have_base_keys(&alias.application)
 }
 
 fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {

@@ -174,6 +174,7 @@ fn unstarted(error: &io::Error) -> OpenError {
 fn start(program: &WorkerProgram, socket: StdStream) -> io::Result<Child> {
     Command::new(&program.path)
         .args(&program.arguments)
+        .envs(program.environment.iter().map(|(name, value)| (name, value)))
         // It gets the PIN through the socket. An environment can be read by others of this user.
         .env_remove("KUNJI_PKCS11_PIN")
         .stdin(Stdio::from(OwnedFd::from(socket)))

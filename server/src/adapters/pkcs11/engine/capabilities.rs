@@ -38,7 +38,7 @@ pub(super) fn find(token: &Token, wanted: Option<WrappingRoute>) -> Result<Capab
             Err(OpenError::Unsupported(reason)) => {
                 token.probe().map_err(|error| OpenError::Unavailable(describe(&error)))?;
                 tracing::warn!(
-                    token = token.label(),
+                    token = token.name(),
                     reason,
                     "no AES-GCM on this token; CBC and HMAC are used"
                 );
@@ -49,7 +49,7 @@ pub(super) fn find(token: &Token, wanted: Option<WrappingRoute>) -> Result<Capab
         },
     };
     let capabilities = Capabilities { wrapping, change };
-    tracing::info!(token = token.label(), ?capabilities, "token tried out");
+    tracing::info!(token = token.name(), ?capabilities, "token tried out");
     Ok(capabilities)
 }
 

@@ -35,7 +35,7 @@ pub(super) fn destroy(call: &Call<'_>, objects: &[ObjectHandle]) {
     for object in objects {
         if let Err(error) = call.token.open_session().and_then(|session| session.destroy_object(*object)) {
             tracing::warn!(
-                token = call.token.label(),
+                token = call.token.name(),
                 error = describe(&error),
                 "part of an unfinished key stays on the token"
             );

@@ -20,15 +20,23 @@ use super::{super::OpenError, return_values::describe};
 /// By path. Held during whatever changes the library's list of slots, which not every library locks itself.
 static LIBRARIES: Mutex<BTreeMap<PathBuf, Pkcs11>> = Mutex::new(BTreeMap::new());
 
+/// What a token is chosen by.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) label: &'a str,
+    /// `None`: any.
+    pub(super) serial: Option<&'a str>,
+}
+
 /// The library at `module`, initialised with `argument` unless it has been before, and the slot of the one token
-/// with this label.
+/// that is wanted.
 ///
 /// # Errors
 /// [`OpenError::Library`], [`OpenError::TokenNotUnique`], [`OpenError::Unavailable`].
 pub(super) fn find_token(
     module: &Path,
     argument: Option<&str>,
-    label: &str,
+    wanted: Wanted<'_>,
 ) -> Result<(Pkcs11, Slot), OpenError> {
     let mut libraries = LIBRARIES.lock().unwrap_or_else(PoisonError::into_inner);
     // A bare file name is searched for by the dynamic loader and does not resolve here.
@@ -40,7 +48,7 @@ pub(super) fn find_token(
         libraries.insert(path, library.clone());
         library
     };
-    let slot = slot_of(&library, label)?;
+    let slot = slot_of(&library, wanted)?;
     Ok((library, slot))
 }
 
@@ -67,24 +75,38 @@ fn initialize(library: &Pkcs11, argument: Option<&CStr>) -> Result<(), Error> {
     })
 }
 
-fn slot_of(library: &Pkcs11, label: &str) -> Result<Slot, OpenError> {
+fn slot_of(library: &Pkcs11, wanted: Wanted<'_>) -> Result<Slot, OpenError> {
     let slots = library.get_slots_with_token().map_err(|error| OpenError::Unavailable(describe(&error)))?;
-    let tokens: Vec<(Slot, String)> = slots
+    let tokens: Vec<Shown> = slots
         .into_iter()
         .filter_map(|slot| Some((slot, library.get_token_info(slot).ok()?)))
         .filter(|(_, info)| info.token_initialized())
-        .map(|(slot, info)| (slot, info.label().to_owned()))
+        .map(|(slot, info)| Shown {
+            slot,
+            label: info.label().to_owned(),
+            serial: info.serial_number().to_owned(),
+        })
         .collect();
-    choose(&tokens, label)
+    choose(&tokens, wanted)
 }
 
-fn choose(tokens: &[(Slot, String)], label: &str) -> Result<Slot, OpenError> {
-    let matching: Vec<Slot> =
-        tokens.iter().filter(|(_, found)| found == label).map(|(slot, _)| *slot).collect();
+/// A token that the library shows.
+struct Shown {
+    slot: Slot,
+    label: String,
+    serial: String,
+}
+
+fn choose(tokens: &[Shown], wanted: Wanted<'_>) -> Result<Slot, OpenError> {
+    let is_wanted = |token: &&Shown| {
+        token.label == wanted.label && wanted.serial.is_none_or(|serial| token.serial == serial)
+    };
+    let matching: Vec<Slot> = tokens.iter().filter(is_wanted).map(|token| token.slot).collect();
     match matching.as_slice() {
         [slot] => Ok(*slot),
         several_or_none => Err(OpenError::TokenNotUnique {
-            label: label.to_owned(),
+            label: wanted.label.to_owned(),
+            serial: wanted.serial.map(str::to_owned),
             matching: several_or_none.len(),
             present: tokens.len(),
         }),
@@ -95,16 +117,33 @@ fn choose(tokens: &[(Slot, String)], label: &str) -> Result<Slot, OpenError> {
 mod tests {
     use super::*;
 
+    fn tokens() -> Vec<Shown> {
+        [(7_u64, "kunji", "a"), (8, "other", "b"), (9, "twice", "c"), (10, "twice", "d")]
+            .map(|(slot, label, serial)| Shown {
+                slot: Slot::try_from(slot).unwrap(),
+                label: label.to_owned(),
+                serial: serial.to_owned(),
+            })
+            .into()
+    }
+
     #[test]
     fn a_label_must_name_one_token() {
-        let token = |slot: u64, label: &str| (Slot::try_from(slot).unwrap(), label.to_owned());
-        let tokens = [token(7, "kunji"), token(8, "other"), token(9, "twice"), token(10, "twice")];
-        assert_eq!(choose(&tokens, "kunji").unwrap().id(), 7);
+        let chosen = |label| choose(&tokens(), Wanted { label, serial: None });
+        assert_eq!(chosen("kunji").unwrap().id(), 7);
         for (label, expected) in [("none", 0), ("twice", 2), ("kunj", 0)] {
-            let Err(OpenError::TokenNotUnique { matching, present: 4, .. }) = choose(&tokens, label) else {
+            let Err(OpenError::TokenNotUnique { matching, present: 4, .. }) = chosen(label) else {
                 panic!("{label}");
             };
             assert_eq!(matching, expected);
         }
+    }
+
+    #[test]
+    fn a_serial_number_tells_tokens_of_one_label_apart() {
+        let chosen = |label, serial| choose(&tokens(), Wanted { label, serial: Some(serial) });
+        assert_eq!(chosen("twice", "d").unwrap().id(), 10);
+        let error = chosen("kunji", "d").unwrap_err().to_string();
+        assert!(error.contains("\"kunji\" and the serial number \"d\""), "{error}");
     }
 }

@@ -52,12 +52,16 @@ use workers::{Job, Workers};
 /// Which token, and how to use it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct EngineSettings {
+    /// What the token is called in logs.
+    pub(super) name: String,
     /// The PKCS#11 library.
     pub(super) module: PathBuf,
     /// What it is given in `pReserved` of `C_Initialize`.
     pub(super) initialize_argument: Option<String>,
-    /// Label of the token; exactly one token must have it.
+    /// Label of the token; exactly one token must have it, and this serial number if one is given.
     pub(super) token_label: String,
+    /// Serial number of the token, where the label is not enough.
+    pub(super) token_serial: Option<String>,
     /// Threads that each own a session, at least 1.
     pub(super) workers: usize,
     /// How new keys are wrapped; `None` takes the best way the token can.
@@ -88,8 +92,7 @@ impl Engine {
     /// # Errors
     /// [`OpenError`].
     pub(super) fn open(settings: &EngineSettings, pin: SecretString) -> Result<Self, OpenError> {
-        let argument = settings.initialize_argument.as_deref();
-        let token = Arc::new(Token::open(&settings.module, argument, settings.token_label.clone(), pin)?);
+        let token = Arc::new(Token::open(settings, pin)?);
         let known: Vec<_> = settings.known.iter().copied().map(TokenKeyId::from).collect();
         Worker::new(Arc::clone(&token)).check_health(&known).map_err(unusable)?;
         let capabilities = match settings.tried_out {

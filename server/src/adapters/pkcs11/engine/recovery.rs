@@ -143,7 +143,7 @@ impl Worker {
         epoch: u64,
         tried: &mut Vec<Verdict>,
     ) -> Result<(), Fault> {
-        tracing::debug!(token = self.token.label(), ?verdict, cause, "a token call failed");
+        tracing::debug!(token = self.token.name(), ?verdict, cause, "a token call failed");
         match verdict {
             Verdict::SessionLost => self.once(verdict, tried, &cause),
             Verdict::LoginLost => {

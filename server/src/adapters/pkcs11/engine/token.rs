@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashSet,
-    path::Path,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -19,8 +18,9 @@ use secrecy::SecretString;
 
 use super::{
     super::OpenError,
+    EngineSettings,
     handles::HandleCache,
-    library,
+    library::{self, Wanted},
     retries::RetryBudget,
     return_values::{describe, refuses_pin},
     signing::Verifiers,
@@ -31,7 +31,7 @@ use crate::domain::key::TokenKeyId;
 pub(super) struct Token {
     library: Pkcs11,
     slot: Slot,
-    label: String,
+    name: String,
     pin: SecretString,
     login: Mutex<Login>,
     /// Counts logins. Handles belong to one; an answer during which it changed is not trusted.
@@ -59,17 +59,14 @@ pub(super) enum LoginError {
 
 impl Token {
     /// Finds the token and logs in.
-    pub(super) fn open(
-        module: &Path,
-        argument: Option<&str>,
-        label: String,
-        pin: SecretString,
-    ) -> Result<Self, OpenError> {
-        let (library, slot) = library::find_token(module, argument, &label)?;
+    pub(super) fn open(settings: &EngineSettings, pin: SecretString) -> Result<Self, OpenError> {
+        let wanted = Wanted { label: &settings.token_label, serial: settings.token_serial.as_deref() };
+        let argument = settings.initialize_argument.as_deref();
+        let (library, slot) = library::find_token(&settings.module, argument, wanted)?;
         let token = Self {
             library,
             slot,
-            label,
+            name: settings.name.clone(),
             pin,
             login: Mutex::new(Login { anchor: None, refusal: None }),
             epoch: AtomicU64::new(0),
@@ -85,8 +82,9 @@ impl Token {
         }
     }
 
-    pub(super) fn label(&self) -> &str {
-        &self.label
+    /// What it is called in logs.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     pub(super) fn epoch(&self) -> u64 {
@@ -133,13 +131,13 @@ impl Token {
         match session.login(UserType::User, Some(&self.pin)) {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
                 login.anchor = Some(session);
-                tracing::info!(token = self.label, "logged in to the token");
+                tracing::info!(token = self.name, "logged in to the token");
                 Ok(())
             }
             Err(error) if refuses_pin(&error) => {
                 let answer = describe(&error);
                 tracing::error!(
-                    token = self.label,
+                    token = self.name,
                     answer,
                     "the token refused the PIN; it will not be tried again"
                 );

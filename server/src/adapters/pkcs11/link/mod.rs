@@ -4,15 +4,15 @@
 //!   decide what that means: the supervisor ([`supervisor`]) examines the token over a fresh session, once for all
 //!   who doubt, and the operation is repeated once if that may help and does no harm.
 //! - A token that fails its examination is away: callers are told so at once, until an engine has been opened anew and
-//!   shows our keys. The supervisor tries that from within a tenth of a second to every half second.
+//!   shows our keys ([`recognition`]). The supervisor tries that from within a tenth of a second to every half second.
 //! - How much is under way has a bound; more is refused at once.
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU32, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -23,22 +23,30 @@ use tokio::{
 
 use super::{
     OpenError, Pkcs11Settings,
-    engine::EngineSettings,
-    protocol::{Answer, Fault, Operation, Order},
+    engine::{Capabilities, EngineSettings},
+    protocol::{Answer, Fault, KeyName, Operation, Order},
 };
-use crate::ports::key_store::KeyStoreError;
+use crate::{
+    domain::key::KnownKey,
+    ports::key_store::{KeyStoreError, TokenCondition},
+};
 
+mod expected;
 mod host;
 mod pins;
+mod recognition;
 mod state;
+mod steadiness;
 mod supervisor;
 
+pub(super) use expected::Expected;
 use host::{Host, Opener};
 use pins::Pins;
-use state::{KnownKeys, State};
+use recognition::Shown;
+use state::{Absence, KnownKeys, State};
 
 /// How long a caller whose operation met with a fault waits for the token's return before giving up.
-const RETURN_PATIENCE: Duration = Duration::from_millis(1500);
+pub(super) const RETURN_PATIENCE: Duration = Duration::from_millis(1500);
 /// Longest time that a start waits for the token: trying out what it can do takes long on some.
 const START_PATIENCE: Duration = Duration::from_mins(2);
 /// Longest time that a health check by a caller waits for the examination.
@@ -65,6 +73,9 @@ struct Shared {
     /// Keys being made.
     generations: AtomicUsize,
     known: Mutex<KnownKeys>,
+    expected: Arc<Expected>,
+    /// What the token can do. It was found out once and stays: an engine that is opened later costs less.
+    capabilities: OnceLock<Capabilities>,
 }
 
 impl Link {
@@ -72,22 +83,28 @@ impl Link {
     ///
     /// # Errors
     /// [`OpenError`] when it cannot be opened now; nothing is then left behind.
-    pub(super) async fn open(settings: Pkcs11Settings) -> Result<Self, OpenError> {
-        let mut shared = Shared::new(settings);
-        let (host, capabilities) = timeout(START_PATIENCE, shared.open_first())
+    pub(super) async fn open(settings: Pkcs11Settings, expected: Arc<Expected>) -> Result<Self, OpenError> {
+        let shared = Shared::new(settings, expected);
+        let opened = timeout(START_PATIENCE, shared.open())
             .await
             .unwrap_or_else(|_| Err(OpenError::Unavailable("no answer within two minutes".to_owned())))?;
-        // What the token can do was found out once and stays: an engine that is opened later costs less.
-        shared.engine.tried_out = Some(capabilities);
-        shared.back(Arc::new(host));
+        shared.back(opened);
         Ok(Self::watched(shared))
     }
 
-    /// Begins to watch over a token that is away, for this cause, and opens it as soon as it can be.
-    pub(super) fn open_later(settings: Pkcs11Settings, cause: &OpenError) -> Self {
-        let shared = Shared::new(settings);
-        shared.away(&cause.to_string());
-        Self::watched(shared)
+    /// Begins to watch over a token, and opens it as soon as it can be.
+    pub(super) fn watch(settings: Pkcs11Settings, expected: Arc<Expected>) -> Self {
+        Self::watched(Shared::new(settings, expected))
+    }
+
+    /// Waits until the token is there, or could not be opened at the first attempt, for the cause that is returned.
+    pub(super) async fn first_opening(&self) -> Result<(), String> {
+        let mut state = self.shared.state.subscribe();
+        let tried = state.wait_for(|state| state.version > 0).await;
+        tried.map_or_else(
+            |_| Err("it is no longer watched over".to_owned()),
+            |state| state.engine.as_ref().map(drop).map_err(|absence| absence.cause.to_string()),
+        )
     }
 
     fn watched(shared: Shared) -> Self {
@@ -96,12 +113,17 @@ impl Link {
         Self { shared, supervisor }
     }
 
-    /// Has the token carry out an operation; `make` makes it anew for each attempt.
+    /// Has the token carry out an operation; `make` makes it anew for each attempt. A caller whose operation meets with
+    /// a fault waits for the token's return for as long as `patience`.
     ///
     /// # Errors
     /// What the token answers; [`KeyStoreError::Busy`] when too much is under way;
     /// [`KeyStoreError::Unavailable`] at once when the token is away, else at the deadline.
-    pub(super) async fn perform(&self, make: impl Fn() -> Operation) -> Result<Answer, KeyStoreError> {
+    pub(super) async fn perform(
+        &self,
+        make: impl Fn() -> Operation,
+        patience: Duration,
+    ) -> Result<Answer, KeyStoreError> {
         let shared = &self.shared;
         let Ok(_place) = shared.places.try_acquire() else { return Err(KeyStoreError::Busy) };
         let operation = make();
@@ -114,8 +136,7 @@ impl Link {
             Err(_) => false,
         };
         let outcome = if doubtful {
-            if !shared.doubted(RETURN_PATIENCE, |state| state.version > version && state.engine.is_ok()).await
-            {
+            if !shared.doubted(patience, |state| state.version > version && state.engine.is_ok()).await {
                 // Whatever it said, it was not well when it did.
                 return Err(shared.now().0.err().unwrap_or_else(|| outcome_of(outcome)));
             }
@@ -131,9 +152,76 @@ impl Link {
         Ok(outcome?)
     }
 
-    /// How long the token has been away, as far as is known; `None` when it is there.
-    pub(super) fn away_for(&self) -> Option<Duration> {
-        self.shared.away_for()
+    /// Whether the token is there, as far as is known.
+    pub(super) fn is_there(&self) -> bool {
+        self.shared.state.borrow().engine.is_ok()
+    }
+
+    /// Whether the token is there with this key, as far as is known.
+    pub(super) fn serves(&self, key: KeyName) -> bool {
+        let state = self.shared.state.borrow();
+        state.engine.is_ok() && !state.lacking.contains(&key)
+    }
+
+    /// Whether the token has not been lost lately.
+    pub(super) fn is_settled(&self) -> bool {
+        self.shared.state.borrow().steadiness.is_settled(Instant::now())
+    }
+
+    /// What is known of the token.
+    pub(super) fn condition(&self) -> TokenCondition {
+        let state = self.shared.state.borrow();
+        match &state.engine {
+            Ok(_) if state.lacking.is_empty() => TokenCondition::Ready,
+            Ok(_) => TokenCondition::Incomplete,
+            Err(absence) if absence.is_foreign => TokenCondition::Refused,
+            Err(_) => TokenCondition::Unavailable,
+        }
+    }
+
+    /// Has the token show the keys that are expected now, and stop being used when they are not ours.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Foreign`], [`KeyStoreError::Unavailable`].
+    pub(super) async fn recognise(&self) -> Result<(), KeyStoreError> {
+        let shared = &self.shared;
+        let host = shared.now().0?;
+        match shared.recognise(&host).await {
+            Ok(lacking) => {
+                shared.recognised(&host, lacking);
+                Ok(())
+            }
+            Err(OpenError::Foreign(cause)) => {
+                shared.refuse(host, &OpenError::Foreign(cause.clone())).await;
+                Err(KeyStoreError::Foreign(cause))
+            }
+            Err(error) => {
+                // One that has shown its keys before is only busy, perhaps: the supervisor finds out.
+                let was_recognised = shared.state.borrow().is_recognised;
+                if !was_recognised {
+                    shared.away(&error.to_string());
+                    supervisor::discard(host).await;
+                }
+                shared.doubt.notify_one();
+                Err(KeyStoreError::Unavailable(error.to_string()))
+            }
+        }
+    }
+
+    /// Whether the token has this key now.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(super) async fn shows(&self, key: &KnownKey) -> Result<(), String> {
+        let host = self.shared.now().0.map_err(|error| error.to_string())?;
+        match self.shared.ask_for(&host, key).await {
+            Shown::Ours => {
+                self.shared.known().learn(key.id.into());
+                Ok(())
+            }
+            Shown::Another => Err("another key has its id".to_owned()),
+            Shown::Nothing(cause) | Shown::Failure(cause) => Err(cause),
+        }
     }
 
     /// Has the token examined now.
@@ -170,11 +258,13 @@ impl Drop for Link {
 }
 
 impl Shared {
-    fn new(settings: Pkcs11Settings) -> Self {
+    fn new(settings: Pkcs11Settings, expected: Arc<Expected>) -> Self {
         let engine = EngineSettings {
+            name: settings.name,
             module: settings.module,
             initialize_argument: settings.initialize_argument,
             token_label: settings.token_label,
+            token_serial: settings.token_serial,
             workers: settings.workers.max(1),
             wrapping: settings.wrapping,
             tried_out: None,
@@ -192,13 +282,18 @@ impl Shared {
             failures: AtomicU32::new(0),
             generations: AtomicUsize::new(0),
             known: Mutex::default(),
+            expected,
+            capabilities: OnceLock::new(),
         }
     }
 
     /// The engine, or why there is none; and the state's version.
     fn now(&self) -> (Result<Arc<Host>, KeyStoreError>, u64) {
         let state = self.state.borrow();
-        let engine = state.engine.clone().map_err(|cause| KeyStoreError::Unavailable(cause.to_string()));
+        let engine = state
+            .engine
+            .clone()
+            .map_err(|Absence { cause, .. }| KeyStoreError::Unavailable(cause.to_string()));
         (engine, state.version)
     }
 
@@ -235,12 +330,6 @@ impl Shared {
         let mut state = self.state.subscribe();
         self.doubt.notify_one();
         matches!(timeout(patience, state.wait_for(is_settled)).await, Ok(Ok(_)))
-    }
-
-    /// How long the token has been away; `None` when it is there.
-    fn away_for(&self) -> Option<Duration> {
-        let state = self.state.borrow();
-        state.engine.is_err().then(|| state.since.elapsed())
     }
 
     fn known(&self) -> MutexGuard<'_, KnownKeys> {

@@ -2,24 +2,44 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 
-use super::{super::protocol::KeyName, host::Host};
+use super::{super::protocol::KeyName, host::Host, recognition::Lacking, steadiness::Steadiness};
 
 /// The state of a link. A new one is published whenever something was found out.
 #[derive(Clone)]
 pub(super) struct State {
     /// The engine to ask, or why there is none.
-    pub(super) engine: Result<Arc<Host>, Arc<str>>,
+    pub(super) engine: Result<Arc<Host>, Absence>,
+    /// Keys that the records name and the engine does not show.
+    pub(super) lacking: Lacking,
+    /// Whether the engine has shown that its keys are ours. As long as the records name none, any will do.
+    pub(super) is_recognised: bool,
     /// Counts examinations and openings: whoever has seen a higher number than before knows that the state is newer
     /// than their doubt.
     pub(super) version: u64,
     /// Since when the engine has been there, or away.
     pub(super) since: Instant,
+    pub(super) steadiness: Steadiness,
+}
+
+/// Why there is no engine.
+#[derive(Clone)]
+pub(super) struct Absence {
+    pub(super) cause: Arc<str>,
+    /// Whether the token is there, with other keys than ours.
+    pub(super) is_foreign: bool,
 }
 
 impl State {
     /// Before the first opening.
     pub(super) fn unopened() -> Self {
-        Self { engine: Err("it is being opened".into()), version: 0, since: Instant::now() }
+        Self {
+            engine: Err(Absence { cause: "it is being opened".into(), is_foreign: false }),
+            lacking: Lacking::default(),
+            is_recognised: false,
+            version: 0,
+            since: Instant::now(),
+            steadiness: Steadiness::default(),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::{
+    runtime::Handle,
     task::spawn_blocking,
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
@@ -14,12 +15,12 @@ use tokio::{
 use super::{
     super::{
         OpenError,
-        engine::Capabilities,
         protocol::{Answer, Fault, Operation, Order},
     },
     FAILURES_IN_A_ROW, Shared,
     host::Host,
-    state::State,
+    recognition::Lacking,
+    state::{Absence, State},
 };
 
 /// How often a token that nobody doubts is examined.
@@ -29,15 +30,23 @@ const EXAMINATION: Duration = Duration::from_millis(1500);
 /// Pauses between openings, doubled up to the longer.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE_WHEN_FOREIGN: Duration = Duration::from_secs(1);
+/// Longest time that the first opening may take, which also tries out what the token can do.
+const FIRST_OPENING: Duration = Duration::from_secs(20);
 /// Longest time that an opening may take, when the next shall not wait for it and when it may.
 const QUICK_OPENING: Duration = Duration::from_millis(1500);
 const PATIENT_OPENING: Duration = Duration::from_secs(30);
 /// Least time between two new engines for a token that passes its examinations all the same.
 const SUSPICION: Duration = Duration::from_secs(5);
 
+/// An engine that has shown our keys.
+pub(super) struct Opened {
+    host: Arc<Host>,
+    lacking: Lacking,
+}
+
 /// Never ends.
 pub(super) async fn watch_over(shared: Arc<Shared>) {
-    shared.open_if_away().await;
     let mut ticks = interval(EXAMINATIONS);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -46,7 +55,13 @@ pub(super) async fn watch_over(shared: Arc<Shared>) {
             () = shared.doubt.notified() => {}
         }
         let state = shared.state.borrow().clone();
-        let Ok(host) = state.engine else { continue };
+        let host = match state.engine {
+            Ok(host) => host,
+            Err(absence) => {
+                shared.open_at_last(absence, state.version == 0).await;
+                continue;
+            }
+        };
         match shared.examine(&host).await {
             Err(cause) => shared.recover(host, cause).await,
             Ok(_) if shared.is_suspect(state.since) => {
@@ -119,99 +134,146 @@ impl Shared {
     }
 
     pub(super) fn away(&self, cause: &str) {
+        self.absent(cause, false);
+    }
+
+    fn absent(&self, cause: &str, is_foreign: bool) {
         self.publish(|state| {
+            let now = Instant::now();
             if state.engine.is_ok() {
-                state.since = Instant::now();
+                state.since = now;
+                state.steadiness.lost(now);
             }
             state.version += 1;
-            state.engine = Err(cause.into());
+            state.engine = Err(Absence { cause: cause.into(), is_foreign });
         });
     }
 
-    pub(super) fn back(&self, host: Arc<Host>) {
+    pub(super) fn back(&self, Opened { host, lacking }: Opened) {
         self.failures.store(0, Ordering::Relaxed);
+        let is_recognised = !self.expected.all().is_empty();
         self.publish(|state| {
+            let now = Instant::now();
+            if state.engine.is_err() {
+                state.steadiness.back(now);
+            }
             state.version += 1;
-            state.since = Instant::now();
+            state.since = now;
             state.engine = Ok(host);
+            state.lacking = lacking;
+            state.is_recognised = is_recognised;
         });
     }
 
-    /// The first opening of a token that was away at the start.
-    async fn open_if_away(&self) {
-        let state = self.state.borrow().clone();
-        if let Err(cause) = state.engine {
-            let host = self.open_again(cause.to_string()).await;
-            tracing::info!(token = self.engine.token_label, "the token is there");
-            self.back(Arc::new(host));
+    /// Takes note of what the engine has shown.
+    pub(super) fn recognised(&self, host: &Arc<Host>, lacking: Lacking) {
+        self.publish(|state| {
+            if state.engine.as_ref().is_ok_and(|engine| Arc::ptr_eq(engine, host)) {
+                state.lacking = lacking;
+                state.is_recognised = true;
+            }
+        });
+    }
+
+    /// Uses the engine no longer: its keys are not ours.
+    pub(super) async fn refuse(&self, host: Arc<Host>, error: &OpenError) {
+        let cause = error.to_string();
+        tracing::error!(token = self.engine.name, cause, "the token is refused");
+        self.absent(&cause, true);
+        self.doubt.notify_one();
+        discard(host).await;
+    }
+
+    /// Opens a token that is away and has no engine to be rid of.
+    async fn open_at_last(&self, absence: Absence, is_first: bool) {
+        let mut cause = absence.cause.to_string();
+        if is_first {
+            let error = match timeout(FIRST_OPENING, self.open()).await {
+                Ok(Ok(opened)) => return self.back(opened),
+                Ok(Err(error)) => error,
+                Err(_) => no_answer(),
+            };
+            self.note(&error, &mut cause);
+        } else if absence.is_foreign {
+            sleep(LONGEST_PAUSE_WHEN_FOREIGN).await;
         }
+        let opened = self.open_again(cause).await;
+        tracing::info!(token = self.engine.name, "the token is there");
+        self.back(opened);
     }
 
     /// Ends the engine and opens another, however long that takes.
     async fn recover(&self, host: Arc<Host>, cause: String) {
-        let (token, lost) = (self.engine.token_label.as_str(), Instant::now());
+        let (token, lost) = (self.engine.name.as_str(), Instant::now());
         tracing::error!(token, cause, "the token is lost; it is opened anew until it is back");
         self.away(&cause);
-        host.kill();
         // Its sessions are closed before others are opened: their numbers may be given out again.
-        let _ = spawn_blocking(move || drop(host)).await;
-        let host = self.open_again(cause).await;
+        discard(host).await;
+        let opened = self.open_again(cause).await;
         tracing::info!(token, away_milliseconds = lost.elapsed().as_millis(), "the token is back");
-        self.back(Arc::new(host));
+        self.back(opened);
     }
 
     /// Tries, quickly and often, until an engine is open. A library that waits for something that will never come
     /// would hold up the others, so each opening has little time; for tokens that need more, another goes on beside
     /// them as soon as one was too slow.
-    async fn open_again(&self, mut cause: String) -> Host {
+    async fn open_again(&self, mut cause: String) -> Opened {
         let mut pause = FIRST_PAUSE;
         let (mut patient, mut too_slow) = (pin!(self.open_patiently()), false);
         loop {
             let quick = timeout(QUICK_OPENING, self.open());
             let opened = tokio::select! {
-                host = &mut patient, if too_slow => return host,
+                opened = &mut patient, if too_slow => return opened,
                 opened = quick => opened,
             };
-            match opened {
-                Ok(Ok(host)) => return host,
-                Ok(Err(error)) => self.note(&error.to_string(), &mut cause),
+            let error = match opened {
+                Ok(Ok(opened)) => return opened,
+                Ok(Err(error)) => error,
                 Err(_) => {
-                    self.note("no answer while it was opened", &mut cause);
                     too_slow = true;
+                    no_answer()
                 }
-            }
+            };
+            self.note(&error, &mut cause);
+            let longest = if is_foreign(&error) { LONGEST_PAUSE_WHEN_FOREIGN } else { LONGEST_PAUSE };
             tokio::select! {
-                host = &mut patient, if too_slow => return host,
-                () = sleep(pause) => pause = LONGEST_PAUSE.min(pause.saturating_mul(2)),
+                opened = &mut patient, if too_slow => return opened,
+                () = sleep(pause) => pause = longest.min(pause.saturating_mul(2)),
             }
         }
     }
 
-    async fn open_beside(&self) -> Host {
+    async fn open_beside(&self) -> Opened {
         loop {
-            if let Ok(Ok(host)) = timeout(QUICK_OPENING, self.open()).await {
-                return host;
+            if let Ok(Ok(opened)) = timeout(QUICK_OPENING, self.open()).await {
+                return opened;
             }
             sleep(LONGEST_PAUSE).await;
         }
     }
 
-    async fn open_patiently(&self) -> Host {
+    async fn open_patiently(&self) -> Opened {
         loop {
-            if let Ok(Ok(host)) = timeout(PATIENT_OPENING, self.open()).await {
-                return host;
+            if let Ok(Ok(opened)) = timeout(PATIENT_OPENING, self.open()).await {
+                return opened;
             }
             sleep(LONGEST_PAUSE).await;
         }
     }
 
     /// One line for each new cause, not for each attempt.
-    fn note(&self, cause: &str, known: &mut String) {
-        if cause != known {
-            tracing::warn!(token = self.engine.token_label, cause, "the token is still away");
-            cause.clone_into(known);
-            self.away(cause);
+    fn note(&self, error: &OpenError, known: &mut String) {
+        let (token, cause) = (self.engine.name.as_str(), error.to_string());
+        if cause == *known {
+            return;
         }
+        if is_foreign(error) {
+            tracing::error!(token, cause, "the token is refused");
+        } else {
+            tracing::warn!(token, cause, "the token is still away");
+        }
+        self.absent(&cause, is_foreign(error));
+        *known = cause;
     }
 
     /// Puts a new engine in the place of one whose workers hang.
@@ -229,9 +291,9 @@ impl Shared {
     }
 
     /// What is under way in the old engine may end there.
-    fn take_over(&self, old: Arc<Host>, new: Host, cause: &str) {
-        tracing::warn!(token = self.engine.token_label, cause, "a new engine takes over");
-        self.back(Arc::new(new));
+    fn take_over(&self, old: Arc<Host>, new: Opened, cause: &str) {
+        tracing::warn!(token = self.engine.name, cause, "a new engine takes over");
+        self.back(new);
         let longest = self.longest();
         tokio::spawn(async move {
             sleep(longest).await;
@@ -244,7 +306,7 @@ impl Shared {
         if stuck < self.engine.workers {
             return;
         }
-        let token = self.engine.token_label.as_str();
+        let token = self.engine.name.as_str();
         tracing::error!(token, "every call hangs; unless they end, only a restart of the server helps");
         self.away("every call hangs");
         while stuck >= self.engine.workers {
@@ -254,21 +316,66 @@ impl Shared {
                 Err(cause) => return self.recover(Arc::clone(host), cause).await,
             }
         }
-        self.back(Arc::clone(host));
+        match self.recognise(host).await {
+            Ok(lacking) => self.back(Opened { host: Arc::clone(host), lacking }),
+            Err(error) => self.recover(Arc::clone(host), error.to_string()).await,
+        }
     }
 
-    /// Opens an engine that nothing is known of yet, and says what the token can do.
-    pub(super) async fn open_first(&self) -> Result<(Host, Capabilities), OpenError> {
-        self.opener.open(self.engine.clone(), &self.pins.next()?).await
-    }
-
-    async fn open(&self) -> Result<Host, OpenError> {
+    /// Opens an engine and has it show our keys.
+    pub(super) async fn open(&self) -> Result<Opened, OpenError> {
         let mut settings = self.engine.clone();
-        settings.known = self.known().marks();
+        settings.tried_out = self.capabilities.get().copied();
+        if self.expected.all().is_empty() {
+            // Nothing is known of its keys but that it has shown these.
+            settings.known = self.known().marks();
+        }
         let opened = self.opener.open(settings, &self.pins.next()?).await;
         if let Err(OpenError::PinRefused(answer)) = &opened {
             self.pins.refused(answer);
         }
-        opened.map(|(host, _)| host)
+        let (host, capabilities) = opened?;
+        let _ = self.capabilities.set(capabilities);
+        let host = Unproven(Some(Arc::new(host)));
+        let lacking = match &host.0 {
+            Some(host) => self.recognise(host).await?,
+            None => Lacking::default(),
+        };
+        host.proven().map(|host| Opened { host, lacking }).ok_or_else(no_answer)
     }
+}
+
+/// An engine that has not shown our keys, and is ended if that comes to nothing.
+struct Unproven(Option<Arc<Host>>);
+
+impl Unproven {
+    fn proven(mut self) -> Option<Arc<Host>> {
+        self.0.take()
+    }
+}
+
+impl Drop for Unproven {
+    fn drop(&mut self) {
+        if let Some(host) = self.0.take() {
+            host.kill();
+            // Not here, if possible: it may take a while.
+            if let Ok(runtime) = Handle::try_current() {
+                runtime.spawn_blocking(move || drop(host));
+            }
+        }
+    }
+}
+
+/// Ends an engine without regard to what is under way, and waits for that.
+pub(super) async fn discard(host: Arc<Host>) {
+    host.kill();
+    let _ = spawn_blocking(move || drop(host)).await;
+}
+
+fn no_answer() -> OpenError {
+    OpenError::Unavailable("no answer while it was opened".to_owned())
+}
+
+fn is_foreign(error: &OpenError) -> bool {
+    matches!(error, OpenError::Foreign(_))
 }
