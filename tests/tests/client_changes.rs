@@ -271,7 +271,7 @@ async fn the_last_administrator_stays() {
     let server = site.start();
     let nobody = server.http();
     let administrator = nobody.sign_in("administrator", &server.secret).await;
-    let (_, _) = make(&administrator, &["signer"]).await;
+    make(&administrator, &["signer"]).await;
     let path = "/v1/clients/administrator";
     let roles = || Some(json!({ "roles": ["signer"] }));
     let attempts = || {

@@ -14,7 +14,10 @@ use serde::Serialize;
 
 use crate::{
     api::wire::Json,
-    domain::client::{ClientRecord, ClientState},
+    domain::{
+        client::{ClientRecord, ClientState},
+        time::Timestamp,
+    },
 };
 
 /// A client. Nothing of its secrets can be read.
@@ -41,7 +44,7 @@ impl From<&ClientRecord> for ClientAnswer {
         Self {
             client_id: client.id.as_str().to_owned(),
             roles: client.roles.iter().map(|role| role.name().to_owned()).collect(),
-            disabled_at: client.disabled_at.map(|at| at.to_text()),
+            disabled_at: client.disabled_at.map(Timestamp::to_text),
             former_secrets_until: former_secrets_until(client),
             created_at: client.created_at.to_text(),
             created_by: client.created_by.clone(),
@@ -50,7 +53,7 @@ impl From<&ClientRecord> for ClientAnswer {
 }
 
 fn former_secrets_until(client: &ClientRecord) -> Option<String> {
-    client.former_secrets.iter().map(|former| former.until).max().map(|until| until.to_text())
+    client.former_secrets.iter().map(|former| former.until).max().map(Timestamp::to_text)
 }
 
 /// Clients, in the order of their ids.
