@@ -33,6 +33,7 @@ async fn rows() -> Vec<Row> {
 }
 
 async fn strike(service: &Service, class: &Class) -> Row {
+    service.prepare().await;
     service.module.set((class.rules)());
     let over = AtomicBool::new(false);
     let asking = async {
@@ -59,7 +60,6 @@ async fn strike(service: &Service, class: &Class) -> Row {
         lost: service.lost().await,
         others: percentile(calls.iter().map(|(time, _)| *time).collect(), 99),
     };
-    assert_eq!(service.ask(Need::NewKey).await, Outcome::Right);
     row
 }
 

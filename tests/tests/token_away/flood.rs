@@ -19,7 +19,7 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(600);
 
 /// Packets and posts, of which no two are alike.
-fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut Vec<u8>)) -> Vec<Post> {
+fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut [u8])) -> Vec<Post> {
     let post = |number| {
         let mut packet = peer::seal_self_contained(certificate, RECORD);
         bend(number, &mut packet);
@@ -35,7 +35,7 @@ fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut Vec<u8>
 }
 
 /// Damage that public bytes do not show: to the wrapped key, to the content, or to the tag.
-fn corrupt(number: usize, packet: &mut Vec<u8>) {
+fn corrupt(number: usize, packet: &mut [u8]) {
     const WRAPPED_KEY: usize = 6 + 32 + 100;
     let end = packet.len() - 1;
     let place = [WRAPPED_KEY, end - 20, end][number % 3];

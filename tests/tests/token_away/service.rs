@@ -37,7 +37,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    pub(crate) const ALL: [Self; 4] = [Self::Sign, Self::Open, Self::NewKey, Self::NewToken];
+    pub(crate) const ALL: [Self; 4] = [Self::Sign, Self::Open, Self::NewToken, Self::NewKey];
 }
 
 /// What came of asking.
@@ -99,7 +99,7 @@ impl Service {
         let (unused, references) = (Mutex::default(), AtomicU32::new(0));
         let service = Self { server, module, site, client, id, secret, at_hand, unused, references };
         assert_eq!(service.open(&service.at_hand).await, Outcome::Right);
-        assert_eq!(service.ask(Need::NewKey).await, Outcome::Right);
+        service.prepare().await;
         service
     }
 
@@ -144,7 +144,7 @@ impl Service {
     }
 
     async fn open_unused(&self) -> Outcome {
-        let Some(packet) = self.unused().pop() else { return self.new_key().await };
+        let packet = self.take_unused();
         let outcome = self.open(&packet).await;
         if outcome != Outcome::Right {
             self.unused().push(packet);
@@ -222,21 +222,32 @@ impl Service {
         begun.elapsed()
     }
 
-    /// How long it takes until all that needs the token works.
+    /// How long it takes until all that needs the token has worked; of a key, whose making takes as long as it takes,
+    /// until it was asked for.
     pub(crate) async fn back(&self) -> Duration {
         let begun = Instant::now();
-        let mut left = Need::ALL.to_vec();
-        while !left.is_empty() || self.readiness().await.0 != StatusCode::OK {
+        let (mut left, mut back) = (Need::ALL.to_vec(), Duration::ZERO);
+        while self.readiness().await.0 != StatusCode::OK || !left.is_empty() {
+            back = begun.elapsed();
             let mut still = Vec::new();
             for need in left {
+                let asked = begun.elapsed();
                 if self.ask(need).await != Outcome::Right {
                     still.push(need);
                 }
+                back = back.max(if need == Need::NewKey { asked } else { begun.elapsed() });
             }
             left = still;
             assert!(begun.elapsed() < PATIENCE, "{left:?} not back: {}", self.site.log());
         }
-        begun.elapsed()
+        back
+    }
+
+    /// Sees to it that there are keys that have not been used: one to ask for while a fault stands, one for afterwards.
+    pub(crate) async fn prepare(&self) {
+        while self.unused().len() < 2 {
+            assert_eq!(self.ask(Need::NewKey).await, Outcome::Right);
+        }
     }
 
     fn unused(&self) -> MutexGuard<'_, Vec<Packet>> {

@@ -196,7 +196,8 @@ async fn soak_a_million_operations_leave_nothing_behind() {
     const ROUND: u64 = 2_000;
     let operations = number("KUNJI_SOAK_OPERATIONS", 1_000_000);
     let world = World::open().await;
-    // Caches fill, and each worker opens its session.
+    // Caches fill, each worker opens its session, and the driver of the module keeps some of its old rules.
+    (0..32).for_each(|_| world.module.clear());
     round(&world, CALLERS, ROUND).await;
     let before = seen(&world.module);
     let begun = Instant::now();
