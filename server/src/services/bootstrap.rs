@@ -40,7 +40,7 @@ pub(crate) async fn install_integrity_key(
     }
     let lease = provisioner.lease(INTEGRITY_SECRET).await?;
     let made = make_integrity_key(provisioner, repository, token, entropy).await;
-    provisioner.release(lease).await?;
+    provisioner.release(lease).await;
     made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
     unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)

@@ -5,7 +5,6 @@ use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     key_rows::unexpected_form,
     runner::Query,
@@ -87,13 +86,8 @@ impl ClientRepository for SurrealRepository {
         let query = Query::new(TEXT)
             .bind("id", id.to_owned())
             .bind("client", self.integrity.seal(id, ClientRow::from(record))?);
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.find_client(&record.id).await?.as_ref() == Some(record)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.find_client(&record.id).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn has_clients(&self) -> Result<bool, RepositoryError> {

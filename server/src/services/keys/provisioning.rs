@@ -79,7 +79,7 @@ impl Provisioner {
         }
         let lease = self.lease(&format!("key/{alias}")).await?;
         let made = self.ensure_leased(alias, subject, pre_expire_days).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         let made = made?;
         self.ensure_kek_of(&made).await?;
         Ok(made)
@@ -215,7 +215,7 @@ impl Provisioner {
         }
         let lease = self.lease(&format!("kek/{application}")).await?;
         let made = self.ensure_kek_leased(application, version).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         made
     }
 
@@ -292,9 +292,11 @@ impl Provisioner {
         Err(KeyError::Internal("another server holds a provisioning lease and does not end"))
     }
 
-    /// Gives a lease back.
-    pub(crate) async fn release(&self, lease: Lease) -> Result<(), KeyError> {
-        Ok(self.repository.release_lease(&lease.name, &self.holder).await?)
+    /// Gives a lease back. What was done under it counts even when that fails: the lease then runs out by itself.
+    pub(crate) async fn release(&self, lease: Lease) {
+        if let Err(error) = self.repository.release_lease(&lease.name, &self.holder).await {
+            tracing::warn!(lease = lease.name, %error, "a lease could not be given back; it runs out in time");
+        }
     }
 
     pub(crate) fn key_id(&self) -> Result<KeyId, KeyError> {
