@@ -93,6 +93,10 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                     Ok(principal) => return Ok(Some(principal)),
                     Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
                     Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
+                    Err(TokenRefusal::Unconfirmed) => (
+                        TransportError::Unavailable,
+                        "the keys that verify tokens were not confirmed for too long",
+                    ),
                 }
             }
         };

@@ -86,7 +86,8 @@ impl Drop for Running {
 pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), Arc::clone(&ports.audit)));
     let staleness = Duration::from_millis(settings.current_key_cache_milliseconds);
-    let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness));
+    let standby = Duration::from_secs(settings.database_away_seconds);
+    let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness, standby));
 
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
@@ -119,7 +120,8 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
+    let directory = settings.has_remote_database().then_some(directory);
+    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys, directory));
     Ok(Running { services, new_secret, maintenance })
 }
 

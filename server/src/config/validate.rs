@@ -30,6 +30,9 @@ impl Settings {
         if !(60..=86_400).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
+        if !(1..=86_400).contains(&self.database_away_seconds) {
+            return senseless("database_away_seconds", "must be from 1 to 86400");
+        }
         if !(1..=60_000).contains(&self.token_failures_per_minute) {
             return senseless("token_failures_per_minute", "must be from 1 to 60000");
         }
@@ -87,6 +90,11 @@ impl Settings {
             }
         }
         Ok(())
+    }
+
+    /// Whether the database is in a server of its own.
+    pub fn has_remote_database(&self) -> bool {
+        ["ws://", "wss://"].iter().any(|scheme| self.database_url.starts_with(scheme))
     }
 
     /// The RSA modulus of new keys.
@@ -160,6 +168,8 @@ mod tests {
             ("KUNJI_KEYS", "ROOT,A//B\n"),
             ("KUNJI_KEYS", "ROOT,REGISTRATION/foo"),
             ("KUNJI_PKCS11_WORKERS", "0"),
+            ("KUNJI_DATABASE_AWAY_SECONDS", "0"),
+            ("KUNJI_DATABASE_AWAY_SECONDS", "86401"),
             ("KUNJI_DEMO_INBOX", "perhaps"),
             ("KUNJI_DEMO_RECIPIENT", "REGISTRATION"),
             ("KUNJI_DEMO_RECIPIENT", "KERNEL/SIGN"),
