@@ -26,4 +26,5 @@ pub mod scratch;
 pub mod site;
 pub mod softhsm;
 pub mod surreal_server;
+pub mod tls_front;
 pub mod token;
