@@ -1,9 +1,12 @@
 //! A token and a database that die: from the nth call on, everything fails, as it does for a process that is
 //! killed there. The real ones stay behind, as the next process finds them.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -288,6 +291,10 @@ impl PolicyRepository for Mortal<dyn Repository> {
 impl Repository for Mortal<dyn Repository> {
     async fn check_health(&self) -> Result<(), RepositoryError> {
         database!(self.check_health())
+    }
+
+    fn away_for(&self) -> Option<Duration> {
+        self.real.away_for()
     }
 
     fn install_integrity_key(&self, key: Zeroizing<[u8; 32]>) {

@@ -30,5 +30,6 @@ pub mod site;
 pub mod softhsm;
 pub mod surreal_server;
 pub mod tls;
+pub mod tls_front;
 pub mod token;
 pub mod token_faults;

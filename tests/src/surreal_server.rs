@@ -1,8 +1,8 @@
-//! A SurrealDB server of its own, in memory, for tests over the network.
+//! A SurrealDB server of its own, in memory, for tests over the network; with files, it can be started again.
 
 use std::{
     io::{BufRead as _, BufReader},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -13,7 +13,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use surrealdb::{Surreal, engine::any::Any, opt::auth::Root};
+use surrealdb::{Surreal, engine::any::Any, opt::auth::Root, types::Value};
+use tempfile::TempDir;
 
 /// Where the server's program is.
 pub const PROGRAM_VARIABLE: &str = "KUNJI_TEST_SURREAL_SERVER";
@@ -25,8 +26,11 @@ const START_LIMIT: Duration = Duration::from_mins(1);
 /// A running server; ends when it is dropped.
 pub struct SurrealServer {
     process: Mutex<Child>,
+    address: SocketAddr,
     url: String,
     databases: AtomicU32,
+    /// Where it writes down every change before it reports it as done; without, it forgets all at its end.
+    files: Option<TempDir>,
 }
 
 /// An empty database on the server, and its user.
@@ -47,38 +51,36 @@ impl SurrealServer {
     /// # Errors
     /// Without the variable [`PROGRAM_VARIABLE`], or when the server does not start.
     pub fn start() -> Result<Self> {
-        let program = std::env::var_os(PROGRAM_VARIABLE).with_context(|| {
-            format!("{PROGRAM_VARIABLE} names no SurrealDB server; .scripts/surreal-server builds one")
-        })?;
+        Self::start_with(None)
+    }
+
+    /// The same, with files, so that [`SurrealServer::restart`] finds what was there.
+    ///
+    /// # Errors
+    /// As [`SurrealServer::start`].
+    pub fn start_with_files() -> Result<Self> {
+        Self::start_with(Some(TempDir::new()?))
+    }
+
+    fn start_with(files: Option<TempDir>) -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let mut process = Command::new(program)
-            .args(["start", "--no-banner", "--log", "info", "--bind", &address.to_string(), "memory"])
-            .envs([("SURREAL_USER", ROOT_USER), ("SURREAL_PASS", ROOT_PASSWORD)])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let (lines, received) = mpsc::channel();
-        drain(process.stdout.take(), &lines);
-        drain(process.stderr.take(), &lines);
-        drop(lines);
-        let server = Self {
-            process: Mutex::new(process),
+        Ok(Self {
+            process: Mutex::new(spawn(address, files.as_ref())?),
+            address,
             url: format!("ws://{address}"),
             databases: AtomicU32::new(0),
-        };
-        while !received
-            .recv_timeout(START_LIMIT)
-            .context("the SurrealDB server did not start")?
-            .contains("Started")
-        {}
-        // It says so just before it listens.
-        let deadline = Instant::now() + START_LIMIT;
-        while TcpStream::connect(address).is_err() {
-            ensure!(Instant::now() < deadline, "the SurrealDB server does not listen");
-            std::thread::yield_now();
-        }
-        Ok(server)
+            files,
+        })
+    }
+
+    /// Starts it again under its address, after it was killed, and returns when it serves.
+    ///
+    /// # Errors
+    /// As [`SurrealServer::start`].
+    pub fn restart(&self) -> Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        *process = spawn(self.address, self.files.as_ref())?;
+        Ok(())
     }
 
     /// The server that tests of one process share while at least one of them runs.
@@ -94,6 +96,11 @@ impl SurrealServer {
         let server = Arc::new(Self::start()?);
         *shared = Arc::downgrade(&server);
         Ok(server)
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// `ws://127.0.0.1:PORT`.
@@ -122,6 +129,16 @@ impl SurrealServer {
         Ok(database)
     }
 
+    /// What the query returns in the database, asked past everything of ours.
+    ///
+    /// # Errors
+    /// When the server or the query fails.
+    pub async fn ask(&self, database: &Database, text: &str) -> Result<Value> {
+        let client = self.sign_in_as_root().await?;
+        client.use_ns(&database.namespace).use_db(&database.database).await?;
+        Ok(client.query(text).await?.check()?.take(0)?)
+    }
+
     /// Ends the server at once, as a crash does.
     ///
     /// # Errors
@@ -145,6 +162,48 @@ impl Drop for SurrealServer {
         // Nothing is left to do when it has gone already.
         let _ = self.kill();
     }
+}
+
+/// Starts the program, and returns when it serves.
+fn spawn(address: SocketAddr, files: Option<&TempDir>) -> Result<Child> {
+    let program = std::env::var_os(PROGRAM_VARIABLE).with_context(|| {
+        format!("{PROGRAM_VARIABLE} names no SurrealDB server; .scripts/surreal-server builds one")
+    })?;
+    let storage = files.map_or_else(
+        || "memory".to_owned(),
+        |files| format!("mem://{}?aol=sync&sync=every", files.path().display()),
+    );
+    let mut process = Command::new(program)
+        .args(["start", "--no-banner", "--log", "info", "--bind", &address.to_string(), &storage])
+        .envs([("SURREAL_USER", ROOT_USER), ("SURREAL_PASS", ROOT_PASSWORD)])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (lines, received) = mpsc::channel();
+    drain(process.stdout.take(), &lines);
+    drain(process.stderr.take(), &lines);
+    drop(lines);
+    let started = || -> Result<()> {
+        while !received
+            .recv_timeout(START_LIMIT)
+            .context("the SurrealDB server did not start")?
+            .contains("Started")
+        {}
+        // It says so just before it listens.
+        let deadline = Instant::now() + START_LIMIT;
+        while TcpStream::connect(address).is_err() {
+            ensure!(Instant::now() < deadline, "the SurrealDB server does not listen");
+            std::thread::yield_now();
+        }
+        Ok(())
+    };
+    if let Err(error) = started() {
+        let _ = process.kill();
+        let _ = process.wait();
+        return Err(error);
+    }
+    Ok(process)
 }
 
 /// Reads the server's output to its end, so that it never waits for a reader.

@@ -267,7 +267,10 @@ const fn refused(refusal: TokenRefusal) -> (TransportError, &'static str) {
         }
         TokenRefusal::Expired => (TransportError::Unauthenticated, "token expired"),
         TokenRefusal::Invalid => (TransportError::Unauthenticated, "token not valid"),
-        TokenRefusal::Unknown => (TransportError::Overloaded, "the client cannot be looked up"),
+        TokenRefusal::Unconfirmed => {
+            (TransportError::Unavailable, "the keys that verify tokens were not confirmed for too long")
+        }
+        TokenRefusal::Unknown => (TransportError::Unavailable, "the client cannot be looked up"),
     }
 }
 

@@ -65,6 +65,9 @@ pub(super) enum TransportError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// Something that every operation needs is away.
+    #[error("the server cannot do this now; nothing was done; try again later")]
+    Unavailable,
     /// The path and query are longer than any that is served.
     #[error("path and query are longer than 8192 bytes; nothing here has such an address")]
     UriTooLong,
@@ -75,7 +78,7 @@ pub(super) enum TransportError {
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -89,6 +92,7 @@ impl TransportError {
         Self::TooLarge { limit: 67_108_864 },
         Self::TooManyFailures { seconds: 2 },
         Self::Unauthenticated,
+        Self::Unavailable,
         Self::UriTooLong,
     ];
 
@@ -101,7 +105,7 @@ impl TransportError {
             Self::MediaType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotFound => StatusCode::NOT_FOUND,
-            Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -113,7 +117,7 @@ impl TransportError {
     /// Seconds after which the caller may try again.
     pub(super) const fn retry_after(self) -> Option<u32> {
         match self {
-            Self::Overloaded => Some(RETRY_SECONDS),
+            Self::Overloaded | Self::Unavailable => Some(RETRY_SECONDS),
             Self::TooManyFailures { seconds } => Some(seconds),
             _ => None,
         }

@@ -99,7 +99,8 @@ impl Drop for Running {
 pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), Arc::clone(&ports.audit)));
     let staleness = Duration::from_millis(settings.current_key_cache_milliseconds);
-    let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness));
+    let standby = Duration::from_secs(settings.database_away_seconds);
+    let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness, standby));
 
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
@@ -158,9 +159,14 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
+    let directory = settings.has_remote_database().then_some(directory);
     let maintenance = [
         tokio::spawn(async move {
-            tokio::join!(bootstrap::maintain(tokens, private_keys), ended.watch(), external.watch());
+            tokio::join!(
+                bootstrap::maintain(tokens, private_keys, directory),
+                ended.watch(),
+                external.watch()
+            );
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
     ];

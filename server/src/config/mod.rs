@@ -52,6 +52,8 @@ pub struct Settings {
     pub database_user: String,
     /// File with that user's password.
     pub database_password_file: Option<PathBuf>,
+    /// How long copies in memory stand in for a database that is away.
+    pub database_away_seconds: u64,
     /// The PKCS#11 library.
     pub pkcs11_module: PathBuf,
     /// What the library is given at `C_Initialize` in `pReserved`; blank means nothing.

@@ -37,6 +37,9 @@ impl Settings {
         if !(60..=TOKEN_LIFETIME_MAX_SECONDS).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
+        if !(1..=86_400).contains(&self.database_away_seconds) {
+            return senseless("database_away_seconds", "must be from 1 to 86400");
+        }
         if !(1..=60_000).contains(&self.token_failures_per_minute) {
             return senseless("token_failures_per_minute", "must be from 1 to 60000");
         }
@@ -175,6 +178,11 @@ impl Settings {
         Networks::parse(&self.trusted_proxies).unwrap_or_default()
     }
 
+    /// Whether the database is in a server of its own.
+    pub fn has_remote_database(&self) -> bool {
+        ["ws://", "wss://"].iter().any(|scheme| self.database_url.starts_with(scheme))
+    }
+
     /// The RSA modulus of new keys.
     pub fn modulus(&self) -> Option<ModulusLength> {
         ModulusLength::from_bits(usize::try_from(self.rsa_bits).ok()?)
@@ -261,6 +269,8 @@ mod tests {
             ("KUNJI_KEYS", "ROOT,A//B\n"),
             ("KUNJI_KEYS", "ROOT,REGISTRATION/foo"),
             ("KUNJI_PKCS11_WORKERS", "0"),
+            ("KUNJI_DATABASE_AWAY_SECONDS", "0"),
+            ("KUNJI_DATABASE_AWAY_SECONDS", "86401"),
             ("KUNJI_DEMO_INBOX", "perhaps"),
             ("KUNJI_DEMO_RECIPIENT", "REGISTRATION"),
             ("KUNJI_DEMO_RECIPIENT", "KERNEL/SIGN"),

@@ -1,9 +1,12 @@
 //! The records.
 //!
 //! Every method is atomic, and what it changed is durable when it returns. *Not found* is `None`. A change that
-//! another server's change forestalled is [`RepositoryError::Conflict`]: read again and decide anew. Rows that
+//! another server's change forestalled is [`RepositoryError::Conflict`]: read again and decide anew. While the
+//! database is away every method fails at once with [`RepositoryError::Unavailable`]. Rows that
 //! grant rights (keys, KEKs, clients, policies) carry an integrity tag; one whose tag is wrong is never
 //! returned but reported as [`RepositoryError::Inconsistent`].
+
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kunji_shared::Thumbprint;
@@ -166,6 +169,10 @@ pub trait Repository: KeyRepository + ProvisioningRepository + ClientRepository 
     /// Whether the database answers now.
     async fn check_health(&self) -> Result<(), RepositoryError>;
 
+    /// How long ago the database last answered, when it is away; `None` when it is there, as far as is known. Costs
+    /// no query.
+    fn away_for(&self) -> Option<Duration>;
+
     /// Gives the key of the integrity tags (HMAC-SHA-256, 32 bytes). Before it, every method that reads or
     /// writes tagged rows fails with [`RepositoryError::Unavailable`]. A second call is ignored.
     fn install_integrity_key(&self, key: zeroize::Zeroizing<[u8; 32]>);
@@ -188,6 +195,10 @@ pub enum RepositoryError {
         /// What is wrong; never a value of the row.
         reason: &'static str,
     },
+    /// The database went away while the change was made, and the change is not to be seen: it was not made, or it
+    /// still will be. Read before deciding anew.
+    #[error("the database went away, and what came of the change is not known: {0}")]
+    OutcomeUnknown(String),
     /// The database did not answer or failed.
     #[error("the database is not available: {0}")]
     Unavailable(String),

@@ -1,7 +1,7 @@
 //! First start: what must be there before anything can be served, made where it is missing. Every step looks
 //! first, so that a start after a crash, or of two servers at once, ends in the same state.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
@@ -42,7 +42,7 @@ pub(crate) async fn install_integrity_key(
     }
     let lease = provisioner.lease(INTEGRITY_SECRET).await?;
     let made = make_integrity_key(provisioner, repository, token, entropy).await;
-    provisioner.release(lease).await?;
+    provisioner.release(lease).await;
     made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
     unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
@@ -149,23 +149,40 @@ pub(crate) async fn ensure_administrator(
     }
 }
 
-/// Looks after what must be renewed or forgotten in time; never ends.
+/// Looks after what must be renewed, confirmed or forgotten in time; never ends. `directory`: of a database that can
+/// go away.
 pub(crate) async fn maintain(
     tokens: Arc<super::access::tokens::AccessTokens>,
     private_keys: Arc<super::keys::private_keys::PrivateKeys>,
+    directory: Option<Arc<super::keys::directory::KeyDirectory>>,
 ) {
+    let confirm = async {
+        if let Some(directory) = directory {
+            directory.confirm().await;
+        }
+    };
+    tokio::join!(forget(&private_keys), refresh(&tokens), confirm);
+}
+
+async fn forget(private_keys: &super::keys::private_keys::PrivateKeys) {
     /// Long-unused private keys stay in memory at most this much longer than they may.
-    const FORGET_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
-    /// How soon another server's new token-signing key is accepted.
-    const REFRESH_EVERY: u32 = 60;
-    let mut ticks = tokio::time::interval(FORGET_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-    for tick in 1_u32.. {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut ticks = ticks(EVERY);
+    loop {
         ticks.tick().await;
         private_keys.expire().await;
-        if tick % REFRESH_EVERY == 0
-            && let Err(error) = tokens.refresh().await
-        {
+    }
+}
+
+async fn refresh(tokens: &super::access::tokens::AccessTokens) {
+    /// How soon another server's new token-signing key is accepted.
+    const EVERY: Duration = Duration::from_mins(1);
+    let mut ticks = ticks(EVERY);
+    // They were read at start.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = tokens.refresh().await {
             tracing::warn!(%error, "the keys that verify access tokens could not be read again");
         }
     }
@@ -175,7 +192,7 @@ pub(crate) async fn maintain(
 /// then, those that there are, also those that other servers have made. Apart from [`maintain`], because it waits for
 /// tokens. Never ends.
 pub(crate) async fn maintain_keys(provisioner: Arc<Provisioner>) {
-    const RETRY_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+    const RETRY_EVERY: Duration = Duration::from_secs(5);
     const RECOGNISE_EVERY: u32 = 12;
     let mut ticks = tokio::time::interval(RETRY_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -188,4 +205,10 @@ pub(crate) async fn maintain_keys(provisioner: Arc<Provisioner>) {
             tracing::warn!(%error, "the keys on the token could not be checked");
         }
     }
+}
+
+fn ticks(every: Duration) -> tokio::time::Interval {
+    let mut ticks = tokio::time::interval(every);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    ticks
 }

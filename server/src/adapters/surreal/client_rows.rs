@@ -7,7 +7,6 @@ use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Va
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     key_rows::unexpected_form,
     runner::Query,
@@ -119,13 +118,8 @@ impl ClientRepository for SurrealRepository {
         let query = Query::new(TEXT)
             .bind("id", id.to_owned())
             .bind("client", self.integrity.seal(id, ClientRow::from(record))?);
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.find_client(&record.id).await?.as_ref() == Some(record)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.find_client(&record.id).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn has_clients(&self) -> Result<bool, RepositoryError> {
@@ -200,13 +194,8 @@ impl ClientRepository for SurrealRepository {
             Some(ending) => self.bind_ending(query, ending).await?,
             None => query,
         };
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.find_client(&record.id).await?.as_ref() == Some(record)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.find_client(&record.id).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn remove_client(&self, record: &ClientRecord, ending: &Ending) -> Result<(), RepositoryError> {
@@ -225,13 +214,8 @@ impl ClientRepository for SurrealRepository {
             .bind("id", record.id.as_str().to_owned())
             .bind("version", i64::from(record.version));
         let query = self.bind_ending(query, ending).await?;
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.list_endings(ending.number.saturating_sub(1)).await?.contains(ending)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.list_endings(ending.number.saturating_sub(1)).await?.contains(ending)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn newest_ending(&self) -> Result<u64, RepositoryError> {

@@ -65,7 +65,13 @@ impl From<Failure> for ConnectError {
 /// Why a query was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// No answer, or an error of this kind: whether a change was made must be found out by reading.
+    /// There is no connection: nothing was sent, and nothing changed.
+    Away,
+    /// No answer came: whether a change was made, or will be, must be found out by reading.
+    Lost(&'static str),
+    /// No answer came to a change, and it is not to be seen: it may still be made.
+    Unsettled(&'static str),
+    /// An error of this kind: whether a change was made must be found out by reading.
     Unavailable(&'static str),
     /// Another transaction changed the same records first; nothing was changed, trying again may help.
     Contended,
@@ -97,12 +103,20 @@ impl Failure {
         }
     }
 
+    /// What the error of a whole call means, in which no statement has answered.
+    pub(super) fn of_call(error: &surrealdb::Error) -> Self {
+        match Self::of(error) {
+            Self::Unavailable(kind) => Self::Lost(kind),
+            told => told,
+        }
+    }
+
     /// What the errors of one query's statements mean together: when a transaction fails, every other
     /// statement says only that it was not executed.
     pub(super) fn of_all<'a>(errors: impl IntoIterator<Item = &'a surrealdb::Error>) -> Option<Self> {
         errors.into_iter().map(Self::of).max_by_key(|failure| match failure {
             Self::Unavailable(NOT_EXECUTED) => 0,
-            Self::Unavailable(_) => 1,
+            Self::Away | Self::Lost(_) | Self::Unsettled(_) | Self::Unavailable(_) => 1,
             Self::Contended => 2,
             Self::Exists => 3,
             Self::Refused => 4,
@@ -112,7 +126,8 @@ impl Failure {
     /// The kind, for people.
     pub(super) const fn kind(self) -> &'static str {
         match self {
-            Self::Unavailable(kind) => kind,
+            Self::Away => "it is away",
+            Self::Lost(kind) | Self::Unsettled(kind) | Self::Unavailable(kind) => kind,
             Self::Contended => "too many changes at once",
             Self::Exists => "the record exists",
             Self::Refused => "a condition does not hold",
@@ -125,7 +140,10 @@ const NOT_EXECUTED: &str = "not executed";
 impl From<Failure> for RepositoryError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Unavailable(kind) => Self::Unavailable(kind.to_owned()),
+            Failure::Away | Failure::Lost(_) | Failure::Unavailable(_) => {
+                Self::Unavailable(failure.kind().to_owned())
+            }
+            Failure::Unsettled(kind) => Self::OutcomeUnknown(kind.to_owned()),
             Failure::Contended | Failure::Exists | Failure::Refused => Self::Conflict,
         }
     }

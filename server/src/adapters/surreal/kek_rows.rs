@@ -4,7 +4,6 @@ use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     key_rows::parts,
     runner::Query,
@@ -133,13 +132,9 @@ impl SurrealRepository {
             .bind("pointer", self.integrity.seal(name, NewestKekRow { version: record.version })?)
             .bind("id", id)
             .bind("application", name.to_owned());
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.read_kek(&record.application, record.version).await?.as_ref() == Some(record)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made =
+            async { Ok(self.read_kek(&record.application, record.version).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
     }
 
     fn open_kek(

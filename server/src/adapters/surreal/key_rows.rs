@@ -6,7 +6,6 @@ use surrealdb::types::{Bytes, SurrealValue, Value};
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     runner::Query,
 };
@@ -276,13 +275,8 @@ impl KeyRepository for SurrealRepository {
             .bind("alias", alias)
             .bind("version", version)
             .bind("thumbprint", thumbprint);
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_)))
-            && self.find(&record.id).await?.as_ref() == Some(record)
-        {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.find(&record.id).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn find_newest_kek(

@@ -8,15 +8,13 @@
 //! - Values are bound, never formatted into a text; a text names the function that sends it.
 //! - Rows that grant rights carry a tag (`integrity`); row structs stay in this module.
 //! - Texts of SurrealDB's errors hold values of rows: only their kinds go on (`error`).
-//! - What came of a change whose answer was lost is found out by reading.
+//! - A lost connection is made anew (`link`); what came of a change whose answer was lost is found out by reading.
+
+use std::time::Duration;
 
 use async_trait::async_trait;
-use secrecy::{ExposeSecret, SecretString};
-use surrealdb::{
-    Surreal,
-    engine::any::Any,
-    opt::{Config, WebsocketConfig, auth::Database},
-};
+use secrecy::SecretString;
+use surrealdb::{Surreal, engine::any::Any, opt::Config};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -33,6 +31,7 @@ mod error;
 mod integrity;
 mod kek_rows;
 mod key_rows;
+mod link;
 mod policy_rows;
 mod provisioning_rows;
 mod runner;
@@ -40,15 +39,10 @@ mod schema;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;
+use error::Failure;
 use integrity::Integrity;
-use runner::{DEADLINE, Runner};
-
-/// Largest message to or from a remote database: above any answer of ours.
-const MESSAGE_LIMIT: usize = 16 << 20;
-/// Bytes waiting for a remote database before callers wait.
-const WRITE_BUFFER_LIMIT: usize = 16 << 20;
-/// Queries waiting for a remote database before callers wait.
-const QUEUE_LIMIT: usize = 1024;
+use link::{Link, Remote, choose_database, unopened};
+use runner::{DEADLINE, Query, Runner};
 
 /// Which database, and as whom.
 #[derive(Debug)]
@@ -75,23 +69,28 @@ impl SurrealRepository {
     /// Opens the database and brings its schema to the version of this program.
     ///
     /// An embedded database has one process at a time and lives as long as this value; its directory is made
-    /// private to the user.
+    /// private to the user. The connection to a remote one is watched over from then on, and made anew when it is
+    /// lost.
     ///
     /// # Errors
     /// [`ConnectError`]; among them a URL that does not synchronize every commit, and a schema that this program
     /// does not know.
     pub async fn connect(settings: DatabaseSettings) -> Result<Self, ConnectError> {
-        let client = match Endpoint::parse(&settings.url)? {
-            Endpoint::Memory => open_embedded("mem://".to_owned(), &settings).await?,
+        match Endpoint::parse(&settings.url)? {
+            Endpoint::Memory => Self::from_client(open_embedded("mem://".to_owned(), &settings).await?).await,
             Endpoint::Directory(directory) => {
                 endpoint::make_private(&directory)?;
-                open_embedded(endpoint::embedded_url(&directory)?, &settings).await?
+                let url = endpoint::embedded_url(&directory)?;
+                Self::from_client(open_embedded(url, &settings).await?).await
             }
-            Endpoint::Remote { url, tls } => timeout(DEADLINE, open_remote(url, tls, &settings))
-                .await
-                .map_err(|_elapsed| ConnectError::Unavailable("no answer in time"))??,
-        };
-        Self::from_client(client).await
+            Endpoint::Remote { url, tls } => {
+                let opening = Link::open(remote(url, tls, settings)?);
+                let link = timeout(DEADLINE, opening)
+                    .await
+                    .map_err(|_elapsed| ConnectError::Unavailable("no answer in time"))??;
+                Self::over(link).await
+            }
+        }
     }
 
     /// The repository in a database that is already open, with namespace and database chosen; brings its schema
@@ -100,67 +99,58 @@ impl SurrealRepository {
     /// # Errors
     /// [`ConnectError::Schema`] and [`ConnectError::Unavailable`].
     pub async fn from_client(client: Surreal<Any>) -> Result<Self, ConnectError> {
-        let runner = Runner::new(client);
+        Self::over(Link::to_open(client)).await
+    }
+
+    async fn over(link: Link) -> Result<Self, ConnectError> {
+        let mut runner = Runner::new(link);
         schema::migrate(&runner).await?;
+        runner.watch_over();
         Ok(Self { runner, integrity: Integrity::default() })
     }
+
+    /// Makes a change, and when it is not known what came of it, finds that out: `made` reads whether it was made.
+    ///
+    /// # Errors
+    /// [`Failure::Unsettled`] when the answer was lost and the change is not, or not yet, to be seen.
+    async fn settle(
+        &self,
+        change: Query,
+        made: impl Future<Output = Result<bool, RepositoryError>> + Send,
+    ) -> Result<(), Failure> {
+        let failure = match self.runner.change(change).await {
+            Err(Failure::Lost(kind)) => Failure::Unsettled(kind),
+            Err(failure @ Failure::Unavailable(_)) => failure,
+            outcome => return outcome,
+        };
+        if matches!(made.await, Ok(true)) { Ok(()) } else { Err(failure) }
+    }
+}
+
+fn remote(url: String, tls: bool, settings: DatabaseSettings) -> Result<Remote, ConnectError> {
+    if !tls {
+        tracing::warn!("the connection to the database is not encrypted; use wss:// beyond this machine");
+    }
+    let DatabaseSettings { namespace, database, user, password, .. } = settings;
+    let password = password.ok_or(ConnectError::PasswordMissing)?;
+    Ok(Remote { url, tls, namespace, database, user, password })
 }
 
 async fn open_embedded(url: String, settings: &DatabaseSettings) -> Result<Surreal<Any>, ConnectError> {
     let config = Config::new().query_timeout(DEADLINE);
     let client = surrealdb::engine::any::connect((url, config)).await.map_err(|error| unopened(&error))?;
-    choose_database(&client, settings).await?;
+    choose_database(&client, &settings.namespace, &settings.database).await?;
     Ok(client)
-}
-
-async fn open_remote(
-    url: String,
-    tls: bool,
-    settings: &DatabaseSettings,
-) -> Result<Surreal<Any>, ConnectError> {
-    let password = settings.password.as_ref().ok_or(ConnectError::PasswordMissing)?;
-    let websocket =
-        WebsocketConfig::new().max_message_size(MESSAGE_LIMIT).max_write_buffer_size(WRITE_BUFFER_LIMIT);
-    let mut config = Config::new().websocket(websocket).map_err(|error| unopened(&error))?;
-    if tls {
-        config = config.rustls(trust::client_config()?);
-    } else {
-        tracing::warn!("the connection to the database is not encrypted; use wss:// beyond this machine");
-    }
-    let client = surrealdb::engine::any::connect((url, config))
-        .with_capacity(QUEUE_LIMIT)
-        .await
-        .map_err(|error| unopened(&error))?;
-    // The driver keeps the password, because it signs in again after it has lost the connection.
-    let credentials = Database {
-        namespace: settings.namespace.clone(),
-        database: settings.database.clone(),
-        username: settings.user.clone(),
-        password: password.expose_secret().to_owned(),
-    };
-    client.signin(credentials).await.map_err(|error| ConnectError::SignIn(error.kind_str()))?;
-    choose_database(&client, settings).await?;
-    Ok(client)
-}
-
-async fn choose_database(client: &Surreal<Any>, settings: &DatabaseSettings) -> Result<(), ConnectError> {
-    client
-        .use_ns(&settings.namespace)
-        .use_db(&settings.database)
-        .await
-        .map(drop)
-        .map_err(|error| unopened(&error))
-}
-
-/// No row has been read yet, so the text is safe to pass on.
-fn unopened(error: &surrealdb::Error) -> ConnectError {
-    ConnectError::Open(error.message().to_owned())
 }
 
 #[async_trait]
 impl Repository for SurrealRepository {
     async fn check_health(&self) -> Result<(), RepositoryError> {
         Ok(schema::check(&self.runner).await?)
+    }
+
+    fn away_for(&self) -> Option<Duration> {
+        self.runner.away_for()
     }
 
     fn install_integrity_key(&self, key: Zeroizing<[u8; 32]>) {

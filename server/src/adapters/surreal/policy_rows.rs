@@ -89,14 +89,10 @@ impl PolicyRepository for SurrealRepository {
         let query = Query::new(TEXT)
             .bind("application", application.to_owned())
             .bind("policy", self.integrity.seal(application, PolicyRow::from(policy))?);
-        match self.runner.change(query).await {
+        let made = async { Ok(self.find_policy(&policy.application).await?.as_ref() == Some(policy)) };
+        match self.settle(query, made).await {
             Ok(()) => Ok(true),
             Err(Failure::Exists) => Ok(false),
-            Err(Failure::Unavailable(_))
-                if self.find_policy(&policy.application).await?.as_ref() == Some(policy) =>
-            {
-                Ok(true)
-            }
             Err(failure) => Err(failure.into()),
         }
     }

@@ -72,10 +72,10 @@ impl ProvisioningRepository for SurrealRepository {
             .bind("lease", lease())
             .bind("now", now.millis())
             .bind("longest", longest);
-        match self.runner.change(query).await {
+        let made = async { Ok(self.find_lease(name).await? == Some(lease())) };
+        match self.settle(query, made).await {
             Ok(()) => Ok(true),
             Err(Failure::Refused) => Ok(false),
-            Err(Failure::Unavailable(_)) if self.find_lease(name).await? == Some(lease()) => Ok(true),
             Err(failure) => Err(failure.into()),
         }
     }
@@ -87,7 +87,8 @@ impl ProvisioningRepository for SurrealRepository {
             DELETE type::record('lease', $name) WHERE holder = $holder RETURN NONE;
             COMMIT;";
         let query = Query::new(TEXT).bind("name", name.to_owned()).bind("holder", holder.to_owned());
-        Ok(self.runner.change(query).await?)
+        let made = async { Ok(self.find_lease(name).await?.is_none_or(|lease| lease.holder != holder)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn find_intent(&self, slot: &str) -> Result<Option<TokenKeyId>, RepositoryError> {
@@ -110,11 +111,8 @@ impl ProvisioningRepository for SurrealRepository {
         let query = Query::new(TEXT)
             .bind("slot", slot.to_owned())
             .bind("intent", IntentRow { token_key: id.to_hex() });
-        let outcome = self.runner.change(query).await;
-        if matches!(outcome, Err(Failure::Unavailable(_))) && self.find_intent(slot).await? == Some(id) {
-            return Ok(());
-        }
-        Ok(outcome?)
+        let made = async { Ok(self.find_intent(slot).await? == Some(id)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn find_system_secret(&self, name: &str) -> Result<Option<SystemSecret>, RepositoryError> {
@@ -134,12 +132,10 @@ impl ProvisioningRepository for SurrealRepository {
             COMMIT;";
         let query =
             Query::new(TEXT).bind("name", name.to_owned()).bind("secret", SystemSecretRow::from(secret));
-        match self.runner.change(query).await {
+        let made = async { Ok(self.find_system_secret(name).await?.as_ref() == Some(secret)) };
+        match self.settle(query, made).await {
             Ok(()) => Ok(true),
             Err(Failure::Exists) => Ok(false),
-            Err(Failure::Unavailable(_)) if self.find_system_secret(name).await?.as_ref() == Some(secret) => {
-                Ok(true)
-            }
             Err(failure) => Err(failure.into()),
         }
     }

@@ -9,17 +9,16 @@ use std::{
     time::Duration,
 };
 
-use surrealdb::{
-    Surreal,
-    engine::any::Any,
-    types::{SurrealValue, Value, Variables},
-};
+use surrealdb::types::{SurrealValue, Value, Variables};
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
 
-use super::error::Failure;
+use super::{
+    error::Failure,
+    link::{Connection, Link},
+};
 
 /// Longest time that a caller waits for one query.
 pub(super) const DEADLINE: Duration = Duration::from_secs(5);
@@ -48,57 +47,64 @@ impl Query {
     }
 }
 
-/// A connection to the database, with namespace and database chosen.
+/// Asks the database, over whatever connection there is.
 pub(super) struct Runner {
-    client: Arc<Surreal<Any>>,
+    link: Link,
     turns: Arc<Semaphore>,
 }
 
 impl Runner {
-    pub(super) fn new(client: Surreal<Any>) -> Self {
-        Self { client: Arc::new(client), turns: Arc::new(Semaphore::new(QUERIES)) }
+    pub(super) fn new(link: Link) -> Self {
+        Self { link, turns: Arc::new(Semaphore::new(QUERIES)) }
     }
 
-    /// What the query's first statement returns.
+    /// Begins to watch over the connection, now that our tables are there.
+    pub(super) fn watch_over(&mut self) {
+        self.link.watch_over();
+    }
+
+    /// How long ago the database last answered, when it is away.
+    pub(super) fn away_for(&self) -> Option<Duration> {
+        self.link.away_for()
+    }
+
+    /// What the query's first statement returns. Asked once more when the answer was lost and the database is there.
     pub(super) async fn read(&self, query: Query) -> Result<Value, Failure> {
-        self.run(query).await
+        let (connection, version) = self.link.now()?;
+        match self.run(&connection, query.clone()).await {
+            Err(Failure::Lost(_)) if self.link.is_there_since(version).await => {
+                let (connection, _) = self.link.now()?;
+                self.run(&connection, query).await
+            }
+            outcome => outcome,
+        }
     }
 
-    /// Makes a change. When it fails with [`Failure::Unavailable`] it may have been made all the same, or may
-    /// still be: the caller finds out by reading.
+    /// Makes a change. When it fails with [`Failure::Lost`] it may have been made all the same, or may still be: the
+    /// caller finds out by reading. It is then not asked for again, but the database's return is waited for.
     pub(super) async fn change(&self, query: Query) -> Result<(), Failure> {
         let mut pause = FIRST_PAUSE;
-        for _ in 1..ATTEMPTS {
-            match self.run(query.clone()).await {
-                Err(Failure::Contended) => sleep(part_of(pause)).await,
+        for attempt in 1.. {
+            let (connection, version) = self.link.now()?;
+            match self.run(&connection, query.clone()).await {
+                Err(Failure::Contended) if attempt < ATTEMPTS => sleep(part_of(pause)).await,
+                Err(Failure::Lost(kind)) => {
+                    self.link.is_there_since(version).await;
+                    return Err(Failure::Lost(kind));
+                }
                 outcome => return outcome.map(drop),
             }
             pause = LONGEST_PAUSE.min(pause.saturating_mul(2));
         }
-        self.run(query).await.map(drop)
+        Err(Failure::Contended)
     }
 
-    /// The query runs in a task of its own, so that a caller who gives up does not tear a transaction apart.
-    async fn run(&self, Query { text, values }: Query) -> Result<Value, Failure> {
-        let (client, turns) = (Arc::clone(&self.client), Arc::clone(&self.turns));
+    async fn run(&self, connection: &Connection, Query { text, values }: Query) -> Result<Value, Failure> {
         let answer = async {
-            let turn = turns.acquire_owned().await;
-            tokio::spawn(async move {
-                let _turn = turn;
-                client.query(text).bind(values).await
-            })
-            .await
+            let turn = Arc::clone(&self.turns).acquire_owned().await;
+            connection.ask(text, values, turn).await
         };
-        let mut results = match timeout(DEADLINE, answer).await {
-            Err(_elapsed) => return Err(Failure::Unavailable("no answer in time")),
-            Ok(Err(_aborted)) => return Err(Failure::Unavailable("the query was aborted")),
-            Ok(Ok(Err(error))) => return Err(Failure::of(&error)),
-            Ok(Ok(Ok(results))) => results,
-        };
-        match Failure::of_all(results.take_errors().values()) {
-            Some(failure) => Err(failure),
-            None => results.take::<Value>(0).map_err(|error| Failure::of(&error)),
-        }
+        timeout(DEADLINE, answer).await.unwrap_or(Err(Failure::Lost("no answer in time")))
     }
 }
 

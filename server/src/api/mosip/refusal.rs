@@ -52,6 +52,12 @@ impl Refusal {
     fn unavailable(cause: &dyn std::error::Error) -> Self {
         Self { status: 503, cause: Some(with_sources(cause)), ..Fault::Unavailable.into() }
     }
+
+    fn unsettled(cause: &dyn std::error::Error) -> Self {
+        let message = "The database went away meanwhile, and whether this was done is not known. Look before trying again.";
+        let refusal = Self::with_message(Fault::Unavailable, message);
+        Self { status: 503, cause: Some(with_sources(cause)), ..refusal }
+    }
 }
 
 impl From<Fault> for Refusal {
@@ -83,7 +89,9 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
         TransportError::MediaType { .. } => ("KER-KMS-415", error.to_string().into()),
         TransportError::MethodNotAllowed => ("KER-KMS-405", error.to_string().into()),
         TransportError::NotFound => ("KER-KMS-404", error.to_string().into()),
-        TransportError::Overloaded => (Fault::Unavailable.code(), error.to_string().into()),
+        TransportError::Overloaded | TransportError::Unavailable => {
+            (Fault::Unavailable.code(), error.to_string().into())
+        }
         TransportError::Parameter { .. } => (Fault::Invalid.code(), error.to_string().into()),
         TransportError::Timeout => ("KER-KMS-408", error.to_string().into()),
         TransportError::TooLarge { .. } => ("KER-KMS-413", error.to_string().into()),
@@ -102,6 +110,7 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
 impl From<KeyError> for Refusal {
     fn from(error: KeyError) -> Self {
         match error {
+            KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
             KeyError::Internal(_) => Self::internal(&error),
@@ -155,6 +164,7 @@ impl From<SignatureError> for Refusal {
 impl From<AccessError> for Refusal {
     fn from(error: AccessError) -> Self {
         match error {
+            AccessError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             AccessError::Audit(_)
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)

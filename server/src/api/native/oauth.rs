@@ -272,7 +272,7 @@ pub(crate) fn transport_oauth(failure: TransportError) -> Response {
 pub(crate) const fn transport_code(failure: TransportError) -> OAuthErrorCode {
     match failure {
         TransportError::Internal => OAuthErrorCode::ServerError,
-        TransportError::Overloaded | TransportError::TooManyFailures { .. } => {
+        TransportError::Overloaded | TransportError::TooManyFailures { .. } | TransportError::Unavailable => {
             OAuthErrorCode::TemporarilyUnavailable
         }
         _ => OAuthErrorCode::InvalidRequest,

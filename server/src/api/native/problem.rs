@@ -161,6 +161,11 @@ impl Problem {
         }
     }
 
+    fn unsettled(cause: &dyn std::error::Error) -> Self {
+        let detail = "the database went away meanwhile, and whether this was done is not known; look before trying again";
+        Self { detail: detail.into(), ..Self::unavailable(cause) }
+    }
+
     /// The document.
     pub(crate) fn into_answer(self, request_id: &str) -> Response {
         if let Some(cause) = &self.cause {
@@ -249,7 +254,7 @@ impl From<TransportError> for Problem {
             TransportError::MediaType { .. } => ProblemKind::MediaType,
             TransportError::MethodNotAllowed => ProblemKind::MethodNotAllowed,
             TransportError::NotFound => ProblemKind::NotFound,
-            TransportError::Overloaded => ProblemKind::Unavailable,
+            TransportError::Overloaded | TransportError::Unavailable => ProblemKind::Unavailable,
             TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
             TransportError::Timeout => ProblemKind::RequestTimeout,
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
@@ -285,6 +290,7 @@ impl From<DemoError> for Problem {
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
+            KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::BaseKeyNotAllowed => {
                 Self::new(ProblemKind::BaseKeyNotAllowed, "ROOT, KERNEL and PARTNER have no encryption keys")
@@ -363,6 +369,7 @@ impl From<PacketError> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
+            AccessError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             AccessError::Audit(_)
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)

@@ -107,7 +107,9 @@ pub(super) fn transport(
             other => other,
         })
         .filter(|error| match error {
-            TransportError::Unauthenticated | TransportError::Forbidden => !anonymous,
+            TransportError::Unauthenticated | TransportError::Forbidden | TransportError::Unavailable => {
+                !anonymous
+            }
             TransportError::Body
             | TransportError::MediaType { .. }
             | TransportError::TooLarge { .. }

@@ -18,6 +18,9 @@ pub enum TokenRefusal {
     /// It is no token of this issuer for this audience, or its signature does not fit.
     #[error("token not valid")]
     Invalid,
+    /// The database has been away for so long that the keys which verify tokens may have been replaced.
+    #[error("the keys that verify tokens were not confirmed for too long")]
+    Unconfirmed,
     /// The records, which would tell, do not answer.
     #[error("the client cannot be looked up")]
     Unknown,
@@ -66,6 +69,11 @@ pub enum AccessError {
 }
 
 impl AccessError {
+    /// Whether a change may have been made all the same.
+    pub fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    }
+
     /// The stable name of the failure.
     pub fn code(&self) -> &'static str {
         match self {

@@ -195,6 +195,7 @@ impl AccessTokens {
         if token.len() > TOKEN_MAX_BYTES {
             return Err(TokenRefusal::Invalid);
         }
+        self.provisioner.directory.check_standby().map_err(|_| TokenRefusal::Unconfirmed)?;
         let name = sha256(token.as_bytes());
         let verified = if let Some(verified) = self.verified.get(&name) {
             verified

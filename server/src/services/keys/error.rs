@@ -43,6 +43,11 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// Whether a change may have been made all the same.
+    pub fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    }
+
     /// The stable name of the failure in the audit trail.
     pub fn code(&self) -> &'static str {
         match self {

@@ -166,11 +166,15 @@ impl KeyService {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let now = || self.provisioner.clock.now();
         let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
-        if let Some(newest) = self.directory.newest(alias).await?.filter(usable) {
+        let known = self.directory.newest(alias).await?;
+        if let Some(newest) = known.clone().filter(usable) {
             return Ok(newest);
         }
         let _making = self.creation_lock(alias).lock().await;
-        let newest = self.directory.newest_now(alias).await?;
+        let newest = match self.directory.newest_now(alias).await {
+            Ok(newest) => newest,
+            Err(error) => return self.or_still_valid(Err(error.into()), known),
+        };
         if let Some(newest) = newest.clone().filter(usable) {
             return Ok(newest);
         }
@@ -302,8 +306,8 @@ impl KeyService {
             }
             let parent = self.directory.by_id(&issuer).await?;
             let parent = parent.ok_or(KeyError::Internal("a certificate's issuer has no record"))?;
-            certificates.push(parent.certificate);
-            (id, issuer) = (parent.id, parent.issuer);
+            certificates.push(parent.certificate.clone());
+            (id, issuer) = (parent.id.clone(), parent.issuer.clone());
         }
         Err(KeyError::Internal("a certificate chain does not end"))
     }

@@ -101,7 +101,7 @@ impl Provisioner {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let lease = self.lease(&format!("key/{alias}")).await?;
         let made = self.ensure_leased(alias, subject, pre_expire_days).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         // The next attempt would not know the subject that this caller asked for.
         if *subject == SubjectOverrides::default() {
             self.note(&Awaited::Pair(alias.clone()), &made);
@@ -141,7 +141,7 @@ impl Provisioner {
     pub(crate) async fn make_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
         let lease = self.lease(&format!("key/{alias}")).await?;
         let made = self.pair_on_primary(alias, 1).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         made?;
         if has_keks(alias) { self.make_kek_ahead(&alias.application, 1).await } else { Ok(()) }
     }
@@ -161,7 +161,7 @@ impl Provisioner {
     async fn make_kek_ahead(&self, application: &ApplicationId, version: u32) -> Result<(), KeyError> {
         let lease = self.lease(&format!("kek/{application}")).await?;
         let made = self.kek_on_primary(&kek_label(application, version)).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         made.map(drop)
     }
 
@@ -315,7 +315,7 @@ impl Provisioner {
     async fn make_kek(&self, application: &ApplicationId, version: u32) -> Result<KekRecord, KeyError> {
         let lease = self.lease(&format!("kek/{application}")).await?;
         let made = self.ensure_kek_leased(application, version).await;
-        self.release(lease).await?;
+        self.release(lease).await;
         self.note(&Awaited::Kek(application.clone(), version), &made);
         made
     }
@@ -400,9 +400,11 @@ impl Provisioner {
         Err(KeyError::Internal("another server holds a provisioning lease and does not end"))
     }
 
-    /// Gives a lease back.
-    pub(crate) async fn release(&self, lease: Lease) -> Result<(), KeyError> {
-        Ok(self.repository.release_lease(&lease.name, &self.holder).await?)
+    /// Gives a lease back. What was done under it counts even when that fails: the lease then runs out by itself.
+    pub(crate) async fn release(&self, lease: Lease) {
+        if let Err(error) = self.repository.release_lease(&lease.name, &self.holder).await {
+            tracing::warn!(lease = lease.name, %error, "a lease could not be given back; it runs out in time");
+        }
     }
 
     pub(crate) fn key_id(&self) -> Result<KeyId, KeyError> {
