@@ -12,6 +12,7 @@ use crate::{failure::Failure, host};
 /// # Errors
 /// `container.*`.
 #[wasm_bindgen(js_name = writeContainer)]
+#[expect(clippy::needless_pass_by_value, reason = "the bindings pass lists of texts no other way")]
 pub fn write_container(names: Vec<String>, lengths: Vec<u32>, bytes: &[u8]) -> Result<Vec<u8>, JsValue> {
     let mut rest = bytes;
     let mut entries = Vec::new();

@@ -46,6 +46,7 @@ pub fn open_content(key: &[u8], nonce: &[u8], aad: &[u8], text: &[u8]) -> Result
 }
 
 /// The layouts by number, as `BodyKind` of the TypeScript side has them.
+#[derive(Clone, Copy)]
 enum Kind {
     AuthRequest,
     AuthRequestHash,

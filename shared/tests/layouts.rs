@@ -15,7 +15,7 @@ use kunji_shared::{
 };
 use proptest::{collection::vec, prelude::*};
 
-use crate::support::{Case, Exhausted, KEY_PAIRS, VECTORS, open};
+use crate::support::{Case, Exhausted, KEY_PAIRS, VECTORS, open, replay};
 
 fn case(name: &str) -> &'static Case {
     VECTORS.cases.iter().find(|case| case.name == name).unwrap()
@@ -71,7 +71,7 @@ fn contents_under_a_pin_are_made_again_and_open() {
     for (name, iterations) in [("pin_100000", 100_000), ("pin_10", 10)] {
         let case = case(name);
         let key = Pin::new(&case.pin()).derive_key(&case.salt(), iterations).unwrap();
-        let plan = pin::plan(&mut case.replay(&[&case.salt(), &case.nonce()])).unwrap();
+        let plan = pin::plan(&mut replay(&[&case.salt(), &case.nonce()])).unwrap();
         assert_eq!(plan.seal(&key, &case.plaintext().unwrap(), &RustCipher), Ok(case.packet()));
         let packet = case.packet();
         let body = pin::read(&packet).unwrap();
@@ -221,7 +221,7 @@ proptest! {
         prop_assert_eq!(archive.len(), archive.capacity());
         if !comment.is_empty() {
             let place = archive.len() - 2;
-            archive[place] = comment.len() as u8;
+            archive[place] = u8::try_from(comment.len()).unwrap();
             archive.extend_from_slice(&comment);
         }
         let read = container::read(&archive).unwrap();
@@ -295,7 +295,7 @@ fn nothing_is_sealed_without_content_or_randomness() {
     let plan = AuthRequestPlan::prepare(&key_pair.recipient, &mut sys_rng()).unwrap();
     assert_eq!(plan.seal(b"", &RustCipher), Err(SealError::EmptyContent));
     for delivered in [0, 32, 64, 80] {
-        let mut rng = || Exhausted::after(delivered);
+        let rng = || Exhausted::after(delivered);
         let auth = AuthRequestPlan::prepare(&key_pair.recipient, &mut rng()).map(|_| ());
         assert_eq!(auth.unwrap_err().code(), "randomness.unavailable");
         assert_eq!(machine.plan(&mut rng()).map(|_| ()).unwrap_err().code(), "randomness.unavailable");

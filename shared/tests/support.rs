@@ -96,11 +96,6 @@ impl Case {
         Replay(drawn.concat())
     }
 
-    /// `members` alone.
-    pub(crate) fn replay(&self, members: &[&[u8]]) -> Replay {
-        Replay(members.concat())
-    }
-
     pub(crate) fn dek(&self) -> DataKey {
         DataKey::from_slice(&decode(&self.dek_b64url)).unwrap()
     }
@@ -224,6 +219,11 @@ pub(crate) fn given(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Delivers the recorded bytes in their order. Asking for more is a test failure.
 pub(crate) struct Replay(Vec<u8>);
+
+/// Delivers `members` in their order.
+pub(crate) fn replay(members: &[&[u8]]) -> Replay {
+    Replay(members.concat())
+}
 
 impl Replay {
     pub(crate) fn is_used_up(&self) -> bool {

@@ -179,7 +179,7 @@ fn add(sum: &mut Element, part: &Element) {
 }
 
 fn lengths(first_bytes: u64, second_bytes: u64) -> Element {
-    let bits = (u128::from(first_bytes) * 8) << 64 | u128::from(second_bytes) * 8;
+    let bits = ((u128::from(first_bytes) * 8) << 64) | (u128::from(second_bytes) * 8);
     bits.to_be_bytes()
 }
 
@@ -216,8 +216,8 @@ mod tests {
 
     fn advanced(counter: [u8; 16], blocks: u32) -> [u8; 16] {
         let number = u128::from_be_bytes(counter);
-        let low = (number as u32).wrapping_add(blocks);
-        (number >> 32 << 32 | u128::from(low)).to_be_bytes()
+        let low = u32::try_from(number & 0xFFFF_FFFF).unwrap().wrapping_add(blocks);
+        ((number >> 32 << 32) | u128::from(low)).to_be_bytes()
     }
 
     /// As a host does it: encrypt and hash piece by piece, join at the end.
@@ -233,7 +233,7 @@ mod tests {
         let mut text = content.to_vec();
         let mut tags = vec![];
         for (index, part) in text.chunks_mut(piece).enumerate() {
-            apply_key_stream(key, &advanced(initial, 1 + (index * piece / 16) as u32), part);
+            apply_key_stream(key, &advanced(initial, 1 + u32::try_from(index * piece / 16).unwrap()), part);
             tags.push(piece_tag(key, part).unwrap());
         }
         let pieces = PieceTags { piece_bytes: piece as u64, text_bytes: text.len() as u64, tags: &tags };
@@ -287,7 +287,7 @@ mod tests {
         let mut through = [0; 64];
         apply_key_stream(&key, &near_end, &mut through);
         for (index, part) in through.chunks(16).enumerate() {
-            assert_eq!(part, block(&key, advanced(near_end, index as u32)));
+            assert_eq!(part, block(&key, advanced(near_end, u32::try_from(index).unwrap())));
         }
     }
 

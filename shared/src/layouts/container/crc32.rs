@@ -4,8 +4,8 @@
 pub fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, &byte| {
         let crc = crc ^ u32::from(byte);
-        let crc = crc >> 4 ^ nibble(crc);
-        crc >> 4 ^ nibble(crc)
+        let crc = (crc >> 4) ^ nibble(crc);
+        (crc >> 4) ^ nibble(crc)
     })
 }
 
@@ -23,7 +23,7 @@ const fn table() -> [u32; 16] {
         let mut crc = index;
         let mut bit = 0;
         while bit < 4 {
-            crc = if crc & 1 == 1 { crc >> 1 ^ POLYNOMIAL } else { crc >> 1 };
+            crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
             bit += 1;
         }
         table[index as usize] = crc;

@@ -20,7 +20,7 @@ const FLAG_UTF8: u16 = 1 << 11;
 const STORED: u16 = 0;
 const DEFLATED: u16 = 8;
 /// 1980-01-01, the first day there is: when a container was made stands in its descriptions.
-const DATE: u16 = 1 << 5 | 1;
+const DATE: u16 = (1 << 5) | 1;
 
 /// What is written.
 #[derive(Clone, Copy, Debug)]
