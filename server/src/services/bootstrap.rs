@@ -30,15 +30,18 @@ use crate::{
 
 /// Unwraps the key of the integrity tags, or makes it, and gives it to the repository. Must come before anything
 /// else that reads records. Where the key is there already, the token must have what wraps it.
+///
+/// Returns whether there was none: then there are no records of keys either.
 pub(crate) async fn install_integrity_key(
     provisioner: &Provisioner,
     repository: &dyn Repository,
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
-) -> Result<(), KeyError> {
+) -> Result<bool, KeyError> {
     if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
         token.recognise(vec![system_kek(&secret)]).await?;
-        return unwrap_integrity_key(repository, token, &secret).await;
+        unwrap_integrity_key(repository, token, &secret).await?;
+        return Ok(false);
     }
     let lease = provisioner.lease(INTEGRITY_SECRET).await?;
     let made = make_integrity_key(provisioner, repository, token, entropy).await;
@@ -46,7 +49,8 @@ pub(crate) async fn install_integrity_key(
     made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
     unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
-        .await
+        .await?;
+    Ok(true)
 }
 
 async fn make_integrity_key(
