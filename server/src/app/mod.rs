@@ -113,13 +113,18 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
             .await
             .context("the first keys could not be made on the primary token")?;
     }
-    installed.context("the key that protects the records could not be unwrapped by the token")?;
+    let is_first_start =
+        installed.context("the key that protects the records could not be unwrapped by the token")?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
     let policies = PolicyTable::new(policies);
     let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
-    bootstrap::recognise_keys(&provisioner).await.context("the keys on the token could not be checked")?;
+    if !is_first_start {
+        bootstrap::recognise_keys(&provisioner)
+            .await
+            .context("the keys on the token could not be checked")?;
+    }
     bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
 
     let ended = Arc::new(EndedEpochs::new(Arc::clone(&ports.clock), Arc::clone(&ports.repository)));

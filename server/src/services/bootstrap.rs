@@ -30,23 +30,27 @@ use crate::{
 
 /// Unwraps the key of the integrity tags, or makes it, and gives it to the repository. Must come before anything
 /// else that reads records. Where the key is there already, the token must have what wraps it.
+///
+/// Returns whether this call made it: then there are no records of keys yet.
 pub(crate) async fn install_integrity_key(
     provisioner: &Provisioner,
     repository: &dyn Repository,
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
-) -> Result<(), KeyError> {
+) -> Result<bool, KeyError> {
     if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
         token.recognise(vec![system_kek(&secret)]).await?;
-        return unwrap_integrity_key(repository, token, &secret).await;
+        unwrap_integrity_key(repository, token, &secret).await?;
+        return Ok(false);
     }
     let lease = provisioner.lease(INTEGRITY_SECRET).await?;
     let made = make_integrity_key(provisioner, repository, token, entropy).await;
     provisioner.release(lease).await;
-    made?;
+    let by_us = made?;
     let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
     unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
-        .await
+        .await?;
+    Ok(by_us)
 }
 
 async fn make_integrity_key(
@@ -54,16 +58,15 @@ async fn make_integrity_key(
     repository: &dyn Repository,
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
-) -> Result<(), KeyError> {
+) -> Result<bool, KeyError> {
     if repository.find_system_secret(INTEGRITY_SECRET).await?.is_some() {
-        return Ok(());
+        return Ok(false);
     }
     let kek = provisioner.kek_object(SYSTEM_KEK).await?;
     let mut key = Zeroizing::new(vec![0; 32]);
     entropy.fill(&mut key).map_err(|_| KeyError::Internal("randomness"))?;
     let blob = token.wrap(kek, INTEGRITY_SECRET.as_bytes(), key).await?;
-    repository.insert_system_secret(INTEGRITY_SECRET, &SystemSecret { kek, blob }).await?;
-    Ok(())
+    Ok(repository.insert_system_secret(INTEGRITY_SECRET, &SystemSecret { kek, blob }).await?)
 }
 
 async fn unwrap_integrity_key(

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt,
     sync::{Mutex, PoisonError},
 };
 
@@ -14,6 +15,15 @@ pub(crate) enum Awaited {
     Pair(KeyAlias),
     /// The application's KEK of at least this version.
     Kek(ApplicationId, u32),
+}
+
+impl fmt::Display for Awaited {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pair(alias) => write!(f, "sign/{alias}"),
+            Self::Kek(application, version) => write!(f, "kek/{application}/{version}"),
+        }
+    }
 }
 
 /// What is waited for, as far as this server knows. The intents in the database are what counts: whoever asks for the

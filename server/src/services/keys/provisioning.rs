@@ -117,9 +117,9 @@ impl Provisioner {
     fn note<T>(&self, key: &Awaited, made: &Result<T, KeyError>) {
         match made {
             Err(KeyError::Token(error)) if self.pending.note(key) => {
-                tracing::error!(?key, %error, "a key cannot be used yet; its predecessor, if any, stays current");
+                tracing::error!(%key, %error, "a key cannot be used yet; its predecessor, if any, stays current");
             }
-            Ok(_) if self.pending.settle(key) => tracing::info!(?key, "a key that was waited for is current"),
+            Ok(_) if self.pending.settle(key) => tracing::info!(%key, "a key that was waited for is current"),
             _ => {}
         }
     }
@@ -132,7 +132,7 @@ impl Provisioner {
                 Awaited::Kek(application, version) => self.make_kek(application, *version).await.map(drop),
             };
             if let Err(error) = made {
-                tracing::debug!(?key, %error, "a key is still waited for");
+                tracing::debug!(%key, %error, "a key is still waited for");
             }
         }
     }

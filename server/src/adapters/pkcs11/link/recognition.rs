@@ -92,8 +92,13 @@ impl Shared {
 
 fn judge(check: &CheckValue, outcome: Result<Answer, Fault>) -> Shown {
     match (check, outcome) {
-        (CheckValue::PublicKey(ours), Ok(Answer::PublicKey(Some(found)))) if *ours == found => Shown::Ours,
-        (CheckValue::PublicKey(_), Ok(Answer::PublicKey(Some(_)))) => Shown::Another,
+        (CheckValue::PublicKey(ours), Ok(Answer::PublicKey(Some(found)))) => {
+            if *ours == found {
+                Shown::Ours
+            } else {
+                Shown::Another
+            }
+        }
         (CheckValue::Wrapped { .. }, Ok(Answer::Secret(_))) => Shown::Ours,
         (CheckValue::Wrapped { .. }, Err(Fault::Unauthentic)) => Shown::Another,
         (_, Ok(Answer::PublicKey(None)) | Err(Fault::NotFound)) => {

@@ -12,7 +12,7 @@ pub(super) struct Steadiness {
 }
 
 const FIRST_PROBATION: Duration = Duration::from_secs(1);
-const LONGEST_PROBATION: Duration = Duration::from_secs(60);
+const LONGEST_PROBATION: Duration = Duration::from_mins(1);
 
 impl Steadiness {
     /// It was lost.
@@ -44,21 +44,17 @@ mod tests {
         let mut now = Instant::now();
         let mut steadiness = Steadiness::default();
         assert!(steadiness.is_settled(now));
-        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
+        for expected in [1, 2, 4, 8, 16, 32, 60, 60].map(Duration::from_secs) {
             steadiness.lost(now);
             steadiness.back(now);
-            assert!(!steadiness.is_settled(now + Duration::from_secs(expected) - Duration::from_millis(1)));
-            now += Duration::from_secs(expected);
-            assert!(steadiness.is_settled(now) || expected == 0);
-            now -= Duration::from_millis(500);
+            let almost = expected.saturating_sub(Duration::from_millis(1));
+            assert!(!steadiness.is_settled(now + almost));
+            assert!(steadiness.is_settled(now + expected));
+            now += almost;
         }
-        steadiness.back(now);
-        now += Duration::from_secs(61);
+        now += LONGEST_PROBATION;
         steadiness.lost(now);
         steadiness.back(now);
-        assert!(
-            steadiness.is_settled(now + Duration::from_secs(1)),
-            "an hour of peace is not held against it"
-        );
+        assert!(steadiness.is_settled(now + FIRST_PROBATION), "what is long ago is not held against it");
     }
 }
