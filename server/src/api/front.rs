@@ -138,6 +138,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let address = peer_address(&request);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));
+        request.set_data(Arc::clone(&self.services.authorization));
         let answer = begin(&self.routes, request);
         if class.body == BodyKind::Packet {
             // Packets take as long as they are large; pauses within them are bounded where they are read.

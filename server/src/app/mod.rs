@@ -23,6 +23,7 @@ use crate::{
             tokens::{AccessTokens, TokenSettings},
         },
         auditor::Auditor,
+        authorization::Authorizer,
         bootstrap,
         demo::DemoService,
         keys::{
@@ -70,12 +71,12 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: tokio::task::JoinHandle<()>,
+    maintenance: [tokio::task::JoinHandle<()>; 2],
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.maintenance.abort();
+        self.maintenance.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -101,6 +102,15 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let provisioner = Arc::new(self::provisioner(settings, &ports, &auditor, &directory, policies)?);
     bootstrap::ensure_keys(&provisioner, &settings.key_aliases()).await.context("a key could not be made")?;
 
+    let authorizer = Authorizer::load(
+        Arc::clone(&ports.repository),
+        Arc::clone(&ports.clock),
+        Arc::clone(&auditor),
+        Arc::clone(&provisioner.policies),
+    )
+    .await
+    .context("the access policies could not be read")?;
+    let authorizer = Arc::new(authorizer);
     let tokens = Arc::new(AccessTokens::new(
         Arc::clone(&provisioner),
         Arc::clone(&ports.clock),
@@ -115,11 +125,13 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
-    let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
+    let services =
+        services(settings, ports, auditor, &authorizer, provisioner, Arc::clone(&tokens), &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
+    let maintenance =
+        [tokio::spawn(bootstrap::maintain(tokens, private_keys)), tokio::spawn(authorizer.follow())];
     Ok(Running { services, new_secret, maintenance })
 }
 
@@ -127,6 +139,7 @@ fn services(
     settings: &Settings,
     ports: Ports,
     auditor: Arc<Auditor>,
+    authorizer: &Arc<Authorizer>,
     provisioner: Arc<Provisioner>,
     tokens: Arc<AccessTokens>,
     private_keys: &Arc<PrivateKeys>,
@@ -137,6 +150,7 @@ fn services(
         provisioner,
         Arc::clone(&ports.software),
         Arc::clone(&auditor),
+        Arc::clone(authorizer),
         KeySettings {
             creation_quota_per_hour: settings.key_creation_quota_per_hour,
             public_certificates: settings.public_certificates.clone(),
@@ -146,6 +160,7 @@ fn services(
     let packets = PacketService::new(
         PacketDependencies {
             auditor: Arc::clone(&auditor),
+            authorizer: Arc::clone(authorizer),
             cipher: ports.cipher,
             directory: Arc::clone(&directory),
             entropy: Arc::clone(&ports.entropy),
@@ -180,12 +195,14 @@ fn services(
             repository: Arc::clone(&ports.repository),
             tokens,
         }),
+        authorization: Arc::clone(authorizer),
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         packets: Arc::new(packets),
         readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
         signatures: Arc::new(SignatureService {
             auditor,
+            authorizer: Arc::clone(authorizer),
             clock: ports.clock,
             directory,
             keys: Arc::clone(&keys),

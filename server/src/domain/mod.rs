@@ -4,9 +4,11 @@
 pub mod access;
 pub mod alias;
 pub mod audit;
+pub mod authorization;
 pub mod client;
 pub mod demo;
 pub mod digest;
+pub mod glob;
 pub mod key;
 pub mod policy;
 pub mod time;

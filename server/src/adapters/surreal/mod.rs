@@ -22,6 +22,7 @@ use zeroize::Zeroizing;
 
 use crate::ports::repository::{Repository, RepositoryError};
 
+mod access_policy_rows;
 mod client_rows;
 mod endpoint;
 mod error;

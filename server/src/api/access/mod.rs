@@ -1,4 +1,4 @@
-//! Who may enter: which paths are anonymous, where a token stands, which operation a role allows.
+//! Who may enter: which paths are anonymous, where a token stands, which operation policies allow.
 
 mod authorized;
 mod credentials;
@@ -8,8 +8,8 @@ mod token_requests;
 
 pub(super) use self::{
     authorized::{
-        Authorized, CreateClient, Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates,
-        Sign, Verify,
+        Authorized, ChangeAccess, CreateClient, Decrypt, Encrypt, GenerateMasterKey, ReadAccess,
+        ReadCertificate, ReadCertificates, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},

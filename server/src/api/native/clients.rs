@@ -51,22 +51,27 @@ impl ClientsApi {
                 "clientId must have 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'",
             )
         })?;
-        let roles = parse_roles(&roles)?;
+        let in_force = self.services.authorization.in_force();
+        let roles = parse_roles(&roles, |role| in_force.names_role(role))?;
         let secret = self.services.access.create_client(&caller.call, id, roles).await?;
         Ok(Created(ClientAnswer { client_id, client_secret: secret.expose_secret().to_owned() }))
     }
 }
 
-fn parse_roles(names: &[String]) -> Result<Vec<Role>, Problem> {
-    let mut roles =
-        names.iter().map(|name| Role::parse(name)).collect::<Option<Vec<Role>>>().unwrap_or_default();
+/// The roles of these names, all of them known: a role that no policy names allows nothing, and is misspelt.
+fn parse_roles(names: &[String], is_known: impl Fn(&Role) -> bool) -> Result<Vec<Role>, Problem> {
+    let known = |name: &String| Role::parse(name).filter(&is_known);
+    let mut roles = names.iter().map(known).collect::<Option<Vec<Role>>>().unwrap_or_default();
     roles.sort_unstable();
     roles.dedup();
     if roles.is_empty() {
-        let allowed = Role::ALL.map(Role::name).join(", ");
+        let own: Vec<&str> = Role::ALL.iter().map(Role::name).collect();
         return Err(Problem::new(
             ProblemKind::ClientInvalid,
-            format!("roles must name at least one role, and only roles of these: {allowed}"),
+            format!(
+                "roles must name at least one role, and only {}, or roles that an access policy names",
+                own.join(", ")
+            ),
         ));
     }
     Ok(roles)
@@ -132,18 +137,19 @@ mod tests {
     use super::*;
 
     fn roles(names: &[&str]) -> Result<Vec<Role>, Problem> {
-        parse_roles(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        parse_roles(&names, |role| Role::ALL.contains(role) || role.name() == "ZONAL_ADMIN")
     }
 
     #[test]
     fn roles_are_read_once_each() {
-        let read = roles(&["signer", "decryptor", "signer"]).unwrap();
-        assert_eq!(read, [Role::Decryptor, Role::Signer]);
+        let read = roles(&["signer", "decryptor", "signer", "ZONAL_ADMIN"]).unwrap();
+        assert_eq!(read, [Role::Decryptor, Role::Signer, Role::parse("ZONAL_ADMIN").unwrap()]);
     }
 
     #[test]
     fn unknown_roles_are_refused_with_the_list() {
-        for names in [&["signer", "root"][..], &[], &["Signer"]] {
+        for names in [&["signer", "root"][..], &[], &["Signer"], &["GLOBAL_ADMIN"]] {
             let problem = roles(names).unwrap_err().to_string();
             assert!(problem.contains("key-administrator") && !problem.contains("root,"), "{problem}");
         }

@@ -21,6 +21,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
+        authorization::AccessPolicyError,
         demo::DemoError,
         keys::KeyError,
         packets::PacketError,
@@ -62,6 +63,11 @@ macro_rules! problem_kinds {
 }
 
 problem_kinds! {
+    AccessLockout, "access.lockout", 409, "The change would lock its author out";
+    AccessPoliciesFull, "access.too_many_policies", 409, "No more access policies can be stored";
+    AccessPolicyInvalid, "access.policy_invalid", 422, "The access policy makes no sense";
+    AccessPolicyNotFound, "access.policy_not_found", 404, "There is no such access policy";
+    AccessQuestionInvalid, "access.question_invalid", 422, "The question makes no sense";
     AliasInvalid, "alias.invalid", 400, "Application or reference is no name of a key";
     ApplicationUnknown, "application.unknown", 404, "No policy allows keys for the application";
     BaseKeyNotAllowed, "alias.base_key_not_allowed", 409, "The application has no encryption keys";
@@ -79,9 +85,11 @@ problem_kinds! {
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
     NotFound, "request.not_found", 404, "There is nothing under the path";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
-    PolicyForbids, "access.policy", 403, "The application's policy does not admit the caller";
+    PolicyForbids, "access.policy", 403, "No policy admits the caller to the keys";
+    PreconditionFailed, "access.precondition_failed", 412, "The access policy is another than the caller has seen";
+    PreconditionRequired, "access.precondition_required", 428, "The request must say which revision it changes";
     QuotaExceeded, "key.quota_exceeded", 429, "The caller made too many keys within the hour";
-    RateExceeded, "request.rate_exceeded", 429, "Too many requests from one address";
+    RateExceeded, "request.rate_exceeded", 429, "Too many requests";
     ReferenceNotAllowed, "alias.reference_not_allowed", 422, "The reference does not fit the application's pattern";
     RequestIncomplete, "request.incomplete", 400, "The body ended early or could not be read";
     RequestInvalid, "request.invalid", 400, "The request is not as documented";
@@ -248,7 +256,9 @@ impl From<TransportError> for Problem {
             TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
             TransportError::Timeout => ProblemKind::RequestTimeout,
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
-            TransportError::TooManyFailures { .. } => ProblemKind::RateExceeded,
+            TransportError::RateExceeded { .. } | TransportError::TooManyFailures { .. } => {
+                ProblemKind::RateExceeded
+            }
             TransportError::Unauthenticated => ProblemKind::Unauthenticated,
             TransportError::UriTooLong => ProblemKind::UriTooLong,
         };
@@ -298,6 +308,7 @@ impl From<KeyError> for Problem {
                 Self::new(ProblemKind::QuotaExceeded, "use references that have keys, or try again later")
                     .with_retry_after(3600)
             }
+            KeyError::Refused(refusal) => TransportError::from(refusal).into(),
             KeyError::ReferenceNotAllowed => Self::new(
                 ProblemKind::ReferenceNotAllowed,
                 "use a reference of the form that the server's settings allow for the application",
@@ -322,8 +333,9 @@ impl From<PacketError> for Problem {
         match error {
             PacketError::AccessListed => Self::new(
                 ProblemKind::PolicyForbids,
-                "have the client added to the policy's access list; or the application has no key policy: \
-                     check Kunji-Application",
+                "no access policy allows it, or the access list of the application's key policy does not name the \
+                 client, or the application has no key policy: check Kunji-Application; kunji access check tells \
+                 administrators which",
             ),
             PacketError::Audit(_) => Self::unavailable(&error),
             PacketError::Body(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
@@ -342,6 +354,7 @@ impl From<PacketError> for Problem {
             PacketError::Internal(_) => Self::internal(&error),
             PacketError::Key(error) => error.into(),
             PacketError::Malformed(error) => Self::new(ProblemKind::PacketMalformed, error.to_string()),
+            PacketError::Refused(refusal) => TransportError::from(refusal).into(),
             PacketError::SigningKey => Self::new(
                 ProblemKind::SigningKey,
                 "use a reference that is not blank and not KERNEL/SIGN: master keys sign and do not encrypt",
@@ -351,6 +364,35 @@ impl From<PacketError> for Problem {
                 ProblemKind::UnknownKey,
                 "the packet was made with a certificate of another server, or is damaged at its beginning",
             ),
+        }
+    }
+}
+
+impl From<AccessPolicyError> for Problem {
+    fn from(error: AccessPolicyError) -> Self {
+        match error {
+            AccessPolicyError::Audit(_) | AccessPolicyError::Repository(_) => Self::unavailable(&error),
+            AccessPolicyError::Internal(_) => Self::internal(&error),
+            AccessPolicyError::Invalid(fault) => {
+                Self::new(ProblemKind::AccessPolicyInvalid, fault.to_string())
+            }
+            AccessPolicyError::Lockout => Self::new(
+                ProblemKind::AccessLockout,
+                "after it, the caller could not change access policies any more; give access.change to somebody \
+                 else and let them make it",
+            ),
+            AccessPolicyError::NotFound => Self::new(
+                ProblemKind::AccessPolicyNotFound,
+                "no policy of this name is stored; one that is shipped is switched off by storing one with enabled \
+                 false in its place",
+            ),
+            AccessPolicyError::PreconditionFailed => Self::new(
+                ProblemKind::PreconditionFailed,
+                "read the policy again, and send the ETag that it has now",
+            ),
+            AccessPolicyError::TooMany => {
+                Self::new(ProblemKind::AccessPoliciesFull, "remove policies, or name more in one")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Conventions of this workspace that it relies on: schemas of what is sent end in `Request`, of what is
 //! answered in `Answer`, and their envelopes in `RequestEnvelope` and `AnswerEnvelope`. The security of an
-//! operation names the operation that it needs a role for.
+//! operation names the operation that access policies must allow.
 
 use poem::http::StatusCode;
 use poem_openapi::{registry::Registry, types::Type};
@@ -214,7 +214,10 @@ fn complete_operation(path: &str, operation: &mut Value) {
         operation["x-roles"] = json!(roles);
         let text = operation["description"].as_str().unwrap_or_default();
         let roles = roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" or ");
-        let text = format!("{text}\n\nNeeds the role {roles}.");
+        let name = needed.name();
+        let text = format!(
+            "{text}\n\nIs the operation `{name}`, which the shipped policies allow the role {roles}."
+        );
         operation["description"] = json!(text.trim_start());
     }
 

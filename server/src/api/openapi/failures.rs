@@ -73,6 +73,19 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "readAccessPolicy" => &[P::AccessPolicyNotFound],
+        "putAccessPolicy" => &[
+            P::AccessLockout,
+            P::AccessPoliciesFull,
+            P::AccessPolicyInvalid,
+            P::PreconditionFailed,
+            P::PreconditionRequired,
+            P::RequestInvalid,
+        ],
+        "removeAccessPolicy" => {
+            &[P::AccessLockout, P::AccessPolicyNotFound, P::PreconditionFailed, P::PreconditionRequired]
+        }
+        "checkAccess" => &[P::AccessQuestionInvalid, P::AliasInvalid, P::RequestInvalid],
         "createClient" => &[P::ClientExists, P::ClientInvalid, P::RequestInvalid],
         _ => &[],
     }
@@ -92,7 +105,9 @@ pub(super) fn transport(
             other => other,
         })
         .filter(|error| match error {
-            TransportError::Unauthenticated | TransportError::Forbidden => !anonymous,
+            TransportError::Unauthenticated
+            | TransportError::Forbidden
+            | TransportError::RateExceeded { .. } => !anonymous,
             TransportError::Body
             | TransportError::MediaType { .. }
             | TransportError::TooLarge { .. }
