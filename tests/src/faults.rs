@@ -19,8 +19,8 @@ use kunji_server::{
         clock::Clock,
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
         repository::{
-            ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
-            RepositoryError, SystemSecret,
+            AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ClientRepository, KeyRepository,
+            PolicyRepository, ProvisioningRepository, Repository, RepositoryError, SystemSecret,
         },
     },
 };
@@ -237,6 +237,29 @@ impl PolicyRepository for Mortal<dyn Repository> {
 
     async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError> {
         database!(self.insert_policy(policy))
+    }
+}
+
+#[async_trait]
+impl AccessPolicyRepository for Mortal<dyn Repository> {
+    /// Takes nothing of its life: servers ask this again and again, and when one dies must not depend on time.
+    async fn access_policies_version(&self) -> Result<u64, RepositoryError> {
+        if self.life.is_over() {
+            return Err(RepositoryError::Unavailable("dead".to_owned()));
+        }
+        self.real.access_policies_version().await
+    }
+
+    async fn list_access_policies(&self) -> Result<AccessPolicyRecords, RepositoryError> {
+        database!(self.list_access_policies())
+    }
+
+    async fn change_access_policies(
+        &self,
+        from: u64,
+        change: AccessPolicyChange<'_>,
+    ) -> Result<(), RepositoryError> {
+        database!(self.change_access_policies(from, change))
     }
 }
 

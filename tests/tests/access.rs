@@ -39,9 +39,13 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 10] = [
+const GUARDED: [(&str, &[&str]); 15] = [
+    ("DELETE /v1/access/policies/{name}", &["administrator"]),
+    ("GET /v1/access/policies", &["administrator", "auditor"]),
+    ("GET /v1/access/policies/{name}", &["administrator", "auditor"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
+    ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
@@ -50,9 +54,11 @@ const GUARDED: [(&str, &[&str]); 10] = [
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("PUT /v1/access/policies/{name}", &["administrator"]),
 ];
 
-const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
+const ROLES: [&str; 6] =
+    ["administrator", "auditor", "decryptor", "encryptor", "key-administrator", "signer"];
 
 const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
 
@@ -63,7 +69,7 @@ async fn administrator(shared: &Shared) -> Http {
 /// Method and path of an operation, with something in place of its parameters.
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path = path.replace("{objectType}", "CERTIFICATE");
+    let path = path.replace("{objectType}", "CERTIFICATE").replace("{name}", "none");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 

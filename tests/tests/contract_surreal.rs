@@ -10,13 +10,13 @@ use kunji_server::{
     adapters::surreal::{ConnectError, DatabaseSettings, SurrealRepository},
     domain::{alias::ApplicationId, key::TokenKeyId, policy::AccessList},
     ports::repository::{
-        ClientRepository as _, KeyRepository as _, PolicyRepository as _, ProvisioningRepository as _,
-        Repository, RepositoryError, SystemSecret,
+        AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyRepository as _,
+        PolicyRepository as _, ProvisioningRepository as _, Repository, RepositoryError, SystemSecret,
     },
 };
 use kunji_shared::Thumbprint;
 use kunji_tests::{
-    contract::repository::{Subject, alias, client, kek, key, policy},
+    contract::repository::{Subject, access_policy, alias, client, kek, key, policy},
     repository_contract,
 };
 use surrealdb::{Surreal, engine::any::Any};
@@ -174,6 +174,10 @@ async fn nothing_tagged_is_read_or_written_without_the_integrity_key() -> Result
     ensure!(waits(&repository.has_clients().await));
     ensure!(waits(&repository.list_policies().await));
     ensure!(waits(&repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
+    ensure!(waits(&repository.access_policies_version().await));
+    ensure!(waits(&repository.list_access_policies().await));
+    let stored = access_policy("a", 1);
+    ensure!(waits(&repository.change_access_policies(0, AccessPolicyChange::Put(&stored)).await));
     repository.check_health().await?;
     repository.put_intent("slot", TokenKeyId([1; 16])).await?;
     repository.install_integrity_key(INTEGRITY_KEY.into());
@@ -203,10 +207,10 @@ async fn servers_that_migrate_at_once_end_in_the_same_state() -> Result<()> {
 async fn a_schema_of_another_program_is_refused() -> Result<()> {
     let database = raw().await?;
     let repository = over(&database).await?;
-    for version in ["2", "-1", "4294967297"] {
+    for version in ["3", "-1", "4294967297"] {
         run(&database, &format!("UPDATE schema_version:current SET version = {version}")).await?;
         let outcome = SurrealRepository::from_client(database.clone()).await;
-        ensure!(matches!(outcome, Err(ConnectError::Schema { known: 1, .. })), "{version}");
+        ensure!(matches!(outcome, Err(ConnectError::Schema { known: 2, .. })), "{version}");
         ensure!(matches!(repository.check_health().await, Err(RepositoryError::Unavailable(_))), "{version}");
     }
     Ok(())
@@ -229,7 +233,8 @@ async fn the_database_keeps_rows_in_shape() -> Result<()> {
     Ok(())
 }
 
-/// What a reader must refuse after `text` was run on a database with two keys, two KEKs, two clients, two policies.
+/// What a reader must refuse after `text` was run on a database with two keys, two KEKs, two clients, two policies, two access
+/// policies.
 struct Tampering {
     text: &'static str,
     /// The table whose row is refused, by reader.
@@ -248,6 +253,8 @@ enum Reader {
     Client,
     AnyClient,
     Policies,
+    AccessPolicies,
+    AccessVersion,
 }
 
 const KEY_1: &str = "00000000-0000-4000-8000-000000000001";
@@ -285,6 +292,16 @@ const TAMPERINGS: &[Tampering] = &[
         text: "UPDATE kek SET token_key = '00000000000000000000000000000000' WHERE version = 2",
         refused: &[("kek", Reader::NewestKek), ("kek", Reader::Kek)],
     },
+    Tampering {
+        text: "UPDATE access_policy:night SET effect = 'allow'",
+        refused: &[("access_policy", Reader::AccessPolicies)],
+    },
+    Tampering {
+        text: "UPDATE access_policies SET version = 1",
+        refused: &[("access_policies", Reader::AccessPolicies), ("access_policies", Reader::AccessVersion)],
+    },
+    Tampering { text: "DELETE access_policy:night", refused: &[("access_policies", Reader::AccessPolicies)] },
+    Tampering { text: "DELETE access_policies", refused: &[("access_policies", Reader::AccessPolicies)] },
     // A tag goes, or is of another row.
     Tampering {
         text: "DEFINE FIELD OVERWRITE tag ON key TYPE option<bytes>; UPDATE type::record('key', $key1) UNSET tag",
@@ -364,6 +381,8 @@ impl Reader {
             Self::Client => repository.find_client(&client("regproc")?.id).await.map(drop),
             Self::AnyClient => repository.has_clients().await.map(drop),
             Self::Policies => repository.list_policies().await.map(drop),
+            Self::AccessPolicies => repository.list_access_policies().await.map(drop),
+            Self::AccessVersion => repository.access_policies_version().await.map(drop),
         })
     }
 }
@@ -383,6 +402,10 @@ async fn rows_that_were_tampered_with_are_refused() -> Result<()> {
             let mut policy = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
             policy.application = ApplicationId::parse(application)?;
             repository.insert_policy(&policy).await?;
+        }
+        for version in [1, 2] {
+            let stored = access_policy(if version == 1 { "day" } else { "night" }, version);
+            repository.change_access_policies(version - 1, AccessPolicyChange::Put(&stored)).await?;
         }
         for (_, reader) in *refused {
             reader
@@ -416,6 +439,28 @@ async fn a_pointer_set_back_is_refused() -> Result<()> {
     ensure!(matches!(outcome, Err(RepositoryError::Inconsistent { table: "newest_key", .. })), "{outcome:?}");
     let outcome = repository.insert_successor(&key(&alias, 2, 3)).await;
     ensure!(matches!(outcome, Err(RepositoryError::Conflict)), "a second current key: {outcome:?}");
+    Ok(())
+}
+
+/// An older state of an access policy has a tag that is right; that it is not the newest gives it away.
+#[tokio::test]
+async fn an_access_policy_set_back_is_refused() -> Result<()> {
+    let database = raw().await?;
+    let repository = over(&database).await?;
+    let put = |version| {
+        let stored = access_policy("night", version);
+        let repository = &repository;
+        async move { repository.change_access_policies(version - 1, AccessPolicyChange::Put(&stored)).await }
+    };
+    put(1).await?;
+    run(&database, "CREATE kept:1 CONTENT { row: (SELECT * OMIT id FROM access_policy)[0] }").await?;
+    put(2).await?;
+    run(&database, "UPDATE access_policy:night CONTENT (SELECT VALUE row FROM ONLY kept:1)").await?;
+    let outcome = repository.list_access_policies().await;
+    ensure!(
+        matches!(outcome, Err(RepositoryError::Inconsistent { table: "access_policies", .. })),
+        "{outcome:?}"
+    );
     Ok(())
 }
 
