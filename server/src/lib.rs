@@ -13,12 +13,16 @@
 //! - `api`: HTTP; translates, calls, translates.
 //! - `app`: the one place that names adapters and joins everything.
 //! - [`config`]: the settings.
+//! - [`cli`]: commands that talk to a running server, as any other client does.
+//! - [`trust`]: which TLS servers are believed.
 
 pub mod adapters;
 pub mod api;
 pub mod app;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod ports;
 pub mod services;
 pub mod telemetry;
+pub mod trust;

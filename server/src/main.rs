@@ -4,7 +4,11 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use kunji_server::{api, app, config, telemetry};
+use kunji_server::{
+    api, app,
+    cli::{self, ServerArguments, access::AccessCommand, clients::ClientsCommand},
+    config, telemetry,
+};
 
 /// Key manager for national-ID and social-benefit platforms.
 #[derive(Parser)]
@@ -16,6 +20,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say who may do what, on a running server, and ask who may.
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Manage the clients that may take tokens, on a running server.
+    Clients {
+        #[command(subcommand)]
+        command: ClientsCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Run the PKCS#11 library for a server. Servers start this themselves.
     #[command(name = app::hsm_worker::COMMAND, hide = true)]
     HsmWorker {
@@ -51,6 +69,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Access { command, server } => {
+            if let Some(printed) = command.without_server() {
+                return printed;
+            }
+            ask(&server, async |remote| cli::access::run(&remote, command).await)
+        }
+        Command::Clients { command, server } => {
+            ask(&server, async |remote| cli::clients::run(&remote, command).await)
+        }
         Command::HsmWorker { log_format, log_filter } => {
             telemetry::begin(log_format, &log_filter)?;
             app::hsm_worker::run()
@@ -65,6 +92,12 @@ fn run(command: Command) -> Result<()> {
             tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(app::serve(settings))
         }
     }
+}
+
+/// Has a running server do something.
+fn ask(server: &ServerArguments, command: impl AsyncFnOnce(cli::Remote) -> Result<()>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async { command(cli::Remote::connect(server).await?).await })
 }
 
 /// The environment, but for variables that are no text: none of ours is among them.

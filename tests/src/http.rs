@@ -29,7 +29,8 @@ impl Http {
     /// A caller without a token.
     pub fn new(base: &str) -> Self {
         // Not the system's proxy: the tests talk to this machine only.
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let trust = kunji_server::trust::client_config().unwrap();
+        let client = reqwest::Client::builder().tls_backend_preconfigured(trust).no_proxy().build().unwrap();
         Self { base: base.to_owned(), client, token: None }
     }
 

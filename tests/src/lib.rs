@@ -8,6 +8,7 @@
     reason = "a harness stops the test when something is not as it must be"
 )]
 
+pub mod cli;
 pub mod contract;
 pub mod fault_module;
 pub mod faults;

@@ -7,17 +7,21 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
     ("telemetry", &["config", "domain"]),
+    ("trust", &[]),
+    // A client like any other: it knows the server by its HTTP API.
+    ("cli", &["domain", "trust"]),
     ("ports", &["domain"]),
     ("services", &["ports", "domain"]),
     // An adapter may name its own section of `config`, and no other adapter.
-    ("adapters", &["ports", "domain", "config"]),
+    ("adapters", &["ports", "domain", "config", "trust"]),
     // Settings are plain data.
     ("api", &["services", "domain", "config"]),
     ("app", &["domain", "config", "telemetry", "ports", "services", "adapters", "api"]),
 ];
 
-/// The program: arguments and configuration in, then the composition root, or the API's own description.
-const PROGRAM_MAY_NAME: &[&str] = &["api", "app", "config", "telemetry"];
+/// The program: arguments and configuration in, then the composition root, the API's own description, or a call of a
+/// running server.
+const PROGRAM_MAY_NAME: &[&str] = &["api", "app", "cli", "config", "telemetry"];
 
 /// What adapters share, as they may not name each other.
 const SHARED_BY_ADAPTERS: &[&str] = &["private_directory"];
@@ -28,6 +32,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("surrealdb", &["adapters"]),
     ("poem", &["api", "app"]),
     ("poem_openapi", &["api", "app"]),
+    ("reqwest", &["adapters", "cli"]),
 ];
 
 /// What the `rsa` crate names a private key, and the types that hold one; and a glob, which would hide them.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use surrealdb::types::{ErrorDetails, QueryError};
 
-use crate::ports::repository::RepositoryError;
+use crate::{ports::repository::RepositoryError, trust::TrustError};
 
 /// Why the database cannot be used at start.
 #[derive(Debug, thiserror::Error)]
@@ -35,8 +35,8 @@ pub enum ConnectError {
         source: std::io::Error,
     },
     /// The trust anchors of the system, which `wss://` needs.
-    #[error("the certificate authorities that this system trusts cannot be used: {0}")]
-    TrustAnchors(&'static str),
+    #[error(transparent)]
+    TrustAnchors(#[from] TrustError),
     /// It could not be opened or reached.
     #[error("the database cannot be opened: {0}")]
     Open(String),

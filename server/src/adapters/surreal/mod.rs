@@ -20,7 +20,10 @@ use surrealdb::{
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use crate::ports::repository::{Repository, RepositoryError};
+use crate::{
+    ports::repository::{Repository, RepositoryError},
+    trust,
+};
 
 mod access_policy_rows;
 mod client_rows;
@@ -33,7 +36,6 @@ mod policy_rows;
 mod provisioning_rows;
 mod runner;
 mod schema;
-mod trust;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;
