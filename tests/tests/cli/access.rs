@@ -27,7 +27,8 @@ fn role_properties_of_mosip_become_policies() {
     assert!(outcome.stderr.contains("REGISTRATION_OFFICER: packet.decrypt"), "{outcome:?}");
     assert!(outcome.stderr.contains("postcssign"), "{outcome:?}");
 
-    let check = ["access", "check", "--principal", "x", "--roles", "CLI_ROLE", "--operation", "packet.decrypt"];
+    let check =
+        ["access", "check", "--principal", "x", "--roles", "CLI_ROLE", "--operation", "packet.decrypt"];
     let check = [&check[..], &["--application", "REGISTRATION", "--reference", "1"]].concat();
     assert_eq!(operator.json(&check)["allowed"], false);
     assert!(operator.run(&["access", "import", "--put", file]).success);

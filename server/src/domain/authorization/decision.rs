@@ -93,3 +93,183 @@ impl PolicySet {
         Decision { verdict, limits: limiting.into_iter().filter_map(|place| self.policy(place)).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::*;
+    use crate::domain::{
+        access::Role,
+        authorization::{PolicyText, Rate, shipped_policies},
+    };
+
+    /// Few names, so that policies and requests meet often.
+    const PRINCIPALS: [&str; 4] = ["*", "one", "two", "three"];
+    const ROLES: [&str; 3] = ["encryptor", "RESIDENT", "none"];
+    const OPERATIONS: [&str; 5] = ["packet.decrypt", "packet.*", "signature.sign", "access.*", "*"];
+    const KEYS: [&str; 10] =
+        ["*/*", "A/*", "A/", "A/10_1", "A/10_*", "A/1*_1", "A*/10_1", "B/*", "*/10_1", "AB/*1"];
+    const ALIASES: [(&str, &str); 6] =
+        [("A", ""), ("A", "10_1"), ("A", "10_2"), ("AB", "10_1"), ("B", "1"), ("B", "")];
+
+    fn texts(from: &'static [&'static str], most: usize) -> impl Strategy<Value = Vec<String>> {
+        vec(select(from), 0..=most).prop_map(|texts| texts.into_iter().map(ToOwned::to_owned).collect())
+    }
+
+    fn policy() -> impl Strategy<Value = AccessPolicy> {
+        let subjects = (texts(&PRINCIPALS, 2), texts(&ROLES, 2));
+        let objects = (texts(&OPERATIONS, 2), texts(&KEYS, 3));
+        let effect = select(&["allow", "allow", "deny", "limit"][..]);
+        let networks = prop_oneof![Just(vec![]), Just(vec!["10.0.0.0/8".to_owned()])];
+        (0..40_u32, effect, subjects, objects, networks, prop::bool::weighted(0.9)).prop_filter_map(
+            "policies that make no sense",
+            |(name, effect, (principals, roles), (operations, keys), networks, enabled)| {
+                AccessPolicy::parse(PolicyText {
+                    name: format!("policy-{name}"),
+                    enabled,
+                    effect: effect.to_owned(),
+                    principals,
+                    roles,
+                    operations,
+                    keys,
+                    networks,
+                    rate: (effect == "limit").then_some(Rate { requests: 1, seconds: 1 }),
+                    ..PolicyText::default()
+                })
+                .ok()
+            },
+        )
+    }
+
+    #[derive(Clone, Debug)]
+    struct Asked {
+        principal: Principal,
+        operation: Operation,
+        alias: KeyAlias,
+        address: Option<IpAddr>,
+    }
+
+    impl Asked {
+        fn request(&self) -> AccessRequest<'_> {
+            AccessRequest {
+                principal: &self.principal,
+                operation: self.operation,
+                alias: self.operation.is_on_keys().then_some(&self.alias),
+                address: self.address,
+                at: Timestamp::from_millis(0),
+            }
+        }
+    }
+
+    fn asked() -> impl Strategy<Value = Asked> {
+        let address = select(&[None, Some([10, 0, 0, 1]), Some([192, 0, 2, 1])][..]);
+        (
+            select(&PRINCIPALS[1..]),
+            texts(&ROLES, 2),
+            select(&Operation::ALL[..]),
+            select(&ALIASES[..]),
+            address,
+        )
+            .prop_map(|(name, roles, operation, (application, reference), address)| Asked {
+                principal: Principal {
+                    name: name.to_owned(),
+                    roles: roles.iter().filter_map(|name| Role::parse(name)).collect(),
+                },
+                operation,
+                alias: KeyAlias::parse(application, reference).unwrap(),
+                address: address.map(IpAddr::from),
+            })
+    }
+
+    /// Whether a policy fits, read off its text one member after the other.
+    fn fits(policy: &AccessPolicy, asked: &Asked) -> bool {
+        let text = policy.text();
+        let named = text.principals.iter().any(|name| name == "*" || *name == asked.principal.name);
+        let held = text.roles.iter().any(|name| asked.principal.roles.iter().any(|role| role.name() == name));
+        let on_key =
+            !asked.operation.is_on_keys() || policy.keys.iter().any(|pattern| pattern.fits(&asked.alias));
+        text.enabled
+            && (named || held)
+            && policy.operations.contains(asked.operation)
+            && on_key
+            && policy.conditions.hold(Timestamp::from_millis(0), asked.address)
+    }
+
+    fn is_allowed(set: &PolicySet, asked: &Asked) -> bool {
+        set.decide(&asked.request()).verdict.is_allowed()
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_reading_every_policy_finds(policies in vec(policy(), 0..30), asked in asked()) {
+            let set = PolicySet::compile(policies);
+            let of = |effect: &str| {
+                let fit = set.policies().iter().filter(|policy| fits(policy, &asked));
+                fit.filter(|policy| policy.effect.name() == effect).map(AccessPolicy::name).collect::<Vec<_>>()
+            };
+            let (allowing, denying) = (of("allow"), of("deny"));
+            let decision = set.decide(&asked.request());
+            let expected = match (denying.first(), allowing.first()) {
+                (Some(name), _) => (false, Some(*name)),
+                (None, Some(name)) => (true, Some(*name)),
+                (None, None) => (false, None),
+            };
+            let found = match decision.verdict {
+                Verdict::Allowed(policy) => (true, Some(policy.name())),
+                Verdict::Denied(policy) => (false, Some(policy.name())),
+                Verdict::Unnamed => (false, None),
+            };
+            prop_assert_eq!(found, expected);
+            let limits: Vec<_> = decision.limits.iter().map(|policy| policy.name()).collect();
+            prop_assert_eq!(limits, if expected.0 { of("limit") } else { vec![] });
+        }
+
+        #[test]
+        fn nothing_is_allowed_that_may_not_enter(policies in vec(policy(), 0..30), asked in asked()) {
+            let set = PolicySet::compile(policies);
+            prop_assert!(!is_allowed(&set, &asked) || set.may_allow(&asked.principal, asked.operation));
+        }
+
+        #[test]
+        fn without_a_policy_that_allows_nothing_is(policies in vec(policy(), 0..30), asked in asked()) {
+            let others = policies.into_iter().filter(|policy| policy.effect != Effect::Allow);
+            prop_assert!(!is_allowed(&PolicySet::compile(others), &asked));
+        }
+
+        #[test]
+        fn one_more_that_allows_takes_nothing_away(
+            policies in vec(policy(), 0..20), more in policy(), asked in asked(),
+        ) {
+            let policies: Vec<_> = policies.into_iter().filter(|policy| policy.name() != more.name()).collect();
+            let before = PolicySet::compile(policies.clone());
+            prop_assume!(more.effect == Effect::Allow && is_allowed(&before, &asked));
+            prop_assert!(is_allowed(&PolicySet::compile(policies.into_iter().chain([more])), &asked));
+        }
+
+        #[test]
+        fn one_more_that_denies_gives_nothing(
+            policies in vec(policy(), 0..20), more in policy(), asked in asked(),
+        ) {
+            let policies: Vec<_> = policies.into_iter().filter(|policy| policy.name() != more.name()).collect();
+            let before = PolicySet::compile(policies.clone());
+            prop_assume!(more.effect == Effect::Deny);
+            let after = PolicySet::compile(policies.into_iter().chain([more.clone()]));
+            prop_assert!(!is_allowed(&after, &asked) || is_allowed(&before, &asked));
+            prop_assert!(!(fits(&more, &asked) && is_allowed(&after, &asked)));
+        }
+    }
+
+    #[test]
+    fn without_policies_nothing_is_allowed() {
+        let principal = Principal { name: "one".to_owned(), roles: Role::ALL.to_vec() };
+        for operation in Operation::ALL {
+            let alias = KeyAlias::parse("A", "").unwrap();
+            let asked = Asked { principal: principal.clone(), operation, alias, address: None };
+            assert!(!is_allowed(&PolicySet::default(), &asked), "{operation:?}");
+            // And with the shipped ones, all those roles together may do everything.
+            let shipped = shipped_policies().into_iter().map(|text| AccessPolicy::parse(text).unwrap());
+            assert!(is_allowed(&PolicySet::compile(shipped), &asked), "{operation:?}");
+        }
+    }
+}

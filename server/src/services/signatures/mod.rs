@@ -128,12 +128,12 @@ impl SignatureService {
             AccessRefusal::Forbidden => SignatureError::AccessListed,
             AccessRefusal::RateExceeded { .. } => SignatureError::Refused(refusal),
         })?;
-        if !self.policies.admits(&alias.application, &call.principal.name) {
-            return Err(SignatureError::AccessListed);
-        }
         // ROOT signs certificates and nothing else.
         if !matches!(alias.role(), AliasRole::Module | AliasRole::Sign) {
             return Err(SignatureError::EncryptionKey);
+        }
+        if !self.policies.admits(&alias.application, &call.principal.name) {
+            return Err(SignatureError::AccessListed);
         }
         Ok(self.keys.current(call, alias).await?)
     }
