@@ -37,8 +37,8 @@ impl Conditions {
     /// # Errors
     /// [`PolicyFault`] names the member that cannot be read.
     pub(super) fn parse(text: &PolicyText) -> Result<Self, PolicyFault> {
-        let not_before = time("notBefore", text.not_before.as_deref())?;
-        let not_after = time("notAfter", text.not_after.as_deref())?;
+        let not_before = instant("notBefore", text.not_before.as_deref())?;
+        let not_after = instant("notAfter", text.not_after.as_deref())?;
         if let (Some(first), Some(last)) = (not_before, not_after)
             && last < first
         {
@@ -116,7 +116,7 @@ fn minute(text: &str) -> Option<u16> {
     (minute < 60 && all <= DAY_MINUTES).then_some(all)
 }
 
-fn time(member: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, PolicyFault> {
+fn instant(member: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, PolicyFault> {
     text.map(|text| {
         Timestamp::parse(text).ok_or(PolicyFault::new(member, "must be a time such as 2026-01-05T10:00:00Z"))
     })
@@ -131,7 +131,7 @@ mod tests {
     const AT: &str = "2026-01-05T10:11:12Z";
 
     fn at(text: &str) -> Timestamp {
-        super::time("", Some(text)).unwrap().unwrap()
+        instant("", Some(text)).unwrap().unwrap()
     }
 
     fn hold(text: &PolicyText, when: &str, address: Option<&str>) -> bool {
