@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
-    cli::{self, ServerArguments, access::AccessCommand, clients::ClientsCommand},
+    cli::{
+        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, clients::ClientsCommand,
+    },
     config, telemetry,
 };
 
@@ -24,6 +26,13 @@ enum Command {
     Access {
         #[command(subcommand)]
         command: AccessCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Approve or deny what waits for approval, on a running server.
+    Approvals {
+        #[command(subcommand)]
+        command: ApprovalsCommand,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -74,6 +83,9 @@ fn run(command: Command) -> Result<()> {
                 return printed;
             }
             ask(&server, async |remote| cli::access::run(&remote, command).await)
+        }
+        Command::Approvals { command, server } => {
+            ask(&server, async |remote| cli::approvals::run(&remote, command).await)
         }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)

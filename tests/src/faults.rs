@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use kunji_server::{
     domain::{
         alias::{ApplicationId, KeyAlias},
+        authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord},
         key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
         policy::KeyPolicy,
@@ -19,8 +20,9 @@ use kunji_server::{
         clock::Clock,
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
         repository::{
-            AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ClientRepository, KeyRepository,
-            PolicyRepository, ProvisioningRepository, Repository, RepositoryError, SystemSecret,
+            AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
+            ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
+            RepositoryError, SystemSecret,
         },
     },
 };
@@ -260,6 +262,25 @@ impl AccessPolicyRepository for Mortal<dyn Repository> {
         change: AccessPolicyChange<'_>,
     ) -> Result<(), RepositoryError> {
         database!(self.change_access_policies(from, change))
+    }
+}
+
+#[async_trait]
+impl ApprovalRepository for Mortal<dyn Repository> {
+    async fn find_approval(&self, id: &ApprovalId) -> Result<Option<Approval>, RepositoryError> {
+        database!(self.find_approval(id))
+    }
+
+    async fn list_approvals(&self) -> Result<Vec<Approval>, RepositoryError> {
+        database!(self.list_approvals())
+    }
+
+    async fn put_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
+        database!(self.put_approval(approval))
+    }
+
+    async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
+        database!(self.remove_approval(approval))
     }
 }
 

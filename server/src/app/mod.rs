@@ -189,6 +189,7 @@ fn services(
     Ok(Services {
         access: Arc::new(AccessService {
             auditor: Arc::clone(&auditor),
+            authorizer: Arc::clone(authorizer),
             clock: Arc::clone(&ports.clock),
             entropy: ports.entropy,
             hasher: ports.hasher,

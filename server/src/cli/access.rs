@@ -11,7 +11,11 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{CliError, Remote, output::Table};
+use super::{
+    CliError, Remote,
+    approvals::{is_waiting, print_waiting},
+    output::Table,
+};
 use crate::domain::authorization::{
     PolicyText, is_policy_name,
     mosip::{self, Imported},
@@ -123,7 +127,10 @@ pub async fn run(remote: &Remote, command: AccessCommand) -> Result<()> {
         AccessCommand::Remove { name } => {
             let path = path(&name)?;
             let tag = revision(remote, &path).await?.unwrap_or_default();
-            remote.send(remote.request(Method::DELETE, &path).header("If-Match", tag)).await?;
+            let answer = remote.send(remote.request(Method::DELETE, &path).header("If-Match", tag)).await?;
+            if is_waiting(&answer.body) {
+                print_waiting(remote, &answer.body)?;
+            }
         }
         AccessCommand::Show { name } => {
             let mut policy = remote.send(remote.request(Method::GET, &path(&name)?)).await?.body;
@@ -147,6 +154,9 @@ async fn put(remote: &Remote, name: &str, policy: &Value) -> Result<()> {
         None => request.header("If-None-Match", "*"),
     };
     let answer = remote.send(request).await?;
+    if is_waiting(&answer.body) {
+        return print_waiting(remote, &answer.body);
+    }
     let policies = json!({ "policies": [answer.body] });
     remote.print(policies.pointer("/policies/0").unwrap_or(&Value::Null), |_| policies_table(&policies))?;
     Ok(())

@@ -5,7 +5,11 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::{Remote, output::Table};
+use super::{
+    Remote,
+    approvals::{is_waiting, print_waiting},
+    output::Table,
+};
 
 /// What to do with clients.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,9 @@ pub async fn run(remote: &Remote, command: ClientsCommand) -> Result<()> {
         ClientsCommand::Create { id, roles } => {
             let request = remote.request(Method::POST, "/v1/clients");
             let answer = remote.send(request.json(&json!({ "clientId": id, "roles": roles }))).await?;
+            if is_waiting(&answer.body) {
+                return print_waiting(remote, &answer.body);
+            }
             remote.print(&answer.body, |body| {
                 Table::new(&["CLIENT", "SECRET"])
                     .row(&[member(body, "clientId"), member(body, "clientSecret")])

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub mod access;
+pub mod approvals;
 pub mod clients;
 mod output;
 mod remote;

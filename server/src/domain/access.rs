@@ -67,8 +67,12 @@ impl Role {
 pub enum Operation {
     /// Change access policies.
     ChangeAccess,
+    /// Make a client that may change who may do what, beside the right to make clients.
+    CreateAdministrator,
     /// Make a client.
     CreateClient,
+    /// Approve or deny what others have asked for.
+    DecideApproval,
     /// Open a packet.
     Decrypt,
     /// Seal a packet.
@@ -77,6 +81,8 @@ pub enum Operation {
     GenerateMasterKey,
     /// Read access policies, and ask what they allow.
     ReadAccess,
+    /// Read what waits for approval.
+    ReadApprovals,
     /// Read the current certificate of an alias, which makes its base key on first use.
     ReadCertificate,
     /// Read the certificates of all versions of a key.
@@ -89,13 +95,16 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::ChangeAccess,
+        Self::CreateAdministrator,
         Self::CreateClient,
+        Self::DecideApproval,
         Self::Decrypt,
         Self::Encrypt,
         Self::GenerateMasterKey,
         Self::ReadAccess,
+        Self::ReadApprovals,
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::Sign,
@@ -106,11 +115,14 @@ impl Operation {
     pub const fn name(self) -> &'static str {
         match self {
             Self::ChangeAccess => "access.change",
+            Self::CreateAdministrator => "client.create_administrator",
             Self::CreateClient => "client.create",
+            Self::DecideApproval => "approval.decide",
             Self::Decrypt => "packet.decrypt",
             Self::Encrypt => "packet.encrypt",
             Self::GenerateMasterKey => "key.generate",
             Self::ReadAccess => "access.read",
+            Self::ReadApprovals => "approval.read",
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::Sign => "signature.sign",
@@ -133,18 +145,30 @@ impl Operation {
             | Self::ReadCertificates
             | Self::Sign
             | Self::Verify => true,
-            Self::ChangeAccess | Self::CreateClient | Self::ReadAccess => false,
+            Self::ChangeAccess
+            | Self::CreateAdministrator
+            | Self::CreateClient
+            | Self::DecideApproval
+            | Self::ReadAccess
+            | Self::ReadApprovals => false,
         }
+    }
+
+    /// Whether a policy can make it wait for approval.
+    pub const fn can_wait(self) -> bool {
+        matches!(self, Self::ChangeAccess | Self::CreateAdministrator | Self::CreateClient)
     }
 
     /// The program's own roles that allow it as shipped, for all keys.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::ChangeAccess | Self::CreateClient => &[Role::Administrator],
+            Self::ChangeAccess | Self::CreateAdministrator | Self::CreateClient | Self::DecideApproval => {
+                &[Role::Administrator]
+            }
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::GenerateMasterKey => &[Role::KeyAdministrator],
-            Self::ReadAccess => &[Role::Administrator, Role::Auditor],
+            Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],
         }

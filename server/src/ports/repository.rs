@@ -2,7 +2,7 @@
 //!
 //! Every method is atomic, and what it changed is durable when it returns. *Not found* is `None`. A change that
 //! another server's change forestalled is [`RepositoryError::Conflict`]: read again and decide anew. Rows that
-//! grant rights (keys, KEKs, clients, policies, access policies) carry an integrity tag; one whose tag is wrong is never
+//! grant rights (keys, KEKs, clients, policies, access policies, approvals) carry an integrity tag; one whose tag is wrong is never
 //! returned but reported as [`RepositoryError::Inconsistent`].
 
 use async_trait::async_trait;
@@ -10,7 +10,10 @@ use kunji_shared::Thumbprint;
 
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
-    authorization::PolicyText,
+    authorization::{
+        PolicyText,
+        approval::{Approval, ApprovalId},
+    },
     client::{ClientId, ClientRecord},
     key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
     policy::KeyPolicy,
@@ -178,10 +181,38 @@ pub enum AccessPolicyChange<'a> {
     Remove(&'a str),
 }
 
+/// Requests that wait for approval.
+#[async_trait]
+pub trait ApprovalRepository: Send + Sync {
+    /// The request of this name.
+    async fn find_approval(&self, id: &ApprovalId) -> Result<Option<Approval>, RepositoryError>;
+
+    /// All of them, by name.
+    async fn list_approvals(&self) -> Result<Vec<Approval>, RepositoryError>;
+
+    /// Stores a request, in place of that of the same name.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless what is stored now has the generation `approval.generation - 1` (none at
+    /// all for 1).
+    async fn put_approval(&self, approval: &Approval) -> Result<(), RepositoryError>;
+
+    /// Removes a request.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless what is stored now has its generation.
+    async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError>;
+}
+
 /// A database with everything the services need.
 #[async_trait]
 pub trait Repository:
-    KeyRepository + ProvisioningRepository + ClientRepository + PolicyRepository + AccessPolicyRepository
+    KeyRepository
+    + ProvisioningRepository
+    + ClientRepository
+    + PolicyRepository
+    + AccessPolicyRepository
+    + ApprovalRepository
 {
     /// Whether the database answers now.
     async fn check_health(&self) -> Result<(), RepositoryError>;

@@ -9,9 +9,12 @@ use std::{future::Future, sync::Arc};
 use anyhow::{Context as _, Result, ensure};
 use kunji_server::{
     domain::{
-        access::Role,
+        access::{Operation, Role},
         alias::{ApplicationId, KeyAlias, ReferenceId},
-        authorization::{PolicyText, Rate},
+        authorization::{
+            ApprovalTerms, PolicyText, Rate,
+            approval::{Approval, ApprovalId, Vote},
+        },
         client::{ClientId, ClientRecord},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
@@ -45,6 +48,7 @@ macro_rules! repository_contract {
                 clients_are_unique,
                 the_first_policy_of_an_application_stays,
                 each_change_of_access_policies_makes_a_version,
+                approvals_succeed_their_predecessors,
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
                 the_latest_intent_counts,
@@ -332,6 +336,9 @@ pub fn access_policy(name: &str, version: u64) -> AccessPolicyRecord {
             days: vec!["mon".to_owned()],
             networks: vec!["10.1.0.0/16".to_owned()],
             rate: Some(Rate { requests: 1, seconds: 60 }),
+            approval: Some(ApprovalTerms { approvals: 2, seconds: 60 }),
+            approver_principals: vec!["guard".to_owned()],
+            approver_roles: vec!["administrator".to_owned()],
         },
         version,
         changed_at: Timestamp::from_millis(1_700_000_000_123),
@@ -376,6 +383,56 @@ pub async fn each_change_of_access_policies_makes_a_version(repository: Subject)
     let found = repository.list_access_policies().await?;
     let expected = [access_policy("b", 3), access_policy(&format!("policy-{winner}"), 5)];
     ensure!(found == AccessPolicyRecords { version: 5, policies: expected.to_vec() });
+    Ok(())
+}
+
+/// A request that waits, with nobody's vote yet.
+pub fn approval(content: &str) -> Approval {
+    Approval {
+        id: ApprovalId::of(Operation::ChangeAccess, "one", content),
+        operation: Operation::ChangeAccess,
+        requester: "one".to_owned(),
+        content: content.to_owned(),
+        policy: "four-eyes".to_owned(),
+        terms: ApprovalTerms { approvals: 2, seconds: 60 },
+        approver_principals: vec!["guard".to_owned()],
+        approver_roles: vec!["administrator".to_owned()],
+        asked_at: Timestamp::from_millis(1_700_000_000_123),
+        votes: vec![],
+        used: false,
+        generation: 1,
+    }
+}
+
+/// A request that waits is replaced by the next generation of it alone, and of eight votes at once one counts.
+pub async fn approvals_succeed_their_predecessors(repository: Subject) -> Result<()> {
+    let first = approval("{}");
+    ensure!(repository.find_approval(&first.id).await?.is_none());
+    ensure!(is_conflict(&repository.put_approval(&Approval { generation: 2, ..first.clone() }).await));
+    repository.put_approval(&first).await?;
+    ensure!(is_conflict(&repository.put_approval(&first).await));
+    ensure!(repository.find_approval(&first.id).await? == Some(first.clone()));
+    let voted = |task: u8| {
+        let vote = Vote {
+            principal: format!("voter {task}"),
+            approves: task % 2 == 0,
+            at: Timestamp::from_millis(task.into()),
+        };
+        Approval { votes: vec![vote], generation: 2, ..approval("{}") }
+    };
+    let outcomes = at_once(|task| {
+        let repository = Arc::clone(&repository);
+        async move { repository.put_approval(&voted(task)).await }
+    })
+    .await?;
+    let winner = voted(only_winner(&outcomes)?);
+    ensure!(repository.find_approval(&first.id).await? == Some(winner.clone()));
+    let other = approval("{\"a\":1}");
+    repository.put_approval(&other).await?;
+    ensure!(repository.list_approvals().await?.len() == 2);
+    ensure!(is_conflict(&repository.remove_approval(&first).await));
+    repository.remove_approval(&winner).await?;
+    ensure!(repository.list_approvals().await? == [other]);
     Ok(())
 }
 

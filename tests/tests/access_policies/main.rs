@@ -1,6 +1,7 @@
 //! Access policies over HTTP: what each shipped role may do, how policies are changed, and how they are obeyed.
 #![cfg(test)]
 
+mod approvals;
 mod changes;
 mod keys;
 mod limits;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     domain::{
-        authorization::{PolicyText, Rate},
+        authorization::{ApprovalTerms, PolicyText, Rate},
         digest::sha256,
         key::length_prefixed,
         time::Timestamp,
@@ -44,6 +44,10 @@ struct AccessPolicyRow {
     networks: Vec<String>,
     requests: Option<u32>,
     seconds: Option<u32>,
+    approvals: Option<u32>,
+    within_seconds: Option<u32>,
+    approver_principals: Vec<String>,
+    approver_roles: Vec<String>,
     version: i64,
     changed_at: i64,
     changed_by: String,
@@ -81,6 +85,10 @@ impl From<&AccessPolicyRecord> for AccessPolicyRow {
             networks: text.networks,
             requests: text.rate.map(|rate| rate.requests),
             seconds: text.rate.map(|rate| rate.seconds),
+            approvals: text.approval.map(|terms| terms.approvals),
+            within_seconds: text.approval.map(|terms| terms.seconds),
+            approver_principals: text.approver_principals,
+            approver_roles: text.approver_roles,
             version: number(record.version),
             changed_at: record.changed_at.millis(),
             changed_by: record.changed_by.clone(),
@@ -96,6 +104,11 @@ impl TryFrom<(String, AccessPolicyRow)> for AccessPolicyRecord {
             (Some(requests), Some(seconds)) => Some(Rate { requests, seconds }),
             (None, None) => None,
             _ => return Err("the rate is incomplete"),
+        };
+        let approval = match (row.approvals, row.within_seconds) {
+            (Some(approvals), Some(seconds)) => Some(ApprovalTerms { approvals, seconds }),
+            (None, None) => None,
+            _ => return Err("the terms of approval are incomplete"),
         };
         Ok(Self {
             text: PolicyText {
@@ -113,6 +126,9 @@ impl TryFrom<(String, AccessPolicyRow)> for AccessPolicyRecord {
                 days: row.days,
                 networks: row.networks,
                 rate,
+                approval,
+                approver_principals: row.approver_principals,
+                approver_roles: row.approver_roles,
             },
             version: u64::try_from(row.version).map_err(|_| "the version is malformed")?,
             changed_at: Timestamp::from_millis(row.changed_at),

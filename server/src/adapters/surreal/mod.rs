@@ -26,6 +26,7 @@ use crate::{
 };
 
 mod access_policy_rows;
+mod approval_rows;
 mod client_rows;
 mod endpoint;
 mod error;

@@ -31,10 +31,12 @@ macro_rules! permissions {
 permissions!(
     ChangeAccess,
     CreateClient,
+    DecideApproval,
     Decrypt,
     Encrypt,
     GenerateMasterKey,
     ReadAccess,
+    ReadApprovals,
     ReadCertificate,
     ReadCertificates,
     Sign,

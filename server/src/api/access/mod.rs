@@ -8,8 +8,8 @@ mod token_requests;
 
 pub(super) use self::{
     authorized::{
-        Authorized, ChangeAccess, CreateClient, Decrypt, Encrypt, GenerateMasterKey, ReadAccess,
-        ReadCertificate, ReadCertificates, Sign, Verify,
+        Authorized, ChangeAccess, CreateClient, DecideApproval, Decrypt, Encrypt, GenerateMasterKey,
+        ReadAccess, ReadApprovals, ReadCertificate, ReadCertificates, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},

@@ -176,7 +176,10 @@ impl From<AccessError> for Refusal {
             | AccessError::Token(_) => Self::unavailable(&error),
             AccessError::ClientExists
             | AccessError::Internal(_)
-            | AccessError::SecretHash(SecretHashError::Failed) => Self::internal(&error),
+            | AccessError::SecretHash(SecretHashError::Failed)
+            | AccessError::Waits(_)
+            | AccessError::Approvals(_) => Self::internal(&error),
+            AccessError::Refused(refusal) => TransportError::from(refusal).into(),
             AccessError::InvalidClient => TransportError::Unauthenticated.into(),
         }
     }

@@ -11,15 +11,18 @@ use poem_openapi::{
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    approvals::{ApprovalAnswer, waiting, waiting_meta},
+    problem::{Problem, ProblemKind},
+};
 use crate::{
     api::{
         access::{Authorized, CreateClient},
         openapi::Tag,
         wire::Json,
     },
-    domain::{access::Role, client::ClientId},
-    services::Services,
+    domain::{access::Role, authorization::approval::Approval, client::ClientId},
+    services::{Services, access::AccessError},
 };
 
 /// Clients.
@@ -53,8 +56,13 @@ impl ClientsApi {
         })?;
         let in_force = self.services.authorization.in_force();
         let roles = parse_roles(&roles, |role| in_force.names_role(role))?;
-        let secret = self.services.access.create_client(&caller.call, id, roles).await?;
-        Ok(Created(ClientAnswer { client_id, client_secret: secret.expose_secret().to_owned() }))
+        match self.services.access.create_client(&caller.call, id, roles).await {
+            Err(AccessError::Waits(approval)) => Ok(Created::Later(approval)),
+            made => {
+                let client_secret = made?.expose_secret().to_owned();
+                Ok(Created::Now(ClientAnswer { client_id, client_secret }))
+            }
+        }
     }
 }
 
@@ -101,11 +109,19 @@ struct ClientAnswer {
     client_secret: String,
 }
 
-struct Created(ClientAnswer);
+/// A client that was made, or that waits for it.
+enum Created {
+    Now(ClientAnswer),
+    Later(Box<Approval>),
+}
 
 impl IntoResponse for Created {
     fn into_response(self) -> Response {
-        let mut response = Json(self.0).into_response();
+        let answer = match self {
+            Self::Now(answer) => answer,
+            Self::Later(approval) => return waiting(&approval),
+        };
+        let mut response = Json(answer).into_response();
         response.set_status(StatusCode::CREATED);
         response
     }
@@ -114,21 +130,25 @@ impl IntoResponse for Created {
 impl ApiResponse for Created {
     fn meta() -> MetaResponses {
         MetaResponses {
-            responses: vec![MetaResponse {
-                description: "The client was made.",
-                status: Some(201),
-                status_range: None,
-                content: vec![MetaMediaType {
-                    content_type: Json::<ClientAnswer>::CONTENT_TYPE,
-                    schema: ClientAnswer::schema_ref(),
-                }],
-                headers: vec![],
-            }],
+            responses: vec![
+                MetaResponse {
+                    description: "The client was made.",
+                    status: Some(201),
+                    status_range: None,
+                    content: vec![MetaMediaType {
+                        content_type: Json::<ClientAnswer>::CONTENT_TYPE,
+                        schema: ClientAnswer::schema_ref(),
+                    }],
+                    headers: vec![],
+                },
+                waiting_meta(),
+            ],
         }
     }
 
     fn register(registry: &mut Registry) {
         ClientAnswer::register(registry);
+        ApprovalAnswer::register(registry);
     }
 }
 

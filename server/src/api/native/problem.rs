@@ -21,7 +21,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
-        authorization::AccessPolicyError,
+        authorization::{AccessPolicyError, ApprovalError},
         demo::DemoError,
         keys::KeyError,
         packets::PacketError,
@@ -63,6 +63,9 @@ macro_rules! problem_kinds {
 }
 
 problem_kinds! {
+    ApprovalNotFound, "approval.not_found", 404, "No request of this name waits for approval";
+    ApprovalsFull, "approval.too_many", 409, "Too many requests wait for approval";
+    ApprovalVoteRefused, "approval.vote_refused", 409, "The approval or denial does not count";
     AccessLockout, "access.lockout", 409, "The change would lock its author out";
     AccessPoliciesFull, "access.too_many_policies", 409, "No more access policies can be stored";
     AccessPolicyInvalid, "access.policy_invalid", 422, "The access policy makes no sense";
@@ -368,11 +371,27 @@ impl From<PacketError> for Problem {
     }
 }
 
+impl From<ApprovalError> for Problem {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::Audit(_) | ApprovalError::Repository(_) => Self::unavailable(&error),
+            ApprovalError::Full => {
+                Self::new(ProblemKind::ApprovalsFull, "have some of them approved or denied first")
+            }
+            ApprovalError::NotFound => {
+                Self::new(ProblemKind::ApprovalNotFound, "it was never asked for, or is long over")
+            }
+            ApprovalError::Vote(refusal) => Self::new(ProblemKind::ApprovalVoteRefused, refusal.to_string()),
+        }
+    }
+}
+
 impl From<AccessPolicyError> for Problem {
     fn from(error: AccessPolicyError) -> Self {
         match error {
             AccessPolicyError::Audit(_) | AccessPolicyError::Repository(_) => Self::unavailable(&error),
-            AccessPolicyError::Internal(_) => Self::internal(&error),
+            AccessPolicyError::Approvals(error) => error.into(),
+            AccessPolicyError::Waits(_) | AccessPolicyError::Internal(_) => Self::internal(&error),
             AccessPolicyError::Invalid(fault) => {
                 Self::new(ProblemKind::AccessPolicyInvalid, fault.to_string())
             }
@@ -404,10 +423,12 @@ impl From<AccessError> for Problem {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::unavailable(&error),
+            AccessError::Approvals(error) => error.into(),
+            AccessError::Refused(refusal) => TransportError::from(refusal).into(),
             AccessError::ClientExists => Self::new(ProblemKind::ClientExists, "choose another client id"),
-            AccessError::Internal(_) | AccessError::SecretHash(SecretHashError::Failed) => {
-                Self::internal(&error)
-            }
+            AccessError::Waits(_)
+            | AccessError::Internal(_)
+            | AccessError::SecretHash(SecretHashError::Failed) => Self::internal(&error),
             AccessError::InvalidClient => TransportError::Unauthenticated.into(),
         }
     }

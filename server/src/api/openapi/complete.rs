@@ -330,6 +330,7 @@ fn add_headers(status: &str, response: &mut Value, id: &str) {
     add("X-Request-Id", "Names the request in the server's log.");
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
+        ("202", _) => add("Location", "Where the approval that it waits for is."),
         ("401", _) => add("WWW-Authenticate", "How to authenticate."),
         ("200", "authenticateClient") => {
             add("Authorization", "The access token.");

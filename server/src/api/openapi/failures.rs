@@ -73,20 +73,27 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "readApproval" => &[P::ApprovalNotFound],
+        "approve" | "deny" => &[P::ApprovalNotFound, P::ApprovalVoteRefused],
         "readAccessPolicy" => &[P::AccessPolicyNotFound],
         "putAccessPolicy" => &[
             P::AccessLockout,
             P::AccessPoliciesFull,
+            P::ApprovalsFull,
             P::AccessPolicyInvalid,
             P::PreconditionFailed,
             P::PreconditionRequired,
             P::RequestInvalid,
         ],
-        "removeAccessPolicy" => {
-            &[P::AccessLockout, P::AccessPolicyNotFound, P::PreconditionFailed, P::PreconditionRequired]
-        }
+        "removeAccessPolicy" => &[
+            P::AccessLockout,
+            P::AccessPolicyNotFound,
+            P::ApprovalsFull,
+            P::PreconditionFailed,
+            P::PreconditionRequired,
+        ],
         "checkAccess" => &[P::AccessQuestionInvalid, P::AliasInvalid, P::RequestInvalid],
-        "createClient" => &[P::ClientExists, P::ClientInvalid, P::RequestInvalid],
+        "createClient" => &[P::ApprovalsFull, P::ClientExists, P::ClientInvalid, P::RequestInvalid],
         _ => &[],
     }
 }

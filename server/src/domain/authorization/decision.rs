@@ -34,6 +34,8 @@ pub struct Decision<'a> {
     pub verdict: Verdict<'a>,
     /// The policies that bound how often, by name; only for what is allowed.
     pub limits: Vec<&'a AccessPolicy>,
+    /// The policy that has it wait for approval: of several, the one that asks for most; only for what is allowed.
+    pub approval: Option<&'a AccessPolicy>,
 }
 
 /// Allowed or not, with the policy that decides: the first by name of those that do.
@@ -59,6 +61,7 @@ impl PolicySet {
     pub fn decide(&self, request: &AccessRequest<'_>) -> Decision<'_> {
         let (mut allowing, mut denying): (Option<u32>, Option<u32>) = (None, None);
         let mut limiting = Vec::new();
+        let mut waiting: Option<(u32, u32)> = None;
         self.candidates(request.principal, request.alias, |place| {
             let Some(policy) = self.policy(place) else { return };
             if !policy.operations.contains(request.operation) {
@@ -67,6 +70,14 @@ impl PolicySet {
             let first = match policy.effect {
                 Effect::Allow => &mut allowing,
                 Effect::Deny => &mut denying,
+                Effect::Approval(terms) => {
+                    if waiting.is_none_or(|(most, first)| (most, place) < (terms.approvals, first))
+                        && policy.conditions.hold(request.at, request.address)
+                    {
+                        waiting = Some((terms.approvals, place));
+                    }
+                    return;
+                }
                 Effect::Limit(_) => {
                     if policy.conditions.hold(request.at, request.address) {
                         limiting.push(place);
@@ -87,10 +98,15 @@ impl PolicySet {
         };
         if !verdict.is_allowed() {
             limiting.clear();
+            waiting = None;
         }
         limiting.sort_unstable();
         limiting.dedup();
-        Decision { verdict, limits: limiting.into_iter().filter_map(|place| self.policy(place)).collect() }
+        Decision {
+            verdict,
+            limits: limiting.into_iter().filter_map(|place| self.policy(place)).collect(),
+            approval: named(waiting.map(|(_, place)| place)),
+        }
     }
 }
 

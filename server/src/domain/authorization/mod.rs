@@ -4,6 +4,7 @@
 //! is allowed unless a policy allows it; a policy that denies wins over all that allow; one that limits bounds how
 //! often what is allowed may be done.
 
+pub mod approval;
 mod conditions;
 mod decision;
 mod index;
@@ -17,6 +18,8 @@ pub use self::{
     decision::{AccessRequest, Decision, Verdict},
     index::PolicySet,
     pattern::KeyPattern,
-    policy::{AccessPolicy, Effect, OperationSet, PolicyFault, PolicyText, Rate, is_policy_name},
+    policy::{
+        AccessPolicy, ApprovalTerms, Effect, OperationSet, PolicyFault, PolicyText, Rate, is_policy_name,
+    },
     shipped::shipped_policies,
 };

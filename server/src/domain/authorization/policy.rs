@@ -12,7 +12,7 @@ pub struct PolicyText {
     pub description: String,
     /// Whether it counts.
     pub enabled: bool,
-    /// `allow`, `deny` or `limit`.
+    /// `allow`, `deny`, `limit` or `approval`.
     pub effect: String,
     /// Principals by their exact names; `*` stands for everyone with a token.
     pub principals: Vec<String>,
@@ -34,6 +34,12 @@ pub struct PolicyText {
     pub networks: Vec<String>,
     /// How often, for `limit`.
     pub rate: Option<Rate>,
+    /// How many others must approve and in which time, for `approval`.
+    pub approval: Option<ApprovalTerms>,
+    /// Principals who may approve, by their exact names.
+    pub approver_principals: Vec<String>,
+    /// Roles whose holders may approve, by their exact names.
+    pub approver_roles: Vec<String>,
 }
 
 /// So many requests of one principal in so much time, spread evenly after the first burst.
@@ -42,6 +48,15 @@ pub struct Rate {
     /// Requests.
     pub requests: u32,
     /// Seconds.
+    pub seconds: u32,
+}
+
+/// So many others must approve within so many seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ApprovalTerms {
+    /// Others who must approve.
+    pub approvals: u32,
+    /// Seconds from the request until its approval must have been used.
     pub seconds: u32,
 }
 
@@ -54,6 +69,8 @@ pub enum Effect {
     Deny,
     /// It bounds how often each principal may make them.
     Limit(Rate),
+    /// It has them wait until others have approved them.
+    Approval(ApprovalTerms),
 }
 
 impl Effect {
@@ -63,6 +80,7 @@ impl Effect {
             Self::Allow => "allow",
             Self::Deny => "deny",
             Self::Limit(_) => "limit",
+            Self::Approval(_) => "approval",
         }
     }
 }
@@ -123,6 +141,10 @@ impl AccessPolicy {
     pub const MAX_DESCRIPTION: usize = 512;
     /// Longest name of a principal, in bytes.
     pub const MAX_PRINCIPAL: usize = 256;
+    /// Most approvals that can be asked for.
+    pub const MAX_APPROVALS: u32 = 16;
+    /// Time in which approvals can be asked for: a minute to 30 days.
+    pub const APPROVAL_SECONDS: std::ops::RangeInclusive<u32> = 60..=2_592_000;
     /// Most requests and seconds of a rate.
     pub const MAX_RATE: u32 = 1_000_000;
 
@@ -162,6 +184,12 @@ impl AccessPolicy {
         let keys = text.keys.iter().map(|pattern| KeyPattern::parse(pattern)).collect::<Option<_>>().ok_or(
             PolicyFault::new("keys", "must be patterns APPLICATION/REFERENCE, such as REGISTRATION/10001_*"),
         )?;
+        let waits = |it: Operation| it.can_wait() || !operations.contains(it);
+        if matches!(effect, Effect::Approval(_)) && !Operation::ALL.into_iter().all(waits) {
+            let problem =
+                "can wait for approval: access.change, client.create, client.create_administrator alone";
+            return Err(PolicyFault::new("operations", problem));
+        }
         let conditions = Conditions::parse(&text)?;
         Ok(Self { text, effect, operations, keys, conditions })
     }
@@ -184,14 +212,37 @@ impl AccessPolicy {
 
 fn effect(text: &PolicyText) -> Result<Effect, PolicyFault> {
     let fits = |number| (1..=AccessPolicy::MAX_RATE).contains(&number);
+    if text.effect == "approval" {
+        return approval(text);
+    }
+    if text.approval.is_some() || !text.approver_principals.is_empty() || !text.approver_roles.is_empty() {
+        return Err(PolicyFault::new("approvals", "and approvers go with the effect approval alone"));
+    }
     match (text.effect.as_str(), text.rate) {
         ("allow", None) => Ok(Effect::Allow),
         ("deny", None) => Ok(Effect::Deny),
         ("limit", Some(rate)) if fits(rate.requests) && fits(rate.seconds) => Ok(Effect::Limit(rate)),
         ("limit", _) => Err(PolicyFault::new("rate", "must have requests and seconds from 1 to 1000000")),
         ("allow" | "deny", Some(_)) => Err(PolicyFault::new("rate", "goes with the effect limit alone")),
-        _ => Err(PolicyFault::new("effect", "must be allow, deny or limit")),
+        _ => Err(PolicyFault::new("effect", "must be allow, deny, limit or approval")),
     }
+}
+
+fn approval(text: &PolicyText) -> Result<Effect, PolicyFault> {
+    let terms = text.approval.filter(|terms| {
+        (1..=AccessPolicy::MAX_APPROVALS).contains(&terms.approvals)
+            && AccessPolicy::APPROVAL_SECONDS.contains(&terms.seconds)
+    });
+    let Some(terms) = terms else {
+        return Err(PolicyFault::new("approvals", "must be 1 to 16, withinSeconds 60 to 2592000"));
+    };
+    if text.rate.is_some() {
+        return Err(PolicyFault::new("rate", "goes with the effect limit alone"));
+    }
+    if text.approver_principals.is_empty() && text.approver_roles.is_empty() {
+        return Err(PolicyFault::new("approverRoles", "or approverPrincipals must name at least one"));
+    }
+    Ok(Effect::Approval(terms))
 }
 
 fn check_texts(text: &PolicyText) -> Result<(), PolicyFault> {
@@ -213,6 +264,8 @@ fn check_texts(text: &PolicyText) -> Result<(), PolicyFault> {
         ("keys", &text.keys),
         ("days", &text.days),
         ("networks", &text.networks),
+        ("approverPrincipals", &text.approver_principals),
+        ("approverRoles", &text.approver_roles),
     ] {
         if list.len() > AccessPolicy::MAX_ENTRIES {
             return Err(PolicyFault::new(member, "must have at most 256 entries"));
@@ -221,6 +274,12 @@ fn check_texts(text: &PolicyText) -> Result<(), PolicyFault> {
     let is_principal = |name: &String| {
         (1..=AccessPolicy::MAX_PRINCIPAL).contains(&name.len()) && !name.chars().any(char::is_control)
     };
+    if !text.approver_principals.iter().all(is_principal) {
+        return Err(PolicyFault::new("approverPrincipals", "must be names of 1 to 256 bytes"));
+    }
+    if !text.approver_roles.iter().all(|name| Role::parse(name).is_some()) {
+        return Err(PolicyFault::new("approverRoles", "must be names of roles"));
+    }
     if !text.principals.iter().all(is_principal) {
         return Err(PolicyFault::new("principals", "must be names of 1 to 256 bytes, or *"));
     }

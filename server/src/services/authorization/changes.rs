@@ -1,5 +1,7 @@
 //! Changes of access policies.
 
+use serde_json::{Value, json};
+
 use super::{AccessPolicyError, Authorizer, InForce, PolicyInForce, Revision};
 use crate::{
     domain::{
@@ -26,6 +28,14 @@ pub enum Precondition {
 }
 
 impl Precondition {
+    fn text(&self) -> String {
+        match self {
+            Self::Absent => "nothing".to_owned(),
+            Self::Present => "anything".to_owned(),
+            Self::Revision(known) => known.join(" or "),
+        }
+    }
+
     fn holds(&self, found: Option<Revision>) -> bool {
         match (self, found) {
             (Self::Absent, found) => found.is_none(),
@@ -80,6 +90,7 @@ impl Authorizer {
         precondition: &Precondition,
     ) -> Result<(), AccessPolicyError> {
         let _changing = self.changing.lock().await;
+        let mut may_pass = false;
         for _ in 0..ATTEMPTS {
             self.refresh_alone().await?;
             let before = self.in_force();
@@ -90,6 +101,10 @@ impl Authorizer {
                 return Err(AccessPolicyError::PreconditionFailed);
             }
             let after = self.after(&before, call, name, text.clone())?;
+            if !may_pass {
+                self.pass_change(call, name, text.as_ref(), precondition).await?;
+                may_pass = true;
+            }
             let change = match after.stored.get(name) {
                 Some(record) => AccessPolicyChange::Put(record),
                 None => AccessPolicyChange::Remove(name),
@@ -111,6 +126,24 @@ impl Authorizer {
             }
         }
         Err(RepositoryError::Conflict.into())
+    }
+
+    /// Has the change wait, if a policy says so. Last of all checks, since what was approved is used up by it.
+    async fn pass_change(
+        &self,
+        call: &CallContext,
+        name: &str,
+        text: Option<&PolicyText>,
+        precondition: &Precondition,
+    ) -> Result<(), AccessPolicyError> {
+        let content = json!({
+            "policy": name, "replaces": precondition.text(), "by": text.map(describe),
+        });
+        match self.pass(call, Operation::ChangeAccess, &content.to_string()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(waiting)) => Err(AccessPolicyError::Waits(Box::new(waiting))),
+            Err(error) => Err(AccessPolicyError::Approvals(error)),
+        }
     }
 
     /// The policies after the change.
@@ -152,4 +185,18 @@ impl Authorizer {
             Err(AccessPolicyError::Lockout)
         }
     }
+}
+
+/// All of a policy that was written.
+fn describe(text: &PolicyText) -> Value {
+    json!({
+        "description": text.description, "enabled": text.enabled, "effect": text.effect,
+        "principals": text.principals, "roles": text.roles, "operations": text.operations, "keys": text.keys,
+        "notBefore": text.not_before, "notAfter": text.not_after, "hours": text.hours, "days": text.days,
+        "networks": text.networks,
+        "requests": text.rate.map(|rate| rate.requests), "seconds": text.rate.map(|rate| rate.seconds),
+        "approvals": text.approval.map(|terms| terms.approvals),
+        "withinSeconds": text.approval.map(|terms| terms.seconds),
+        "approverPrincipals": text.approver_principals, "approverRoles": text.approver_roles,
+    })
 }

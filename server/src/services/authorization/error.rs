@@ -1,7 +1,7 @@
 use crate::{
-    domain::authorization::PolicyFault,
+    domain::authorization::{PolicyFault, approval::Approval},
     ports::{audit_sink::AuditError, repository::RepositoryError},
-    services::auditor::Audited,
+    services::{auditor::Audited, authorization::ApprovalError},
 };
 
 /// Why a caller may not do something.
@@ -35,6 +35,12 @@ pub enum AccessPolicyError {
     /// The change was not recorded, so it does not count.
     #[error(transparent)]
     Audit(#[from] AuditError),
+    /// It waits until others have approved it.
+    #[error("the change waits for approval")]
+    Waits(Box<Approval>),
+    /// Approvals are not at hand.
+    #[error(transparent)]
+    Approvals(ApprovalError),
     /// Something failed inside; the log has more.
     #[error("internal failure: {0}")]
     Internal(&'static str),
@@ -63,6 +69,8 @@ impl AccessPolicyError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Audit(_) => "audit.unavailable",
+            Self::Waits(_) => "approval.waits",
+            Self::Approvals(error) => error.code(),
             Self::Internal(_) => "internal",
             Self::Invalid(_) => "access.policy_invalid",
             Self::Lockout => "access.lockout",

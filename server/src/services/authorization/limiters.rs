@@ -40,7 +40,7 @@ impl Limiters {
     pub(super) fn take(&self, policies: &[&AccessPolicy], principal: &str) -> Result<(), AccessRefusal> {
         policies.iter().try_for_each(|policy| match policy.effect() {
             Effect::Limit(rate) => self.take_one(policy.name(), rate, principal),
-            Effect::Allow | Effect::Deny => Ok(()),
+            Effect::Allow | Effect::Approval(_) | Effect::Deny => Ok(()),
         })
     }
 

@@ -19,12 +19,14 @@ use crate::{
     },
 };
 
+mod approvals;
 mod changes;
 mod error;
 mod in_force;
 mod limiters;
 mod questions;
 
+pub use approvals::ApprovalError;
 pub use changes::Precondition;
 pub use error::{AccessPolicyError, AccessRefusal};
 pub use in_force::{InForce, PolicyInForce, Revision};

@@ -4,7 +4,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::authorization::{PolicyText, Rate},
+    domain::authorization::{ApprovalTerms, PolicyText, Rate},
     services::authorization::PolicyInForce,
 };
 
@@ -18,7 +18,7 @@ pub(super) struct AccessPolicyRequest {
     description: Option<String>,
     /// Whether it counts; true when absent.
     enabled: Option<bool>,
-    /// `allow`, `deny` (which wins over all that allow) or `limit`.
+    /// `allow`, `deny` (which wins over all that allow), `limit` or `approval`.
     effect: String,
     /// Principals by their exact names; `*` stands for everyone with a token.
     principals: Option<Vec<String>>,
@@ -43,6 +43,14 @@ pub(super) struct AccessPolicyRequest {
     requests: Option<u32>,
     /// For `limit`: in so many seconds, 1 to 1000000.
     seconds: Option<u32>,
+    /// For `approval`: how many others must approve, 1 to 16.
+    approvals: Option<u32>,
+    /// For `approval`: in which time, 60 to 2592000.
+    within_seconds: Option<u32>,
+    /// For `approval`: principals who may approve, by their exact names.
+    approver_principals: Option<Vec<String>>,
+    /// For `approval`: roles whose holders may approve.
+    approver_roles: Option<Vec<String>>,
 }
 
 impl AccessPolicyRequest {
@@ -52,6 +60,12 @@ impl AccessPolicyRequest {
             (None, None) => None,
             (requests, seconds) => {
                 Some(Rate { requests: requests.unwrap_or(0), seconds: seconds.unwrap_or(0) })
+            }
+        };
+        let approval = match (self.approvals, self.within_seconds) {
+            (None, None) => None,
+            (approvals, seconds) => {
+                Some(ApprovalTerms { approvals: approvals.unwrap_or(0), seconds: seconds.unwrap_or(0) })
             }
         };
         PolicyText {
@@ -69,6 +83,9 @@ impl AccessPolicyRequest {
             days: self.days.unwrap_or_default(),
             networks: self.networks.unwrap_or_default(),
             rate,
+            approval,
+            approver_principals: self.approver_principals.unwrap_or_default(),
+            approver_roles: self.approver_roles.unwrap_or_default(),
         }
     }
 }
@@ -84,7 +101,7 @@ pub(super) struct AccessPolicyAnswer {
     description: String,
     /// Whether it counts.
     enabled: bool,
-    /// `allow`, `deny` or `limit`.
+    /// `allow`, `deny`, `limit` or `approval`.
     effect: String,
     /// Principals by their exact names; `*` stands for everyone with a token.
     principals: Vec<String>,
@@ -108,6 +125,14 @@ pub(super) struct AccessPolicyAnswer {
     requests: Option<u32>,
     /// In so many seconds.
     seconds: Option<u32>,
+    /// How many others must approve.
+    approvals: Option<u32>,
+    /// In which time.
+    within_seconds: Option<u32>,
+    /// Principals who may approve.
+    approver_principals: Vec<String>,
+    /// Roles whose holders may approve.
+    approver_roles: Vec<String>,
     /// Names this state of it; also in `ETag`. Begins with `shipped` when it comes with the program.
     revision: String,
     /// When it was stored; null when it was not.
@@ -136,6 +161,10 @@ impl From<PolicyInForce> for AccessPolicyAnswer {
             networks: text.networks,
             requests: text.rate.map(|rate| rate.requests),
             seconds: text.rate.map(|rate| rate.seconds),
+            approvals: text.approval.map(|terms| terms.approvals),
+            within_seconds: text.approval.map(|terms| terms.seconds),
+            approver_principals: text.approver_principals,
+            approver_roles: text.approver_roles,
             revision: revision.to_string(),
             changed_at: changed_at.map(|at| at.to_text()),
             changed_by,

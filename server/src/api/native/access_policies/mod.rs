@@ -12,16 +12,20 @@ use poem_openapi::{
     types::Type,
 };
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    approvals::{ApprovalAnswer, waiting, waiting_meta},
+    problem::{Problem, ProblemKind},
+};
 use crate::{
     api::{
         access::{Authorized, ChangeAccess, ReadAccess},
         openapi::Tag,
         wire::Json,
     },
+    domain::authorization::approval::Approval,
     services::{
         Services,
-        authorization::{PolicyInForce, Precondition},
+        authorization::{AccessPolicyError, PolicyInForce, Precondition},
     },
 };
 
@@ -105,7 +109,10 @@ impl AccessPoliciesApi {
     ) -> Result<PolicyResponse, Problem> {
         let precondition = precondition(if_match.as_deref(), if_none_match.as_deref())?;
         let text = policy.0.into_text(name.0);
-        let stored = self.services.authorization.put(&caller.call, text, &precondition).await?;
+        let stored = match self.services.authorization.put(&caller.call, text, &precondition).await {
+            Err(AccessPolicyError::Waits(approval)) => return Ok(PolicyResponse::Waits(approval)),
+            stored => stored?,
+        };
         Ok(match precondition {
             Precondition::Absent => PolicyResponse::Created(stored),
             Precondition::Present | Precondition::Revision(_) => PolicyResponse::Read(stored),
@@ -131,8 +138,10 @@ impl AccessPoliciesApi {
         if_match: Header<Option<String>>,
     ) -> Result<Removed, Problem> {
         let precondition = precondition(if_match.as_deref(), None)?;
-        self.services.authorization.remove(&caller.call, &name, &precondition).await?;
-        Ok(Removed)
+        match self.services.authorization.remove(&caller.call, &name, &precondition).await {
+            Err(AccessPolicyError::Waits(approval)) => Ok(Removed::Later(approval)),
+            removed => Ok(removed.map(|()| Removed::Now)?),
+        }
     }
 
     /// Ask whether somebody may do something, and which policy decides
@@ -169,6 +178,7 @@ fn precondition(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<P
 enum PolicyResponse {
     Created(PolicyInForce),
     Read(PolicyInForce),
+    Waits(Box<Approval>),
 }
 
 impl IntoResponse for PolicyResponse {
@@ -176,6 +186,7 @@ impl IntoResponse for PolicyResponse {
         let (status, policy) = match self {
             Self::Created(policy) => (StatusCode::CREATED, policy),
             Self::Read(policy) => (StatusCode::OK, policy),
+            Self::Waits(approval) => return waiting(&approval),
         };
         let tag = format!("\"{}\"", policy.revision);
         let mut response = Json(AccessPolicyAnswer::from(policy)).into_response();
@@ -209,37 +220,52 @@ impl ApiResponse for PolicyResponse {
             responses: vec![
                 response(200, "The policy."),
                 response(201, "The policy, which was not there before."),
+                waiting_meta(),
+            ,
             ],
         }
     }
 
     fn register(registry: &mut Registry) {
         AccessPolicyAnswer::register(registry);
+        ApprovalAnswer::register(registry);
     }
 }
 
-struct Removed;
+/// A policy that is removed, or that waits for it.
+enum Removed {
+    Now,
+    Later(Box<Approval>),
+}
 
 impl IntoResponse for Removed {
     fn into_response(self) -> Response {
-        StatusCode::NO_CONTENT.into_response()
+        match self {
+            Self::Now => StatusCode::NO_CONTENT.into_response(),
+            Self::Later(approval) => waiting(&approval),
+        }
     }
 }
 
 impl ApiResponse for Removed {
     fn meta() -> MetaResponses {
         MetaResponses {
-            responses: vec![MetaResponse {
-                description: "It is removed.",
-                status: Some(204),
-                status_range: None,
-                content: vec![],
-                headers: vec![],
-            }],
+            responses: vec![
+                MetaResponse {
+                    description: "It is removed.",
+                    status: Some(204),
+                    status_range: None,
+                    content: vec![],
+                    headers: vec![],
+                },
+                waiting_meta(),
+            ],
         }
     }
 
-    fn register(_: &mut Registry) {}
+    fn register(registry: &mut Registry) {
+        ApprovalAnswer::register(registry);
+    }
 }
 
 #[cfg(test)]
