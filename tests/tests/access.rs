@@ -39,13 +39,17 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 15] = [
+const GUARDED: [(&str, &[&str]); 19] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
     ("GET /v1/access/policies/{name}", &["administrator", "auditor"]),
+    ("GET /v1/approvals", &["administrator", "auditor"]),
+    ("GET /v1/approvals/{id}", &["administrator", "auditor"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
     ("POST /v1/access/check", &["administrator", "auditor"]),
+    ("POST /v1/approvals/{id}/approve", &["administrator"]),
+    ("POST /v1/approvals/{id}/deny", &["administrator"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
@@ -69,7 +73,7 @@ async fn administrator(shared: &Shared) -> Http {
 /// Method and path of an operation, with something in place of its parameters.
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
-    let path = path.replace("{objectType}", "CERTIFICATE").replace("{name}", "none");
+    let path = path.replace("{objectType}", "CERTIFICATE").replace("{name}", "none").replace("{id}", "none");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 

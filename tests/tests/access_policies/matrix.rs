@@ -37,10 +37,13 @@ const ALL: [&str; 7] = [
 ];
 const PACKETS: [&str; 2] = ["packet.encrypt", "packet.decrypt"];
 
+/// There is none of this name.
+const NO_APPROVAL: &str = "/v1/approvals/00000000000000000000000000000000";
+
 /// What each shipped role may do.
 const ROLES: [(&str, &[&str]); 22] = [
-    ("administrator", &["access.change", "access.read", "client.create"]),
-    ("auditor", &["access.read"]),
+    ("administrator", &["access.change", "access.read", "approval.decide", "approval.read", "client.create"]),
+    ("auditor", &["access.read", "approval.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
     ("key-administrator", &["key.generate", READ[0], READ[1]]),
@@ -64,11 +67,13 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 15] = [
+const OPERATIONS: [(&str, &str, bool); 19] = [
+    ("approve", "approval.decide", false),
     ("checkAccess", "access.read", false),
     ("createClient", "client.create", false),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
+    ("deny", "approval.decide", false),
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
     ("generateMasterKey", "key.generate", true),
@@ -77,8 +82,10 @@ const OPERATIONS: [(&str, &str, bool); 15] = [
     ("jwtSign", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
+    ("listApprovals", "approval.read", false),
     ("putAccessPolicy", "access.change", false),
     ("readAccessPolicy", "access.read", false),
+    ("readApproval", "approval.read", false),
     ("removeAccessPolicy", "access.change", false),
 ];
 
@@ -140,6 +147,9 @@ impl Requests {
                 });
                 client.call("/jwtVerify", request).await
             }
+            "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
+            "readApproval" => client.get(NO_APPROVAL).await,
+            "listApprovals" => client.get("/v1/approvals").await,
             "listAccessPolicies" => client.get("/v1/access/policies").await,
             "readAccessPolicy" => client.get("/v1/access/policies/kunji.auditor").await,
             "putAccessPolicy" | "removeAccessPolicy" => {
@@ -181,6 +191,7 @@ fn is_refusal(answer: &Answer) -> bool {
 fn is_done(answer: &Answer, id: &str) -> bool {
     match id {
         "putAccessPolicy" => answer.status == 412,
+        "approve" | "deny" | "readApproval" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }
