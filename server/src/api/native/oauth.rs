@@ -169,8 +169,11 @@ impl From<&AccessError> for OAuthErrorCode {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::TemporarilyUnavailable,
-            AccessError::ClientExists
+            AccessError::Approvals(_)
+            | AccessError::ClientExists
             | AccessError::Internal(_)
+            | AccessError::Refused(_)
+            | AccessError::Waits(_)
             | AccessError::SecretHash(SecretHashError::Failed) => Self::ServerError,
         }
     }

@@ -9,10 +9,7 @@ use crate::{
             approval::{Approval, ApprovalId, ApprovalStatus, VoteRefusal},
         },
     },
-    ports::{
-        audit_sink::AuditError,
-        repository::{ApprovalRepository as _, RepositoryError},
-    },
+    ports::{audit_sink::AuditError, repository::RepositoryError},
     services::auditor::Audited,
 };
 

@@ -221,7 +221,6 @@ impl ApiResponse for PolicyResponse {
                 response(200, "The policy."),
                 response(201, "The policy, which was not there before."),
                 waiting_meta(),
-            ,
             ],
         }
     }
