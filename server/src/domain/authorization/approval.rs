@@ -150,12 +150,12 @@ impl Approval {
     ///
     /// # Errors
     /// [`VoteRefusal`].
-    pub fn with_vote(&self, voter: &Principal, approves: bool, now: Timestamp) -> Result<Self, VoteRefusal> {
-        if self.requester == voter.name {
+    pub fn with_vote(&self, caller: &Principal, approves: bool, now: Timestamp) -> Result<Self, VoteRefusal> {
+        if self.requester == caller.name {
             return Err(VoteRefusal::OwnRequest);
         }
-        let is_named = self.approver_principals.contains(&voter.name)
-            || voter.roles.iter().any(|role| self.approver_roles.iter().any(|name| name == role.name()));
+        let is_named = self.approver_principals.contains(&caller.name)
+            || caller.roles.iter().any(|role| self.approver_roles.iter().any(|name| name == role.name()));
         if !is_named {
             return Err(VoteRefusal::NoApprover);
         }
@@ -168,11 +168,11 @@ impl Approval {
         if !may_change {
             return Err(VoteRefusal::Over);
         }
-        if approves && self.votes.iter().any(|vote| vote.principal == voter.name) {
+        if approves && self.votes.iter().any(|vote| vote.principal == caller.name) {
             return Err(VoteRefusal::Twice);
         }
         let mut votes = self.votes.clone();
-        votes.push(Vote { principal: voter.name.clone(), approves, at: now });
+        votes.push(Vote { principal: caller.name.clone(), approves, at: now });
         Ok(Self { votes, generation: self.generation.saturating_add(1), ..self.clone() })
     }
 }
