@@ -15,7 +15,7 @@ use crate::{
         native::{OAuthErrorAnswer, OAuthErrorCode, Problem, ProblemAnswer, ProblemKind, transport_code},
         transport::TransportError,
     },
-    domain::access::Operation,
+    domain::access::{Operation, Role},
 };
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
@@ -210,7 +210,7 @@ fn complete_operation(path: &str, operation: &mut Value) {
         Some(_) => json!([{ "bearer": [] }, { "clientCredentials": [] }]),
     };
     if let Some(needed) = needed {
-        let roles: Vec<&str> = needed.roles().iter().map(|role| role.name()).collect();
+        let roles: Vec<&str> = needed.roles().iter().map(Role::name).collect();
         operation["x-roles"] = json!(roles);
         let text = operation["description"].as_str().unwrap_or_default();
         let roles = roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" or ");

@@ -4,7 +4,10 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::authorization::{ApprovalTerms, PolicyText, Rate},
+    domain::{
+        authorization::{ApprovalTerms, PolicyText, Rate},
+        time::Timestamp,
+    },
     services::authorization::PolicyInForce,
 };
 
@@ -166,7 +169,7 @@ impl From<PolicyInForce> for AccessPolicyAnswer {
             approver_principals: text.approver_principals,
             approver_roles: text.approver_roles,
             revision: revision.to_string(),
-            changed_at: changed_at.map(|at| at.to_text()),
+            changed_at: changed_at.map(Timestamp::to_text),
             changed_by,
         }
     }
