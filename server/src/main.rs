@@ -6,7 +6,9 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
-    cli::{self, ServerArguments, clients::ClientsCommand},
+    cli::{
+        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, clients::ClientsCommand,
+    },
     config, telemetry,
 };
 
@@ -20,6 +22,20 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Say who may do what, on a running server, and ask who may.
+    Access {
+        #[command(subcommand)]
+        command: AccessCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Approve or deny what waits for approval, on a running server.
+    Approvals {
+        #[command(subcommand)]
+        command: ApprovalsCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Manage the clients that may take tokens, on a running server.
     Clients {
         #[command(subcommand)]
@@ -62,6 +78,15 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Access { command, server } => {
+            if let Some(printed) = command.without_server() {
+                return printed;
+            }
+            ask(&server, async |remote| cli::access::run(&remote, command).await)
+        }
+        Command::Approvals { command, server } => {
+            ask(&server, async |remote| cli::approvals::run(&remote, command).await)
+        }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)
         }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use kunji_server::{
     domain::{
         alias::{ApplicationId, KeyAlias},
+        authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         policy::KeyPolicy,
@@ -22,6 +23,7 @@ use kunji_server::{
         clock::Clock,
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
+            AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
             ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
             RepositoryError, SystemSecret,
         },
@@ -284,6 +286,48 @@ impl PolicyRepository for Mortal<dyn Repository> {
 
     async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError> {
         database!(self.insert_policy(policy))
+    }
+}
+
+#[async_trait]
+impl AccessPolicyRepository for Mortal<dyn Repository> {
+    /// Takes nothing of its life: servers ask this again and again, and when one dies must not depend on time.
+    async fn access_policies_version(&self) -> Result<u64, RepositoryError> {
+        if self.life.is_over() {
+            return Err(RepositoryError::Unavailable("dead".to_owned()));
+        }
+        self.real.access_policies_version().await
+    }
+
+    async fn list_access_policies(&self) -> Result<AccessPolicyRecords, RepositoryError> {
+        database!(self.list_access_policies())
+    }
+
+    async fn change_access_policies(
+        &self,
+        from: u64,
+        change: AccessPolicyChange<'_>,
+    ) -> Result<(), RepositoryError> {
+        database!(self.change_access_policies(from, change))
+    }
+}
+
+#[async_trait]
+impl ApprovalRepository for Mortal<dyn Repository> {
+    async fn find_approval(&self, id: &ApprovalId) -> Result<Option<Approval>, RepositoryError> {
+        database!(self.find_approval(id))
+    }
+
+    async fn list_approvals(&self) -> Result<Vec<Approval>, RepositoryError> {
+        database!(self.list_approvals())
+    }
+
+    async fn put_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
+        database!(self.put_approval(approval))
+    }
+
+    async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
+        database!(self.remove_approval(approval))
     }
 }
 

@@ -40,12 +40,20 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 17] = [
+const GUARDED: [(&str, &[&str]); 27] = [
+    ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
+    ("GET /v1/access/policies", &["administrator", "auditor"]),
+    ("GET /v1/access/policies/{name}", &["administrator", "auditor"]),
+    ("GET /v1/approvals", &["administrator", "auditor"]),
+    ("GET /v1/approvals/{id}", &["administrator", "auditor"]),
     ("GET /v1/clients", &["administrator"]),
     ("GET /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
+    ("POST /v1/access/check", &["administrator", "auditor"]),
+    ("POST /v1/approvals/{id}/approve", &["administrator"]),
+    ("POST /v1/approvals/{id}/deny", &["administrator"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),
@@ -57,10 +65,12 @@ const GUARDED: [(&str, &[&str]); 17] = [
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("PUT /v1/access/policies/{name}", &["administrator"]),
     ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
 ];
 
-const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
+const ROLES: [&str; 6] =
+    ["administrator", "auditor", "decryptor", "encryptor", "key-administrator", "signer"];
 
 const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
 
@@ -72,6 +82,7 @@ async fn administrator(shared: &Shared) -> Http {
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
     let path = path.replace("{objectType}", "CERTIFICATE").replace("{client_id}", "nobody");
+    let path = path.replace("{name}", "none").replace("{id}", "none");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 

@@ -12,13 +12,13 @@ use kunji_server::{
         alias::ApplicationId, client::ClientRecord, key::TokenKeyId, policy::AccessList, time::Timestamp,
     },
     ports::repository::{
-        ClientRepository as _, KeyRepository as _, PolicyRepository as _, ProvisioningRepository as _,
-        Repository, RepositoryError, SystemSecret,
+        AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyRepository as _,
+        PolicyRepository as _, ProvisioningRepository as _, Repository, RepositoryError, SystemSecret,
     },
 };
 use kunji_shared::Thumbprint;
 use kunji_tests::{
-    contract::repository::{Subject, alias, client, ending, kek, key, policy},
+    contract::repository::{Subject, access_policy, alias, client, ending, kek, key, policy},
     repository_contract,
 };
 use surrealdb::{Surreal, engine::any::Any};
@@ -182,6 +182,10 @@ async fn nothing_tagged_is_read_or_written_without_the_integrity_key() -> Result
     ensure!(waits(&repository.forget_endings(Timestamp::from_seconds(0)).await));
     ensure!(waits(&repository.list_policies().await));
     ensure!(waits(&repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
+    ensure!(waits(&repository.access_policies_version().await));
+    ensure!(waits(&repository.list_access_policies().await));
+    let stored = access_policy("a", 1);
+    ensure!(waits(&repository.change_access_policies(0, AccessPolicyChange::Put(&stored)).await));
     repository.check_health().await?;
     repository.put_intent("slot", TokenKeyId([1; 16])).await?;
     repository.install_integrity_key(INTEGRITY_KEY.into());
@@ -237,7 +241,8 @@ async fn the_database_keeps_rows_in_shape() -> Result<()> {
     Ok(())
 }
 
-/// What a reader must refuse after `text` was run on a database with two keys, two KEKs, two clients, two policies.
+/// What a reader must refuse after `text` was run on a database with two keys, two KEKs, two clients, two policies, two access
+/// policies.
 struct Tampering {
     text: &'static str,
     /// The table whose row is refused, by reader.
@@ -258,6 +263,8 @@ enum Reader {
     Clients,
     Endings,
     Policies,
+    AccessPolicies,
+    AccessVersion,
 }
 
 const KEY_1: &str = "00000000-0000-4000-8000-000000000001";
@@ -308,6 +315,16 @@ const TAMPERINGS: &[Tampering] = &[
         text: "UPDATE kek SET token_key = '00000000000000000000000000000000' WHERE version = 2",
         refused: &[("kek", Reader::NewestKek), ("kek", Reader::Kek)],
     },
+    Tampering {
+        text: "UPDATE access_policy:night SET effect = 'allow'",
+        refused: &[("access_policy", Reader::AccessPolicies)],
+    },
+    Tampering {
+        text: "UPDATE access_policies SET version = 1",
+        refused: &[("access_policies", Reader::AccessPolicies), ("access_policies", Reader::AccessVersion)],
+    },
+    Tampering { text: "DELETE access_policy:night", refused: &[("access_policies", Reader::AccessPolicies)] },
+    Tampering { text: "DELETE access_policies", refused: &[("access_policies", Reader::AccessPolicies)] },
     // A tag goes, or is of another row.
     Tampering {
         text: "DEFINE FIELD OVERWRITE tag ON key TYPE option<bytes>; UPDATE type::record('key', $key1) UNSET tag",
@@ -389,6 +406,8 @@ impl Reader {
             Self::Clients => repository.list_clients(None, 10).await.map(drop),
             Self::Endings => repository.list_endings(0).await.map(drop),
             Self::Policies => repository.list_policies().await.map(drop),
+            Self::AccessPolicies => repository.list_access_policies().await.map(drop),
+            Self::AccessVersion => repository.access_policies_version().await.map(drop),
         })
     }
 }
@@ -413,6 +432,10 @@ async fn rows_that_were_tampered_with_are_refused() -> Result<()> {
             let mut policy = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
             policy.application = ApplicationId::parse(application)?;
             repository.insert_policy(&policy).await?;
+        }
+        for version in [1, 2] {
+            let stored = access_policy(if version == 1 { "day" } else { "night" }, version);
+            repository.change_access_policies(version - 1, AccessPolicyChange::Put(&stored)).await?;
         }
         for (_, reader) in *refused {
             reader
@@ -446,6 +469,28 @@ async fn a_pointer_set_back_is_refused() -> Result<()> {
     ensure!(matches!(outcome, Err(RepositoryError::Inconsistent { table: "newest_key", .. })), "{outcome:?}");
     let outcome = repository.insert_successor(&key(&alias, 2, 3)).await;
     ensure!(matches!(outcome, Err(RepositoryError::Conflict)), "a second current key: {outcome:?}");
+    Ok(())
+}
+
+/// An older state of an access policy has a tag that is right; that it is not the newest gives it away.
+#[tokio::test]
+async fn an_access_policy_set_back_is_refused() -> Result<()> {
+    let database = raw().await?;
+    let repository = over(&database).await?;
+    let put = |version| {
+        let stored = access_policy("night", version);
+        let repository = &repository;
+        async move { repository.change_access_policies(version - 1, AccessPolicyChange::Put(&stored)).await }
+    };
+    put(1).await?;
+    run(&database, "CREATE kept:1 CONTENT { row: (SELECT * OMIT id FROM access_policy)[0] }").await?;
+    put(2).await?;
+    run(&database, "UPDATE access_policy:night CONTENT (SELECT VALUE row FROM ONLY kept:1)").await?;
+    let outcome = repository.list_access_policies().await;
+    ensure!(
+        matches!(outcome, Err(RepositoryError::Inconsistent { table: "access_policies", .. })),
+        "{outcome:?}"
+    );
     Ok(())
 }
 

@@ -179,6 +179,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let memory = Arc::clone(&self.body_memory);
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
+        request.set_data(Arc::clone(&self.services.authorization));
         let answer = Operation::new(&self.routes, request);
         let answer = if class.body == BodyKind::Packet {
             // Packets take as long as they are large; how slow they may be is bounded where they are read.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`serve()`] | connections: limits, timeouts, shutdown |
 //! | `front` | every request: who may enter, time, panics, the form of failures, headers |
-//! | `access` | which paths are anonymous, where tokens stand, which role an operation needs |
+//! | `access` | which paths are anonymous, where tokens stand, which operation policies must allow |
 //! | `mosip` | `/v1/keymanager`, with the reference system's envelope |
 //! | `native` | the other routes, with problem documents (RFC 9457) |
 //! | `demo` | the demo's pages and inbox, under `/demo/`; no part of the described API |

@@ -9,6 +9,8 @@ use poem::{
 };
 use poem_openapi::error::{ContentTypeError, ParseParamError, ParsePathError, ParseRequestPayloadError};
 
+use crate::services::authorization::AccessRefusal;
+
 /// Seconds after which a caller may try again what was not available.
 pub(super) const RETRY_SECONDS: u32 = 5;
 
@@ -18,8 +20,8 @@ pub(super) enum TransportError {
     /// The body ended early or could not be read.
     #[error("the request body ended early or could not be read; send it again in full")]
     Body,
-    /// The principal's roles do not allow the operation.
-    #[error("no role of the caller allows this operation")]
+    /// Access policies do not allow the caller the operation.
+    #[error("no access policy allows the caller this operation")]
     Forbidden,
     /// A browser sent a cookie for a page of another site.
     #[error("cookies are not accepted from pages of other sites; send the token in the Authorization header")]
@@ -47,6 +49,12 @@ pub(super) enum TransportError {
     Parameter {
         /// The parameter.
         name: &'static str,
+    },
+    /// A policy limits how often the caller may do it.
+    #[error("too many requests of this caller; wait for {seconds} s")]
+    RateExceeded {
+        /// Seconds until the next one is heard.
+        seconds: u32,
     },
     /// The request took too long to arrive.
     #[error("the request did not arrive in time; send it again")]
@@ -78,7 +86,7 @@ pub(super) enum TransportError {
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -88,6 +96,7 @@ impl TransportError {
         Self::NotFound,
         Self::Overloaded,
         Self::Parameter { name: "applicationId" },
+        Self::RateExceeded { seconds: 2 },
         Self::Timeout,
         Self::TooLarge { limit: 67_108_864 },
         Self::TooManyFailures { seconds: 2 },
@@ -108,7 +117,7 @@ impl TransportError {
             Self::Overloaded | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateExceeded { .. } | Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
         }
@@ -118,7 +127,7 @@ impl TransportError {
     pub(super) const fn retry_after(self) -> Option<u32> {
         match self {
             Self::Overloaded | Self::Unavailable => Some(RETRY_SECONDS),
-            Self::TooManyFailures { seconds } => Some(seconds),
+            Self::RateExceeded { seconds } | Self::TooManyFailures { seconds } => Some(seconds),
             _ => None,
         }
     }
@@ -149,6 +158,15 @@ impl TransportError {
         match error.downcast_ref::<ReadBodyError>() {
             Some(ReadBodyError::Io(_) | ReadBodyError::Utf8(_)) => Self::Body,
             _ => Self::Internal,
+        }
+    }
+}
+
+impl From<AccessRefusal> for TransportError {
+    fn from(refusal: AccessRefusal) -> Self {
+        match refusal {
+            AccessRefusal::Forbidden => Self::Forbidden,
+            AccessRefusal::RateExceeded { seconds } => Self::RateExceeded { seconds },
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::{
             tokens::{AccessTokens, TokenSettings},
         },
         auditor::Auditor,
+        authorization::Authorizer,
         bootstrap,
         demo::DemoService,
         keys::{
@@ -83,7 +84,7 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: [tokio::task::JoinHandle<()>; 2],
+    maintenance: [tokio::task::JoinHandle<()>; 3],
 }
 
 impl Drop for Running {
@@ -129,6 +130,15 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
 
     let ended = Arc::new(EndedEpochs::new(Arc::clone(&ports.clock), Arc::clone(&ports.repository)));
     ended.refresh().await.context("which clients were disabled could not be read")?;
+    let authorizer = Authorizer::load(
+        Arc::clone(&ports.repository),
+        Arc::clone(&ports.clock),
+        Arc::clone(&auditor),
+        Arc::clone(&provisioner.policies),
+    )
+    .await
+    .context("the access policies could not be read")?;
+    let authorizer = Arc::new(authorizer);
     let tokens = Arc::new(AccessTokens::new(
         Arc::clone(&provisioner),
         Arc::clone(&ports.clock),
@@ -147,6 +157,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let external = Arc::new(external_issuers::open(settings, &ports.clock)?);
     let access = AccessService {
         auditor: Arc::clone(&auditor),
+        authorizer: Arc::clone(&authorizer),
         clock: Arc::clone(&ports.clock),
         ended: Arc::clone(&ended),
         entropy: Arc::clone(&ports.entropy),
@@ -160,7 +171,8 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         repository: Arc::clone(&ports.repository),
         tokens: Arc::clone(&tokens),
     };
-    let services = services(settings, ports, auditor, Arc::clone(&provisioner), access, &private_keys)?;
+    let services =
+        services(settings, ports, auditor, &authorizer, Arc::clone(&provisioner), access, &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
@@ -174,6 +186,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
             );
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
+        tokio::spawn(authorizer.follow()),
     ];
     Ok(Running { services, new_secret, maintenance })
 }
@@ -182,6 +195,7 @@ fn services(
     settings: &Settings,
     ports: Ports,
     auditor: Arc<Auditor>,
+    authorizer: &Arc<Authorizer>,
     provisioner: Arc<Provisioner>,
     access: AccessService,
     private_keys: &Arc<PrivateKeys>,
@@ -193,6 +207,7 @@ fn services(
         provisioner,
         Arc::clone(&ports.software),
         Arc::clone(&auditor),
+        Arc::clone(authorizer),
         KeySettings {
             creation_quota_per_hour: settings.key_creation_quota_per_hour,
             public_certificates: settings.public_certificates.clone(),
@@ -202,6 +217,7 @@ fn services(
     let packets = PacketService::new(
         PacketDependencies {
             auditor: Arc::clone(&auditor),
+            authorizer: Arc::clone(authorizer),
             cipher: ports.cipher,
             directory: Arc::clone(&directory),
             entropy: Arc::clone(&ports.entropy),
@@ -229,6 +245,7 @@ fn services(
     };
     Ok(Services {
         access: Arc::new(access),
+        authorization: Arc::clone(authorizer),
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         packets: Arc::new(packets),
@@ -239,6 +256,7 @@ fn services(
         }),
         signatures: Arc::new(SignatureService {
             auditor,
+            authorizer: Arc::clone(authorizer),
             clock: ports.clock,
             directory,
             keys: Arc::clone(&keys),

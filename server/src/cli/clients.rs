@@ -5,7 +5,12 @@ use clap::Subcommand;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
-use super::{Remote, output::Table, remote::CliError};
+use super::{
+    Remote,
+    approvals::{is_waiting, print_waiting},
+    output::Table,
+    remote::CliError,
+};
 use crate::domain::client::ClientId;
 
 /// Clients that are asked for at once; the server gives no more.
@@ -72,6 +77,9 @@ pub async fn run(remote: &Remote, command: ClientsCommand) -> Result<()> {
         ClientsCommand::Create { id, roles } => {
             let request = remote.request(Method::POST, "/v1/clients");
             let answer = remote.send(request.json(&json!({ "clientId": id, "roles": roles }))).await?;
+            if is_waiting(&answer.body) {
+                return print_waiting(remote, &answer.body);
+            }
             remote.print(&answer.body, |body| {
                 Table::new(&["CLIENT", "SECRET"])
                     .row(&[member(body, "clientId"), member(body, "clientSecret")])
@@ -88,11 +96,17 @@ pub async fn run(remote: &Remote, command: ClientsCommand) -> Result<()> {
         ClientsCommand::Roles { id, roles } => {
             let request = remote.request(Method::PUT, &path(&id, "/roles")?).header(header::IF_MATCH, "*");
             let answer = remote.send(request.json(&json!({ "roles": roles }))).await?;
+            if is_waiting(&answer.body) {
+                return print_waiting(remote, &answer.body);
+            }
             remote.print(&answer.body, table)?;
         }
         ClientsCommand::Rotate { id, overlap_seconds } => {
             let request = remote.request(Method::POST, &path(&id, "/secret")?);
             let answer = remote.send(request.json(&json!({ "overlapSeconds": overlap_seconds }))).await?;
+            if is_waiting(&answer.body) {
+                return print_waiting(remote, &answer.body);
+            }
             remote.print(&answer.body, |body| {
                 Table::new(&["CLIENT", "SECRET", "FORMER-UNTIL"]).row(&[
                     member(body, "clientId"),
@@ -115,6 +129,9 @@ pub async fn run(remote: &Remote, command: ClientsCommand) -> Result<()> {
 /// A call that changes the client and answers with it.
 async fn call(remote: &Remote, id: &str, what: &str) -> Result<()> {
     let answer = remote.send(remote.request(Method::POST, &path(id, what)?)).await?;
+    if is_waiting(&answer.body) {
+        return print_waiting(remote, &answer.body);
+    }
     remote.print(&answer.body, table)?;
     Ok(())
 }

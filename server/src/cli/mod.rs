@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub mod access;
+pub mod approvals;
 pub mod clients;
 mod output;
 mod remote;

@@ -78,8 +78,7 @@ impl ExternalIssuer {
             return Err(format!("{name}: {algorithm:?} is none of {known}"));
         }
         if let Some(role) = self.roles.values().flatten().find(|role| Role::parse(role).is_none()) {
-            let known = Role::ALL.map(Role::name).join(", ");
-            return Err(format!("{name}: {role:?} is no role here; there are {known}"));
+            return Err(format!("{name}: {role:?} is no name of a role: 1 to 64 of A-Z, a-z, 0-9, _ - . :"));
         }
         if self.leeway_seconds > LEEWAY_MAX_SECONDS {
             return Err(format!("{name}: leeway_seconds must be at most {LEEWAY_MAX_SECONDS}"));

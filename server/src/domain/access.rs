@@ -1,12 +1,14 @@
-//! Roles, operations, and which role may do what.
+//! Principals, their roles, and the operations that access policies allow or deny.
 
 use std::{net::IpAddr, sync::Arc};
 
-/// What a principal is trusted with. A principal may hold several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What a principal is trusted with. A principal may hold several. What a role allows, access policies say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Clients and configuration; no cryptography.
     Administrator,
+    /// Reads who may do what.
+    Auditor,
     /// Opens packets.
     Decryptor,
     /// Reads certificates and seals packets.
@@ -15,37 +17,64 @@ pub enum Role {
     KeyAdministrator,
     /// Signs and verifies.
     Signer,
+    /// One that only policies know, for example a role of MOSIP.
+    Other(RoleName),
 }
 
-impl Role {
-    /// Every role.
-    pub const ALL: [Self; 5] =
-        [Self::Administrator, Self::Decryptor, Self::Encryptor, Self::KeyAdministrator, Self::Signer];
+/// The name of a role that is none of the program's own; made by [`Role::parse`].
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RoleName(Arc<str>);
 
-    /// The name in tokens, requests and configuration.
-    pub const fn name(self) -> &'static str {
+impl Role {
+    /// The program's own roles.
+    pub const ALL: [Self; 6] = [
+        Self::Administrator,
+        Self::Auditor,
+        Self::Decryptor,
+        Self::Encryptor,
+        Self::KeyAdministrator,
+        Self::Signer,
+    ];
+
+    /// Longest name, in bytes.
+    pub const MAX_BYTES: usize = 64;
+
+    /// The name in tokens, requests and policies.
+    pub fn name(&self) -> &str {
         match self {
             Self::Administrator => "administrator",
+            Self::Auditor => "auditor",
             Self::Decryptor => "decryptor",
             Self::Encryptor => "encryptor",
             Self::KeyAdministrator => "key-administrator",
             Self::Signer => "signer",
+            Self::Other(RoleName(name)) => name,
         }
     }
 
-    /// The role of that name.
+    /// The role of that name; `None` unless it has 1 to 64 characters of `A–Z a–z 0–9 _ - . :`.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|role| role.name() == name)
+        let fits = !name.is_empty()
+            && name.len() <= Self::MAX_BYTES
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte));
+        let own = Self::ALL.into_iter().find(|role| role.name() == name);
+        fits.then(|| own.unwrap_or_else(|| Self::Other(RoleName(name.into()))))
     }
 }
 
 /// A call that needs a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// Change access policies.
+    ChangeAccess,
     /// Give a client other roles.
     ChangeClientRoles,
+    /// Make a client that may change who may do what, beside the right to make clients; or let one have such a right.
+    CreateAdministrator,
     /// Make a client.
     CreateClient,
+    /// Approve or deny what others have asked for.
+    DecideApproval,
     /// Open a packet.
     Decrypt,
     /// Remove a client.
@@ -58,6 +87,10 @@ pub enum Operation {
     Encrypt,
     /// Make a module key, or a CSR for it.
     GenerateMasterKey,
+    /// Read access policies, and ask what they allow.
+    ReadAccess,
+    /// Read what waits for approval.
+    ReadApprovals,
     /// Read the current certificate of an alias, which makes its base key on first use.
     ReadCertificate,
     /// Read the certificates of all versions of a key.
@@ -74,15 +107,20 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
+        Self::ChangeAccess,
         Self::ChangeClientRoles,
+        Self::CreateAdministrator,
         Self::CreateClient,
+        Self::DecideApproval,
         Self::Decrypt,
         Self::DeleteClient,
         Self::DisableClient,
         Self::EnableClient,
         Self::Encrypt,
         Self::GenerateMasterKey,
+        Self::ReadAccess,
+        Self::ReadApprovals,
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::ReadClients,
@@ -91,17 +129,22 @@ impl Operation {
         Self::Verify,
     ];
 
-    /// The name in the audit trail.
+    /// The name in the audit trail and in access policies.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::ChangeAccess => "access.change",
             Self::ChangeClientRoles => "client.change_roles",
+            Self::CreateAdministrator => "client.create_administrator",
             Self::CreateClient => "client.create",
+            Self::DecideApproval => "approval.decide",
             Self::Decrypt => "packet.decrypt",
             Self::DeleteClient => "client.delete",
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
             Self::Encrypt => "packet.encrypt",
             Self::GenerateMasterKey => "key.generate",
+            Self::ReadAccess => "access.read",
+            Self::ReadApprovals => "approval.read",
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
@@ -111,11 +154,57 @@ impl Operation {
         }
     }
 
-    /// The roles of which one is needed.
+    /// The operation of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|operation| operation.name() == name)
+    }
+
+    /// Whether it is done with the keys of one alias. What policies say of keys counts for these alone.
+    pub const fn is_on_keys(self) -> bool {
+        match self {
+            Self::Decrypt
+            | Self::Encrypt
+            | Self::GenerateMasterKey
+            | Self::ReadCertificate
+            | Self::ReadCertificates
+            | Self::Sign
+            | Self::Verify => true,
+            Self::ChangeAccess
+            | Self::ChangeClientRoles
+            | Self::CreateAdministrator
+            | Self::CreateClient
+            | Self::DecideApproval
+            | Self::DeleteClient
+            | Self::DisableClient
+            | Self::EnableClient
+            | Self::ReadAccess
+            | Self::ReadApprovals
+            | Self::ReadClients
+            | Self::RotateClientSecret => false,
+        }
+    }
+
+    /// Whether a policy can make it wait for approval.
+    pub const fn can_wait(self) -> bool {
+        matches!(
+            self,
+            Self::ChangeAccess
+                | Self::ChangeClientRoles
+                | Self::CreateAdministrator
+                | Self::CreateClient
+                | Self::EnableClient
+                | Self::RotateClientSecret
+        )
+    }
+
+    /// The program's own roles that allow it as shipped, for all keys.
     pub const fn roles(self) -> &'static [Role] {
         match self {
-            Self::ChangeClientRoles
+            Self::ChangeAccess
+            | Self::ChangeClientRoles
+            | Self::CreateAdministrator
             | Self::CreateClient
+            | Self::DecideApproval
             | Self::DeleteClient
             | Self::DisableClient
             | Self::EnableClient
@@ -124,6 +213,7 @@ impl Operation {
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::GenerateMasterKey => &[Role::KeyAdministrator],
+            Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],
         }
@@ -139,13 +229,6 @@ pub struct Principal {
     pub roles: Vec<Role>,
     /// Who vouches for it: the name that the settings give an external issuer; `None` for this server.
     pub issuer: Option<Arc<str>>,
-}
-
-impl Principal {
-    /// Whether one of the roles allows `operation`.
-    pub fn may(&self, operation: Operation) -> bool {
-        operation.roles().iter().any(|role| self.roles.contains(role))
-    }
 }
 
 /// Who calls, from where, in which request: what every audited operation needs to know.
@@ -168,14 +251,24 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(Role::parse(role.name()), Some(role));
         }
-        assert_eq!(Role::parse("root"), None);
+        assert_eq!(Role::parse("REGISTRATION_PROCESSOR").unwrap().name(), "REGISTRATION_PROCESSOR");
+        for name in ["", "a b", "a,b", "é", &"x".repeat(65)] {
+            assert_eq!(Role::parse(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn operations_are_found_by_name() {
+        for operation in Operation::ALL {
+            assert_eq!(Operation::parse(operation.name()), Some(operation));
+        }
+        assert_eq!(Operation::parse("key.steal"), None);
     }
 
     #[test]
     fn an_administrator_does_no_cryptography() {
-        let principal = Principal { name: "a".to_owned(), roles: vec![Role::Administrator], issuer: None };
-        let allowed: Vec<_> = Operation::ALL.into_iter().filter(|op| principal.may(*op)).collect();
-        assert!(allowed.iter().all(|operation| operation.name().starts_with("client.")), "{allowed:?}");
-        assert_eq!(allowed.len(), 7);
+        for operation in Operation::ALL.into_iter().filter(|operation| operation.is_on_keys()) {
+            assert!(!operation.roles().contains(&Role::Administrator), "{operation:?}");
+        }
     }
 }

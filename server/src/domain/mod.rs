@@ -4,9 +4,11 @@
 pub mod access;
 pub mod alias;
 pub mod audit;
+pub mod authorization;
 pub mod client;
 pub mod demo;
 pub mod digest;
+pub mod glob;
 pub mod jose;
 pub mod key;
 pub mod network;

@@ -57,6 +57,12 @@ impl Timestamp {
         UnixTime::from_seconds(self.seconds())
     }
 
+    /// Reads a time in the form of RFC 3339; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok()?;
+        i64::try_from(at.unix_timestamp_nanos().div_euclid(1_000_000)).ok().map(Self)
+    }
+
     /// `yyyy-MM-ddTHH:mm:ss.SSSZ`, always with three digits: strict clients take no other form.
     pub fn to_text(self) -> String {
         let Ok(at) = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000) else {

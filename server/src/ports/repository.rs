@@ -3,7 +3,7 @@
 //! Every method is atomic, and what it changed is durable when it returns. *Not found* is `None`. A change that
 //! another server's change forestalled is [`RepositoryError::Conflict`]: read again and decide anew. While the
 //! database is away every method fails at once with [`RepositoryError::Unavailable`]. Rows that
-//! grant rights (keys, KEKs, clients, policies) carry an integrity tag; one whose tag is wrong is never
+//! grant rights (keys, KEKs, clients, policies, access policies, approvals) carry an integrity tag; one whose tag is wrong is never
 //! returned but reported as [`RepositoryError::Inconsistent`].
 
 use std::time::Duration;
@@ -13,6 +13,10 @@ use kunji_shared::Thumbprint;
 
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
+    authorization::{
+        PolicyText,
+        approval::{Approval, ApprovalId},
+    },
     client::{ClientId, ClientRecord, Ending},
     key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
     policy::KeyPolicy,
@@ -163,9 +167,91 @@ pub trait PolicyRepository: Send + Sync {
     async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError>;
 }
 
+/// Access policies. All together have a version, 0 while none was ever stored; each change makes the next.
+#[async_trait]
+pub trait AccessPolicyRepository: Send + Sync {
+    /// The version.
+    async fn access_policies_version(&self) -> Result<u64, RepositoryError>;
+
+    /// All of them, by name, with their version. That one is missing, or in an earlier state, is
+    /// [`RepositoryError::Inconsistent`].
+    async fn list_access_policies(&self) -> Result<AccessPolicyRecords, RepositoryError>;
+
+    /// Makes a change, and with it version `from + 1`.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless the version is `from` now.
+    async fn change_access_policies(
+        &self,
+        from: u64,
+        change: AccessPolicyChange<'_>,
+    ) -> Result<(), RepositoryError>;
+}
+
+/// All access policies at one version.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccessPolicyRecords {
+    /// The version.
+    pub version: u64,
+    /// By name.
+    pub policies: Vec<AccessPolicyRecord>,
+}
+
+/// A stored access policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessPolicyRecord {
+    /// As it was written.
+    pub text: PolicyText,
+    /// The version that storing it made.
+    pub version: u64,
+    /// When it was stored.
+    pub changed_at: Timestamp,
+    /// By whom.
+    pub changed_by: String,
+}
+
+/// A change of access policies.
+#[derive(Clone, Copy, Debug)]
+pub enum AccessPolicyChange<'a> {
+    /// Stores this one, whose version is the next, in place of one of the same name.
+    Put(&'a AccessPolicyRecord),
+    /// Removes the one of this name.
+    Remove(&'a str),
+}
+
+/// Requests that wait for approval.
+#[async_trait]
+pub trait ApprovalRepository: Send + Sync {
+    /// The request of this name.
+    async fn find_approval(&self, id: &ApprovalId) -> Result<Option<Approval>, RepositoryError>;
+
+    /// All of them, by name.
+    async fn list_approvals(&self) -> Result<Vec<Approval>, RepositoryError>;
+
+    /// Stores a request, in place of that of the same name.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless what is stored now has the generation `approval.generation - 1` (none at
+    /// all for 1).
+    async fn put_approval(&self, approval: &Approval) -> Result<(), RepositoryError>;
+
+    /// Removes a request.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless what is stored now has its generation.
+    async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError>;
+}
+
 /// A database with everything the services need.
 #[async_trait]
-pub trait Repository: KeyRepository + ProvisioningRepository + ClientRepository + PolicyRepository {
+pub trait Repository:
+    KeyRepository
+    + ProvisioningRepository
+    + ClientRepository
+    + PolicyRepository
+    + AccessPolicyRepository
+    + ApprovalRepository
+{
     /// Whether the database answers now.
     async fn check_health(&self) -> Result<(), RepositoryError>;
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 pub mod access;
 pub(crate) mod auditor;
+pub mod authorization;
 pub(crate) mod bootstrap;
 pub mod demo;
 pub mod keys;
@@ -16,6 +17,8 @@ pub mod signatures;
 pub struct Services {
     /// Clients and access tokens.
     pub access: Arc<access::AccessService>,
+    /// Who may do what.
+    pub authorization: Arc<authorization::Authorizer>,
     /// The time, for answers that carry it.
     pub clock: Arc<dyn crate::ports::clock::Clock>,
     /// The demo's form and inbox.

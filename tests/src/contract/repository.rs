@@ -9,14 +9,21 @@ use std::{future::Future, sync::Arc};
 use anyhow::{Context as _, Result, ensure};
 use kunji_server::{
     domain::{
-        access::Role,
+        access::{Operation, Role},
         alias::{ApplicationId, KeyAlias, ReferenceId},
+        authorization::{
+            ApprovalTerms, PolicyText, Rate,
+            approval::{Approval, ApprovalId, Vote},
+        },
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
         time::Timestamp,
     },
-    ports::repository::{Repository, RepositoryError, SystemSecret},
+    ports::repository::{
+        AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, Repository, RepositoryError,
+        SystemSecret,
+    },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
 
@@ -45,6 +52,8 @@ macro_rules! repository_contract {
                 endings_are_numbered_over_all_clients,
                 endings_are_forgotten_when_their_time_is_over,
                 the_first_policy_of_an_application_stays,
+                each_change_of_access_policies_makes_a_version,
+                approvals_succeed_their_predecessors,
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
                 the_latest_intent_counts,
@@ -469,6 +478,124 @@ pub async fn the_first_policy_of_an_application_stays(repository: Subject) -> Re
     let wider = KeyPolicy { access: AccessList::AnyRoleHolder, validity_days: 1, ..registration.clone() };
     ensure!(!repository.insert_policy(&wider).await?);
     ensure!(repository.list_policies().await? == [base, registration]);
+    Ok(())
+}
+
+/// An access policy that `version` stored.
+pub fn access_policy(name: &str, version: u64) -> AccessPolicyRecord {
+    AccessPolicyRecord {
+        text: PolicyText {
+            name: name.to_owned(),
+            description: "Nights, and no more than that".to_owned(),
+            enabled: true,
+            effect: "limit".to_owned(),
+            principals: vec!["regproc".to_owned()],
+            roles: vec![],
+            operations: vec!["packet.*".to_owned()],
+            keys: vec!["REGISTRATION/*".to_owned(), "*/SIGN".to_owned()],
+            not_before: Some("2026-01-05T10:11:12Z".to_owned()),
+            not_after: None,
+            hours: Some("22:00-06:00".to_owned()),
+            days: vec!["mon".to_owned()],
+            networks: vec!["10.1.0.0/16".to_owned()],
+            rate: Some(Rate { requests: 1, seconds: 60 }),
+            approval: Some(ApprovalTerms { approvals: 2, seconds: 60 }),
+            approver_principals: vec!["guard".to_owned()],
+            approver_roles: vec!["administrator".to_owned()],
+        },
+        version,
+        changed_at: Timestamp::from_millis(1_700_000_000_123),
+        changed_by: "administrator".to_owned(),
+    }
+}
+
+/// Access policies are stored, replaced and removed, each change makes the next version, and of eight changes from one
+/// version one is made.
+pub async fn each_change_of_access_policies_makes_a_version(repository: Subject) -> Result<()> {
+    ensure!(repository.access_policies_version().await? == 0);
+    ensure!(repository.list_access_policies().await? == AccessPolicyRecords::default());
+    let put = |record| {
+        let repository = Arc::clone(&repository);
+        async move {
+            let record: AccessPolicyRecord = record;
+            repository.change_access_policies(record.version - 1, AccessPolicyChange::Put(&record)).await
+        }
+    };
+    put(access_policy("b", 1)).await?;
+    put(access_policy("a", 2)).await?;
+    ensure!(is_conflict(&put(access_policy("c", 2)).await));
+    put(access_policy("b", 3)).await?;
+    let found = repository.list_access_policies().await?;
+    ensure!(found.version == 3 && repository.access_policies_version().await? == 3);
+    ensure!(found.policies == [access_policy("a", 2), access_policy("b", 3)]);
+
+    ensure!(is_conflict(&repository.change_access_policies(2, AccessPolicyChange::Remove("a")).await));
+    repository.change_access_policies(3, AccessPolicyChange::Remove("a")).await?;
+    let found = repository.list_access_policies().await?;
+    ensure!(found == AccessPolicyRecords { version: 4, policies: vec![access_policy("b", 3)] });
+
+    let outcomes = at_once(|task| {
+        let repository = Arc::clone(&repository);
+        async move {
+            let record = access_policy(&format!("policy-{task}"), 5);
+            repository.change_access_policies(4, AccessPolicyChange::Put(&record)).await
+        }
+    })
+    .await?;
+    let winner = only_winner(&outcomes)?;
+    let found = repository.list_access_policies().await?;
+    let expected = [access_policy("b", 3), access_policy(&format!("policy-{winner}"), 5)];
+    ensure!(found == AccessPolicyRecords { version: 5, policies: expected.to_vec() });
+    Ok(())
+}
+
+/// A request that waits, with nobody's vote yet.
+pub fn approval(content: &str) -> Approval {
+    Approval {
+        id: ApprovalId::of(Operation::ChangeAccess, "one", content),
+        operation: Operation::ChangeAccess,
+        requester: "one".to_owned(),
+        content: content.to_owned(),
+        policy: "four-eyes".to_owned(),
+        terms: ApprovalTerms { approvals: 2, seconds: 60 },
+        approver_principals: vec!["guard".to_owned()],
+        approver_roles: vec!["administrator".to_owned()],
+        asked_at: Timestamp::from_millis(1_700_000_000_123),
+        votes: vec![],
+        used: false,
+        generation: 1,
+    }
+}
+
+/// A request that waits is replaced by the next generation of it alone, and of eight votes at once one counts.
+pub async fn approvals_succeed_their_predecessors(repository: Subject) -> Result<()> {
+    let first = approval("{}");
+    ensure!(repository.find_approval(&first.id).await?.is_none());
+    ensure!(is_conflict(&repository.put_approval(&Approval { generation: 2, ..first.clone() }).await));
+    repository.put_approval(&first).await?;
+    ensure!(is_conflict(&repository.put_approval(&first).await));
+    ensure!(repository.find_approval(&first.id).await? == Some(first.clone()));
+    let voted = |task: u8| {
+        let vote = Vote {
+            principal: format!("voter {task}"),
+            approves: task % 2 == 0,
+            at: Timestamp::from_millis(task.into()),
+        };
+        Approval { votes: vec![vote], generation: 2, ..approval("{}") }
+    };
+    let outcomes = at_once(|task| {
+        let repository = Arc::clone(&repository);
+        async move { repository.put_approval(&voted(task)).await }
+    })
+    .await?;
+    let winner = voted(only_winner(&outcomes)?);
+    ensure!(repository.find_approval(&first.id).await? == Some(winner.clone()));
+    let other = approval("{\"a\":1}");
+    repository.put_approval(&other).await?;
+    ensure!(repository.list_approvals().await?.len() == 2);
+    ensure!(is_conflict(&repository.remove_approval(&first).await));
+    repository.remove_approval(&winner).await?;
+    ensure!(repository.list_approvals().await? == [other]);
     Ok(())
 }
 

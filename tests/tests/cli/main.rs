@@ -1,5 +1,6 @@
 //! The commands that talk to a running server, as an operator runs them.
 #![cfg(test)]
 
+mod access;
 mod clients;
 mod connection;

@@ -109,7 +109,7 @@ struct Server {
 
 impl Server {
     async fn certificate(&self, reference: &str) -> KeyRecord {
-        let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec() };
+        let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
         let call = CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() };
         let key = self.running.services.keys.certificate(&call, &alias("REGISTRATION", reference)).await;
         KeyRecord::clone(&key.unwrap())

@@ -258,7 +258,7 @@ mod tests {
         let row = || ClientRow::from(&record);
         assert_eq!(ClientRecord::try_from(("regproc".to_owned(), row())), Ok(record.clone()));
         assert!(ClientRecord::try_from(("a b".to_owned(), row())).is_err());
-        let nonsense = ClientRow { roles: vec!["root".to_owned()], ..row() };
+        let nonsense = ClientRow { roles: vec!["a b".to_owned()], ..row() };
         assert!(ClientRecord::try_from(("regproc".to_owned(), nonsense)).is_err());
         let endless = ClientRow { former_secret_ends: None, ..row() };
         assert!(ClientRecord::try_from(("regproc".to_owned(), endless)).is_err());

@@ -25,6 +25,8 @@ use crate::{
 
 #[macro_use]
 mod ending_rows;
+mod access_policy_rows;
+mod approval_rows;
 mod client_rows;
 mod endpoint;
 mod error;

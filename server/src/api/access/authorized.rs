@@ -8,6 +8,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use crate::{
     api::{exchange::Exchange, transport::TransportError},
     domain::access::{CallContext, Operation},
+    services::authorization::Authorizer,
 };
 
 /// The right to do one operation, as a type.
@@ -28,14 +29,18 @@ macro_rules! permissions {
 }
 
 permissions!(
+    ChangeAccess,
     ChangeClientRoles,
     CreateClient,
+    DecideApproval,
     Decrypt,
     DeleteClient,
     DisableClient,
     EnableClient,
     Encrypt,
     GenerateMasterKey,
+    ReadAccess,
+    ReadApprovals,
     ReadCertificate,
     ReadCertificates,
     ReadClients,
@@ -44,7 +49,8 @@ permissions!(
     Verify,
 );
 
-/// A caller whose role allows the operation `P`; checked before any later parameter is read.
+/// A caller whom access policies allow the operation `P`, with some keys at least; checked before any later
+/// parameter is read. With which keys, the services check.
 pub(crate) struct Authorized<P> {
     /// Who calls, from where, in which request.
     pub(crate) call: CallContext,
@@ -68,14 +74,16 @@ impl<'a, P: Permission> ApiExtractor<'a> for Authorized<P> {
     ) -> Result<Self> {
         let exchange = Exchange::of(request)?;
         let principal = exchange.principal.as_ref().ok_or(TransportError::Unauthenticated)?;
-        if !principal.may(P::OPERATION) {
+        let authorizer = request.data::<Arc<Authorizer>>().ok_or(TransportError::Internal)?;
+        if let Err(refusal) = authorizer.enter(principal, P::OPERATION, exchange.address) {
             tracing::warn!(
                 request_id = %exchange.request_id,
                 principal = principal.name,
                 operation = P::OPERATION.name(),
-                "refused: no role of the caller allows the operation"
+                %refusal,
+                "refused"
             );
-            return Err(TransportError::Forbidden.into());
+            return Err(TransportError::from(refusal).into());
         }
         let call = CallContext {
             principal: Arc::clone(principal),
@@ -83,47 +91,5 @@ impl<'a, P: Permission> ApiExtractor<'a> for Authorized<P> {
             request_id: Arc::clone(&exchange.request_id),
         };
         Ok(Self { call, permission: PhantomData })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use poem::Body;
-
-    use super::*;
-    use crate::{
-        api::exchange::BodyBounds,
-        domain::access::{Principal, Role},
-    };
-
-    const NO_BODY: BodyBounds = BodyBounds::of(0, Duration::ZERO);
-
-    async fn try_decrypt(roles: Option<Vec<Role>>) -> Result<CallContext, Option<TransportError>> {
-        let principal = roles.map(|roles| Arc::new(Principal { name: "c".to_owned(), roles, issuer: None }));
-        let mut request = Request::default();
-        request.set_data(Exchange::bounded(principal, NO_BODY));
-        let mut body = RequestBody::new(Body::empty());
-        let options = ExtractParamOptions::default();
-        match Authorized::<Decrypt>::from_request(&request, &mut body, options).await {
-            Ok(authorized) => Ok(authorized.call),
-            Err(error) => Err(error.downcast_ref().copied()),
-        }
-    }
-
-    #[tokio::test]
-    async fn the_role_decides() {
-        let call = try_decrypt(Some(vec![Role::Signer, Role::Decryptor])).await.unwrap();
-        assert_eq!((call.principal.name.as_str(), &*call.request_id), ("c", "r"));
-        for role in Role::ALL.into_iter().filter(|role| *role != Role::Decryptor) {
-            let refused = try_decrypt(Some(vec![role])).await.unwrap_err();
-            assert_eq!(refused, Some(TransportError::Forbidden), "{role:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn nobody_may_do_nothing() {
-        assert_eq!(try_decrypt(None).await.unwrap_err(), Some(TransportError::Unauthenticated));
     }
 }

@@ -1,4 +1,4 @@
-//! Who may enter: which paths are anonymous, where a token stands, which operation a role allows.
+//! Who may enter: which paths are anonymous, where a token stands, which operation policies allow.
 
 mod authorized;
 mod credentials;
@@ -9,9 +9,9 @@ mod without_token;
 
 pub(super) use self::{
     authorized::{
-        Authorized, ChangeClientRoles, CreateClient, Decrypt, DeleteClient, DisableClient, EnableClient,
-        Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, ReadClients, RotateClientSecret, Sign,
-        Verify,
+        Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
+        DisableClient, EnableClient, Encrypt, GenerateMasterKey, ReadAccess, ReadApprovals, ReadCertificate,
+        ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},

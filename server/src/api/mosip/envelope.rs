@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     api::{
-        transport::{RETRY_SECONDS, TransportError},
+        transport::TransportError,
         wire::{JSON, Members, WireTime, is_json, parse, read_bounded},
     },
     domain::time::Timestamp,
@@ -294,19 +294,15 @@ fn render(echo: &Echo, now: Timestamp, refusal: &Refusal) -> Response {
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, RETRY_SECONDS.into());
+    if let Some(seconds) = refusal.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     response
 }
 
 /// The envelope of a request that did not reach its operation.
 pub(crate) fn transport_envelope(error: TransportError, now: Timestamp) -> Response {
-    let mut response = render(&Echo::default(), now, &error.into());
-    if let Some(seconds) = error.retry_after() {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
+    render(&Echo::default(), now, &error.into())
 }
 
 /// A request whose envelope was read, or partly read, but not what is in it.

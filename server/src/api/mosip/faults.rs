@@ -23,7 +23,7 @@ macro_rules! faults {
 }
 
 faults! {
-    AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. Have the client added to the access list of the application's policy; or the application has no key policy: check applicationId.";
+    AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
     ApplicationUnknown, "KER-KMS-002", "ApplicationId not found in Key Policy. Key/CSR generation not allowed. Use an applicationId that has an active policy, or have one added.";
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
     BaseKeyNotAllowed, "KER-KMS-016", "Not allowed to generate new key pair for other domains or not allowed to generate base key. ROOT, KERNEL and PARTNER have no encryption keys: use another applicationId.";
@@ -47,7 +47,7 @@ faults! {
     RootKeyMissing, "KER-KMS-011", "Root Key not available to sign. Generate the key of applicationId ROOT first, with a blank referenceId.";
     SignatureMalformed, "KER-JWS-106", "Signature data to verify not valid. Send header.payload.signature, or header..signature with actualData.";
     SigningKey, "KER-CRY-011", "Not Allowed to preform encryption with Master Key. Use Base/Encrypt key to encrypt data. Send a referenceId that is not blank, and not KERNEL with SIGN.";
-    SigningNotAllowed, "KER-JWS-108", "Signing data not allowed for the authenticated token. Have the client added to the access list of the application's policy; or the application has no key policy: check applicationId.";
+    SigningNotAllowed, "KER-JWS-108", "Signing data not allowed for the authenticated token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
     SubjectNotAllowed, "KER-KMS-005", "request has a member of the subject that cannot stand in a certificate: use at most 64 printable characters each, and two letters for country.";
     Unavailable, "KER-KMS-500", "The server cannot do this now, and did nothing. Try again later; its log has more under the request id of the header X-Request-Id.";
     UnknownKey, "KER-KMS-025", "Key Not found for the thumbprint prepended in encrypted data. It was encrypted with a certificate of another server, or is damaged at its beginning.";

@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use super::faults::Fault;
 use crate::{
-    api::{native::with_sources, transport::TransportError},
+    api::{
+        native::with_sources,
+        transport::{RETRY_SECONDS, TransportError},
+    },
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
@@ -23,6 +26,8 @@ pub(crate) struct Refusal {
     pub(crate) entries: Vec<Entry>,
     /// What the log says and the caller does not learn.
     pub(crate) cause: Option<String>,
+    /// Seconds after which the caller may try again.
+    pub(crate) retry_after: Option<u32>,
 }
 
 /// One element of `errors`.
@@ -42,7 +47,7 @@ impl Refusal {
 
     /// Several faults at once.
     pub(crate) const fn of_entries(entries: Vec<Entry>) -> Self {
-        Self { status: 200, entries, cause: None }
+        Self { status: 200, entries, cause: None, retry_after: None }
     }
 
     fn internal(cause: &dyn std::error::Error) -> Self {
@@ -50,7 +55,12 @@ impl Refusal {
     }
 
     fn unavailable(cause: &dyn std::error::Error) -> Self {
-        Self { status: 503, cause: Some(with_sources(cause)), ..Fault::Unavailable.into() }
+        Self {
+            status: 503,
+            cause: Some(with_sources(cause)),
+            retry_after: Some(RETRY_SECONDS),
+            ..Fault::Unavailable.into()
+        }
     }
 
     fn unsettled(cause: &dyn std::error::Error) -> Self {
@@ -75,7 +85,7 @@ impl From<AliasError> for Refusal {
 impl From<TransportError> for Refusal {
     fn from(error: TransportError) -> Self {
         let (status, code, message) = transport_entry(error);
-        Self { status, entries: vec![Entry { code, message }], cause: None }
+        Self { status, entries: vec![Entry { code, message }], cause: None, retry_after: error.retry_after() }
     }
 }
 
@@ -95,7 +105,9 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
         TransportError::Parameter { .. } => (Fault::Invalid.code(), error.to_string().into()),
         TransportError::Timeout => ("KER-KMS-408", error.to_string().into()),
         TransportError::TooLarge { .. } => ("KER-KMS-413", error.to_string().into()),
-        TransportError::TooManyFailures { .. } => ("KER-KMS-429", error.to_string().into()),
+        TransportError::RateExceeded { .. } | TransportError::TooManyFailures { .. } => {
+            ("KER-KMS-429", error.to_string().into())
+        }
         TransportError::UriTooLong => ("KER-KMS-414", error.to_string().into()),
         TransportError::Unauthenticated => {
             (Fault::AuthenticationFailed.code(), Fault::AuthenticationFailed.text().into())
@@ -117,6 +129,7 @@ impl From<KeyError> for Refusal {
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
             KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),
             KeyError::QuotaExceeded => Fault::QuotaExceeded.into(),
+            KeyError::Refused(refusal) => TransportError::from(refusal).into(),
             KeyError::ReferenceNotAllowed => Fault::ReferenceNotAllowed.into(),
             KeyError::ReferenceNotSupported => Fault::ReferenceNotSupported.into(),
             KeyError::RootKeyMissing => Fault::RootKeyMissing.into(),
@@ -140,6 +153,7 @@ impl From<PacketError> for Refusal {
                 Fault::MalformedPacket,
                 format!("data sent to decrypt is without key splitter or invalid: {error}"),
             ),
+            PacketError::Refused(refusal) => TransportError::from(refusal).into(),
             PacketError::SigningKey => Fault::SigningKey.into(),
             PacketError::TooLarge { limit } => TransportError::TooLarge { limit }.into(),
             PacketError::UnknownKey => Fault::UnknownKey.into(),
@@ -156,6 +170,7 @@ impl From<SignatureError> for Refusal {
             SignatureError::Empty => Fault::NothingToSign.into(),
             SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
             SignatureError::Key(error) => error.into(),
+            SignatureError::Refused(refusal) => TransportError::from(refusal).into(),
             SignatureError::Token => Fault::SignatureMalformed.into(),
         }
     }
@@ -175,7 +190,10 @@ impl From<AccessError> for Refusal {
             | AccessError::Internal(_)
             | AccessError::LastAdministrator
             | AccessError::SecretHash(SecretHashError::Failed)
-            | AccessError::SecretsInForce => Self::internal(&error),
+            | AccessError::SecretsInForce
+            | AccessError::Waits(_)
+            | AccessError::Approvals(_) => Self::internal(&error),
+            AccessError::Refused(refusal) => TransportError::from(refusal).into(),
             AccessError::ClientDisabled | AccessError::InvalidClient => {
                 TransportError::Unauthenticated.into()
             }

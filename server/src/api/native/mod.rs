@@ -1,5 +1,7 @@
 //! Our own routes: packets as bytes, public certificates, clients, tokens, health.
 
+mod access_policies;
+mod approvals;
 mod certificates;
 mod clients;
 mod health;
@@ -23,6 +25,8 @@ pub(super) type NativeApi = (
     packets::PacketsApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
+    access_policies::AccessPoliciesApi,
+    approvals::ApprovalsApi,
     oauth::OAuthApi,
     keys_for_tokens::TokenKeysApi,
     health::HealthApi,
@@ -38,6 +42,8 @@ pub(super) fn resources(
         packets::PacketsApi::new(services),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
+        access_policies::AccessPoliciesApi::new(services),
+        approvals::ApprovalsApi::new(services),
         oauth::OAuthApi::new(token_requests),
         keys_for_tokens::TokenKeysApi::new(services),
         health::HealthApi::new(services),

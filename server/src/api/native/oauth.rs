@@ -169,11 +169,14 @@ impl From<&AccessError> for OAuthErrorCode {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::TemporarilyUnavailable,
-            AccessError::ClientChanged
+            AccessError::Approvals(_)
+            | AccessError::ClientChanged
             | AccessError::ClientExists
             | AccessError::ClientNotFound
             | AccessError::Internal(_)
             | AccessError::LastAdministrator
+            | AccessError::Refused(_)
+            | AccessError::Waits(_)
             | AccessError::SecretHash(SecretHashError::Failed)
             | AccessError::SecretsInForce => Self::ServerError,
         }

@@ -21,6 +21,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
+        authorization::{AccessPolicyError, ApprovalError},
         demo::DemoError,
         keys::KeyError,
         packets::PacketError,
@@ -62,6 +63,14 @@ macro_rules! problem_kinds {
 }
 
 problem_kinds! {
+    ApprovalNotFound, "approval.not_found", 404, "No request of this name waits for approval";
+    ApprovalsFull, "approval.too_many", 409, "Too many requests wait for approval";
+    ApprovalVoteRefused, "approval.vote_refused", 409, "The approval or denial does not count";
+    AccessLockout, "access.lockout", 409, "The change would lock its author out";
+    AccessPoliciesFull, "access.too_many_policies", 409, "No more access policies can be stored";
+    AccessPolicyInvalid, "access.policy_invalid", 422, "The access policy makes no sense";
+    AccessPolicyNotFound, "access.policy_not_found", 404, "There is no such access policy";
+    AccessQuestionInvalid, "access.question_invalid", 422, "The question makes no sense";
     AliasInvalid, "alias.invalid", 400, "Application or reference is no name of a key";
     ApplicationUnknown, "application.unknown", 404, "No policy allows keys for the application";
     BaseKeyNotAllowed, "alias.base_key_not_allowed", 409, "The application has no encryption keys";
@@ -82,10 +91,11 @@ problem_kinds! {
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
     NotFound, "request.not_found", 404, "There is nothing under the path";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
-    PolicyForbids, "access.policy", 403, "The application's policy does not admit the caller";
+    PolicyForbids, "access.policy", 403, "No policy admits the caller to the keys";
+    PreconditionFailed, "access.precondition_failed", 412, "The access policy is another than the caller has seen";
     PreconditionRequired, "request.precondition_required", 428, "The request must say which state it changes";
     QuotaExceeded, "key.quota_exceeded", 429, "The caller made too many keys within the hour";
-    RateExceeded, "request.rate_exceeded", 429, "Too many requests from one address";
+    RateExceeded, "request.rate_exceeded", 429, "Too many requests";
     ReferenceNotAllowed, "alias.reference_not_allowed", 422, "The reference does not fit the application's pattern";
     RequestIncomplete, "request.incomplete", 400, "The body ended early or could not be read";
     RequestInvalid, "request.invalid", 400, "The request is not as documented";
@@ -258,7 +268,9 @@ impl From<TransportError> for Problem {
             TransportError::Parameter { .. } => ProblemKind::RequestInvalid,
             TransportError::Timeout => ProblemKind::RequestTimeout,
             TransportError::TooLarge { .. } => ProblemKind::TooLarge,
-            TransportError::TooManyFailures { .. } => ProblemKind::RateExceeded,
+            TransportError::RateExceeded { .. } | TransportError::TooManyFailures { .. } => {
+                ProblemKind::RateExceeded
+            }
             TransportError::Unauthenticated => ProblemKind::Unauthenticated,
             TransportError::UriTooLong => ProblemKind::UriTooLong,
         };
@@ -309,6 +321,7 @@ impl From<KeyError> for Problem {
                 Self::new(ProblemKind::QuotaExceeded, "use references that have keys, or try again later")
                     .with_retry_after(3600)
             }
+            KeyError::Refused(refusal) => TransportError::from(refusal).into(),
             KeyError::ReferenceNotAllowed => Self::new(
                 ProblemKind::ReferenceNotAllowed,
                 "use a reference of the form that the server's settings allow for the application",
@@ -333,8 +346,9 @@ impl From<PacketError> for Problem {
         match error {
             PacketError::AccessListed => Self::new(
                 ProblemKind::PolicyForbids,
-                "have the client added to the policy's access list; or the application has no key policy: \
-                     check Kunji-Application",
+                "no access policy allows it, or the access list of the application's key policy does not name the \
+                 client, or the application has no key policy: check Kunji-Application; kunji access check tells \
+                 administrators which",
             ),
             PacketError::Audit(_) => Self::unavailable(&error),
             PacketError::Body(cause) if cause.kind() == std::io::ErrorKind::TimedOut => {
@@ -353,6 +367,7 @@ impl From<PacketError> for Problem {
             PacketError::Internal(_) => Self::internal(&error),
             PacketError::Key(error) => error.into(),
             PacketError::Malformed(error) => Self::new(ProblemKind::PacketMalformed, error.to_string()),
+            PacketError::Refused(refusal) => TransportError::from(refusal).into(),
             PacketError::SigningKey => Self::new(
                 ProblemKind::SigningKey,
                 "use a reference that is not blank and not KERNEL/SIGN: master keys sign and do not encrypt",
@@ -366,6 +381,51 @@ impl From<PacketError> for Problem {
     }
 }
 
+impl From<ApprovalError> for Problem {
+    fn from(error: ApprovalError) -> Self {
+        match error {
+            ApprovalError::Audit(_) | ApprovalError::Repository(_) => Self::unavailable(&error),
+            ApprovalError::Full => {
+                Self::new(ProblemKind::ApprovalsFull, "have some of them approved or denied first")
+            }
+            ApprovalError::NotFound => {
+                Self::new(ProblemKind::ApprovalNotFound, "it was never asked for, or is long over")
+            }
+            ApprovalError::Vote(refusal) => Self::new(ProblemKind::ApprovalVoteRefused, refusal.to_string()),
+        }
+    }
+}
+
+impl From<AccessPolicyError> for Problem {
+    fn from(error: AccessPolicyError) -> Self {
+        match error {
+            AccessPolicyError::Audit(_) | AccessPolicyError::Repository(_) => Self::unavailable(&error),
+            AccessPolicyError::Approvals(error) => error.into(),
+            AccessPolicyError::Waits(_) | AccessPolicyError::Internal(_) => Self::internal(&error),
+            AccessPolicyError::Invalid(fault) => {
+                Self::new(ProblemKind::AccessPolicyInvalid, fault.to_string())
+            }
+            AccessPolicyError::Lockout => Self::new(
+                ProblemKind::AccessLockout,
+                "after it, the caller could not change access policies any more; give access.change to somebody \
+                 else and let them make it",
+            ),
+            AccessPolicyError::NotFound => Self::new(
+                ProblemKind::AccessPolicyNotFound,
+                "no policy of this name is stored; one that is shipped is switched off by storing one with enabled \
+                 false in its place",
+            ),
+            AccessPolicyError::PreconditionFailed => Self::new(
+                ProblemKind::PreconditionFailed,
+                "read the policy again, and send the ETag that it has now",
+            ),
+            AccessPolicyError::TooMany => {
+                Self::new(ProblemKind::AccessPoliciesFull, "remove policies, or name more in one")
+            }
+        }
+    }
+}
+
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
@@ -374,14 +434,16 @@ impl From<AccessError> for Problem {
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)
             | AccessError::Token(_) => Self::unavailable(&error),
+            AccessError::Approvals(error) => error.into(),
+            AccessError::Refused(refusal) => TransportError::from(refusal).into(),
             AccessError::ClientChanged => Self::new(
                 ProblemKind::ClientChanged,
                 "read the client again, and repeat the change if it is still wanted",
             ),
             AccessError::ClientExists => Self::new(ProblemKind::ClientExists, "choose another client id"),
-            AccessError::Internal(_) | AccessError::SecretHash(SecretHashError::Failed) => {
-                Self::internal(&error)
-            }
+            AccessError::Waits(_)
+            | AccessError::Internal(_)
+            | AccessError::SecretHash(SecretHashError::Failed) => Self::internal(&error),
             AccessError::ClientDisabled | AccessError::InvalidClient => {
                 TransportError::Unauthenticated.into()
             }

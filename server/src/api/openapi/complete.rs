@@ -2,7 +2,7 @@
 //!
 //! Conventions of this workspace that it relies on: schemas of what is sent end in `Request`, of what is
 //! answered in `Answer`, and their envelopes in `RequestEnvelope` and `AnswerEnvelope`. The security of an
-//! operation names the operation that it needs a role for.
+//! operation names the operation that access policies must allow.
 
 use poem::http::StatusCode;
 use poem_openapi::{registry::Registry, types::Type};
@@ -15,7 +15,7 @@ use crate::{
         native::{OAuthErrorAnswer, OAuthErrorCode, Problem, ProblemAnswer, ProblemKind, transport_code},
         transport::TransportError,
     },
-    domain::access::Operation,
+    domain::access::{Operation, Role},
 };
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
@@ -211,11 +211,14 @@ fn complete_operation(path: &str, operation: &mut Value) {
         Some(_) => json!([{ "bearer": [] }, { "clientCredentials": [] }]),
     };
     if let Some(needed) = needed {
-        let roles: Vec<&str> = needed.roles().iter().map(|role| role.name()).collect();
+        let roles: Vec<&str> = needed.roles().iter().map(Role::name).collect();
         operation["x-roles"] = json!(roles);
         let text = operation["description"].as_str().unwrap_or_default();
         let roles = roles.iter().map(|role| format!("`{role}`")).collect::<Vec<_>>().join(" or ");
-        let text = format!("{text}\n\nNeeds the role {roles}.");
+        let name = needed.name();
+        let text = format!(
+            "{text}\n\nIs the operation `{name}`, which the shipped policies allow the role {roles}."
+        );
         operation["description"] = json!(text.trim_start());
     }
 
@@ -328,6 +331,7 @@ fn add_headers(status: &str, response: &mut Value, id: &str) {
     add("X-Request-Id", "Names the request in the server's log.");
     match (status, id) {
         ("429" | "503", _) => add("Retry-After", "Seconds to wait."),
+        ("202", _) => add("Location", "Where the approval that it waits for is."),
         ("401", _) => add("WWW-Authenticate", "How to authenticate."),
         ("200", "readTokenKeys") => add("Cache-Control", "How long they may be kept."),
         ("200", "authenticateClient") => {

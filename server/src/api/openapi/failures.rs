@@ -73,10 +73,11 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
-        "createClient" => &[P::ClientExists, P::ClientInvalid, P::RequestInvalid],
+        "createClient" => &[P::ApprovalsFull, P::ClientExists, P::ClientInvalid, P::RequestInvalid],
         "listClients" => &[P::ClientNotFound, P::RequestInvalid],
         "readClient" => &[P::ClientNotFound],
         "changeClientRoles" => &[
+            P::ApprovalsFull,
             P::ClientChanged,
             P::ClientInvalid,
             P::ClientNotFound,
@@ -85,10 +86,35 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::RequestInvalid,
         ],
         "deleteClient" | "disableClient" => &[P::ClientChanged, P::ClientNotFound, P::LastAdministrator],
-        "enableClient" => &[P::ClientChanged, P::ClientNotFound],
-        "rotateClientSecret" => {
-            &[P::ClientChanged, P::ClientInvalid, P::ClientNotFound, P::RequestInvalid, P::SecretsInForce]
-        }
+        "enableClient" => &[P::ApprovalsFull, P::ClientChanged, P::ClientNotFound],
+        "rotateClientSecret" => &[
+            P::ApprovalsFull,
+            P::ClientChanged,
+            P::ClientInvalid,
+            P::ClientNotFound,
+            P::RequestInvalid,
+            P::SecretsInForce,
+        ],
+        "readApproval" => &[P::ApprovalNotFound],
+        "approve" | "deny" => &[P::ApprovalNotFound, P::ApprovalVoteRefused],
+        "readAccessPolicy" => &[P::AccessPolicyNotFound],
+        "putAccessPolicy" => &[
+            P::AccessLockout,
+            P::AccessPoliciesFull,
+            P::ApprovalsFull,
+            P::AccessPolicyInvalid,
+            P::PreconditionFailed,
+            P::PreconditionRequired,
+            P::RequestInvalid,
+        ],
+        "removeAccessPolicy" => &[
+            P::AccessLockout,
+            P::AccessPolicyNotFound,
+            P::ApprovalsFull,
+            P::PreconditionFailed,
+            P::PreconditionRequired,
+        ],
+        "checkAccess" => &[P::AccessQuestionInvalid, P::AliasInvalid, P::RequestInvalid],
         _ => &[],
     }
 }
@@ -107,9 +133,10 @@ pub(super) fn transport(
             other => other,
         })
         .filter(|error| match error {
-            TransportError::Unauthenticated | TransportError::Forbidden | TransportError::Unavailable => {
-                !anonymous
-            }
+            TransportError::Unauthenticated
+            | TransportError::Forbidden
+            | TransportError::RateExceeded { .. }
+            | TransportError::Unavailable => !anonymous,
             TransportError::Body
             | TransportError::MediaType { .. }
             | TransportError::TooLarge { .. }

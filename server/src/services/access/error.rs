@@ -1,9 +1,14 @@
 use crate::{
+    domain::authorization::approval::Approval,
     ports::{
         audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError,
         secret_hasher::SecretHashError,
     },
-    services::{auditor::Audited, keys::KeyError},
+    services::{
+        auditor::Audited,
+        authorization::{AccessRefusal, ApprovalError},
+        keys::KeyError,
+    },
 };
 
 /// Why a token is not accepted. The caller learns no more than "authentication failed"; the log names it.
@@ -45,6 +50,15 @@ pub enum AccessError {
     /// There is no such client.
     #[error("there is no such client")]
     ClientNotFound,
+    /// It waits until others have approved it.
+    #[error("it waits for approval")]
+    Waits(Box<Approval>),
+    /// Approvals are not at hand.
+    #[error(transparent)]
+    Approvals(ApprovalError),
+    /// Access policies do not let the caller do it.
+    #[error(transparent)]
+    Refused(#[from] AccessRefusal),
     /// Something failed inside; the log has more.
     #[error("internal failure: {0}")]
     Internal(&'static str),
@@ -82,6 +96,9 @@ impl AccessError {
             Self::ClientDisabled => "client.disabled",
             Self::ClientExists => "client.exists",
             Self::ClientNotFound => "client.not_found",
+            Self::Waits(_) => "approval.waits",
+            Self::Approvals(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
             Self::Internal(_) => "internal",
             Self::InvalidClient => "client.invalid",
             Self::LastAdministrator => "client.last_administrator",

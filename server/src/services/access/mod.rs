@@ -6,7 +6,7 @@ use kunji_shared::encoding::encode_base64url;
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
-use super::auditor::Auditor;
+use super::{auditor::Auditor, authorization::Authorizer};
 use crate::{
     domain::{
         access::{CallContext, Operation, Principal, Role},
@@ -48,6 +48,7 @@ pub struct IssuedToken {
 /// Clients and access tokens.
 pub struct AccessService {
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ended: Arc<EndedEpochs>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -153,11 +154,43 @@ impl AccessService {
         roles: Vec<Role>,
     ) -> Result<SecretString, AccessError> {
         let made = async {
+            self.pass_creation(call, &id, &roles).await?;
             let secret = self.new_secret()?;
             self.store_client(id.clone(), &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
         };
         self.auditor.audited_client(call, Operation::CreateClient, &id, made).await
+    }
+
+    /// Has the making of a client wait, if a policy says so.
+    async fn pass_creation(
+        &self,
+        call: &CallContext,
+        id: &ClientId,
+        roles: &[Role],
+    ) -> Result<(), AccessError> {
+        let operation = self.authorizer.empowering(call, Operation::CreateClient, id.as_str(), roles)?;
+        // An id that is taken must not use up what was approved.
+        if self.repository.find_client(id).await?.is_some() {
+            return Err(AccessError::ClientExists);
+        }
+        let names: Vec<&str> = roles.iter().map(Role::name).collect();
+        let content = serde_json::json!({ "clientId": id.as_str(), "roles": names });
+        self.pass(call, operation, &content).await
+    }
+
+    /// Has a request wait, if a policy says so; `content` is all of it that matters.
+    async fn pass(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        content: &serde_json::Value,
+    ) -> Result<(), AccessError> {
+        match self.authorizer.pass(call, operation, &content.to_string()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(waiting)) => Err(AccessError::Waits(Box::new(waiting))),
+            Err(error) => Err(AccessError::Approvals(error)),
+        }
     }
 
     /// Stores a client with this secret.

@@ -1,4 +1,7 @@
-use crate::ports::{audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError};
+use crate::{
+    ports::{audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError},
+    services::authorization::AccessRefusal,
+};
 
 /// Why a key was not found or made.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +28,9 @@ pub enum KeyError {
     /// The reference does not fit the application's pattern.
     #[error("the reference does not fit the application's pattern")]
     ReferenceNotAllowed,
+    /// Access policies do not let the caller do it.
+    #[error(transparent)]
+    Refused(#[from] AccessRefusal),
     /// The call is not for base keys.
     #[error("the reference is not supported for this call")]
     ReferenceNotSupported,
@@ -57,6 +63,7 @@ impl KeyError {
             Self::ModuleKeyMissing => "key.module_missing",
             Self::PolicyMissing => "key.policy_missing",
             Self::QuotaExceeded => "key.quota_exceeded",
+            Self::Refused(refusal) => refusal.code(),
             Self::ReferenceNotAllowed => "key.reference_not_allowed",
             Self::ReferenceNotSupported => "key.reference_not_supported",
             Self::Repository(_) => "database.failed",

@@ -12,7 +12,7 @@ use crate::{
         key::KeyRecord,
     },
     ports::software_keys::SoftwareKeys,
-    services::auditor::Auditor,
+    services::{auditor::Auditor, authorization::Authorizer},
 };
 
 mod base;
@@ -68,6 +68,7 @@ pub struct CertificateChain {
 /// Keys and certificates.
 pub struct KeyService {
     auditor: Arc<Auditor>,
+    authorizer: Arc<Authorizer>,
     base: BaseKeyMaker,
     creation: Vec<tokio::sync::Mutex<()>>,
     directory: Arc<KeyDirectory>,
@@ -90,6 +91,7 @@ impl KeyService {
         provisioner: Arc<Provisioner>,
         software: Arc<dyn SoftwareKeys>,
         auditor: Arc<Auditor>,
+        authorizer: Arc<Authorizer>,
         settings: KeySettings,
     ) -> anyhow::Result<Self> {
         let references = settings
@@ -99,6 +101,7 @@ impl KeyService {
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
             auditor,
+            authorizer,
             base: BaseKeyMaker { provisioner: Arc::clone(&provisioner), software },
             creation: std::iter::repeat_with(tokio::sync::Mutex::default).take(CREATION_LOCKS).collect(),
             directory: Arc::clone(&provisioner.directory),
@@ -119,7 +122,10 @@ impl KeyService {
         call: &CallContext,
         alias: &KeyAlias,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let found = self.current(call, alias);
+        let found = async {
+            self.authorizer.check(call, Operation::ReadCertificate, alias)?;
+            self.current(call, alias).await
+        };
         self.auditor.audited(call, Operation::ReadCertificate, Some(alias), found, |key| Some(&key.id)).await
     }
 
@@ -216,6 +222,7 @@ impl KeyService {
         alias: &KeyAlias,
     ) -> Result<Vec<KeyRecord>, KeyError> {
         let listed = async {
+            self.authorizer.check(call, Operation::ReadCertificates, alias)?;
             self.policies.periods(alias)?;
             Ok(self.directory.list(alias, LISTED_VERSIONS).await?)
         };
@@ -232,7 +239,10 @@ impl KeyService {
         alias: &KeyAlias,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let made = self.ensure_master(alias, subject);
+        let made = async {
+            self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
+            self.ensure_master(alias, subject).await
+        };
         self.auditor.audited(call, Operation::GenerateMasterKey, Some(alias), made, |key| Some(&key.id)).await
     }
 
@@ -247,6 +257,7 @@ impl KeyService {
         subject: &SubjectOverrides,
     ) -> Result<(Arc<KeyRecord>, Vec<u8>), KeyError> {
         let made = async {
+            self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
             let key = self.ensure_master(alias, subject).await?;
             let request = self.provisioner.request(&key, subject).await?;
             Ok((key, request))

@@ -1,6 +1,6 @@
 //! Which certificates anyone may read.
 
-use crate::domain::alias::KeyAlias;
+use crate::domain::{alias::KeyAlias, glob};
 
 /// Patterns `APPLICATION/REFERENCE`, where `*` stands for any run of characters.
 pub(super) struct PublicPatterns(Vec<String>);
@@ -12,35 +12,8 @@ impl PublicPatterns {
 
     pub(super) fn admit(&self, alias: &KeyAlias) -> bool {
         let name = alias.to_string();
-        self.0.iter().any(|pattern| matches(pattern.as_bytes(), name.as_bytes()))
+        self.0.iter().any(|pattern| glob::matches(pattern, &name))
     }
-}
-
-/// Greedy matching with one point to fall back to: linear in the product of the lengths.
-fn matches(pattern: &[u8], text: &[u8]) -> bool {
-    let (mut p, mut t) = (0, 0);
-    let mut fallback = None;
-    while let Some(byte) = text.get(t) {
-        match pattern.get(p) {
-            Some(b'*') => {
-                fallback = Some((p + 1, t));
-                p += 1;
-            }
-            Some(expected) if expected == byte => {
-                p += 1;
-                t += 1;
-            }
-            _ => match fallback {
-                Some((after_star, from)) => {
-                    fallback = Some((after_star, from + 1));
-                    p = after_star;
-                    t = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern.get(p..).unwrap_or_default().iter().all(|byte| *byte == b'*')
 }
 
 #[cfg(test)]

@@ -2,15 +2,16 @@ use kunji_shared::packet::FormatError;
 
 use crate::{
     ports::audit_sink::AuditError,
-    services::{auditor::Audited, keys::KeyError},
+    services::{auditor::Audited, authorization::AccessRefusal, keys::KeyError},
 };
 
 /// Why a packet was not sealed or opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PacketError {
-    /// The policy's access list does not admit the caller.
-    #[error("the application's policy does not admit the caller")]
+    /// No access policy lets the caller open packets of the alias, or the access list of the application's key
+    /// policy does not name it.
+    #[error("no policy admits the caller")]
     AccessListed,
     /// The operation was not recorded, so it does not count.
     #[error(transparent)]
@@ -39,6 +40,9 @@ pub enum PacketError {
     /// Module keys and `KERNEL/SIGN` do not seal.
     #[error("the alias is of a signing key")]
     SigningKey,
+    /// Access policies do not let the caller do it, or not so often.
+    #[error(transparent)]
+    Refused(AccessRefusal),
     /// It is larger than the limit.
     #[error("the content is larger than {limit} bytes")]
     TooLarge {
@@ -64,6 +68,7 @@ impl PacketError {
             Self::Key(error) => error.code(),
             Self::Malformed(error) => error.code(),
             Self::SigningKey => "packet.signing_key",
+            Self::Refused(refusal) => refusal.code(),
             Self::TooLarge { .. } => "packet.too_large",
             Self::UnknownKey => "packet.unknown_key",
         }

@@ -14,6 +14,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     auditor::Auditor,
+    authorization::Authorizer,
     keys::{KeyService, directory::KeyDirectory, policies::PolicyTable, private_keys::PrivateKeys},
 };
 use crate::{
@@ -77,6 +78,7 @@ pub struct ContentStream {
 /// Sealing and opening.
 pub struct PacketService {
     auditor: Arc<Auditor>,
+    authorizer: Arc<Authorizer>,
     cipher: Arc<dyn BulkCipher>,
     entropy: Arc<dyn Entropy>,
     keys: Arc<KeyService>,
@@ -104,6 +106,7 @@ pub(crate) struct PacketSettings {
 /// What packets share with the other services.
 pub(crate) struct PacketDependencies {
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) cipher: Arc<dyn BulkCipher>,
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -116,6 +119,7 @@ pub(crate) struct PacketDependencies {
 impl PacketService {
     pub(crate) fn new(dependencies: PacketDependencies, settings: PacketSettings) -> Self {
         let unlocker = Unlocker {
+            authorizer: Arc::clone(&dependencies.authorizer),
             directory: dependencies.directory,
             keys_without_thumbprint: settings.keys_without_thumbprint,
             policies: dependencies.policies,
@@ -124,6 +128,7 @@ impl PacketService {
         };
         Self {
             auditor: dependencies.auditor,
+            authorizer: dependencies.authorizer,
             cipher: dependencies.cipher,
             entropy: dependencies.entropy,
             keys: dependencies.keys,
@@ -148,21 +153,38 @@ impl PacketService {
         inputs: CallerInputs,
     ) -> Result<Vec<u8>, PacketError> {
         let sealed = async {
-            let (key, recipient) = self.recipient(call, alias, content.is_empty()).await?;
-            let (cipher, entropy) = (Arc::clone(&self.cipher), Arc::clone(&self.entropy));
-            let splitter = self.settings.splitter.clone();
-            let packet = off_thread_if(content.len() > INLINE_MAX_BYTES, move || {
-                let rng = &mut EntropyRng(&*entropy);
-                seal(content.expose(), &recipient, inputs.shape(), &splitter, rng, &*cipher)
-            })
-            .await??;
-            Ok::<_, PacketError>((key, packet))
+            self.check_may_seal(call, alias)?;
+            self.seal(call, alias, content, inputs).await
         };
         let (_, packet) = self
             .auditor
             .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
             .await?;
         Ok(packet)
+    }
+
+    /// Whether the caller may seal for the alias.
+    fn check_may_seal(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
+        self.authorizer.check(call, Operation::Encrypt, alias).map_err(PacketError::Refused)
+    }
+
+    /// Seals for a caller who may.
+    async fn seal(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        content: Plaintext,
+        inputs: CallerInputs,
+    ) -> Result<(Arc<KeyRecord>, Vec<u8>), PacketError> {
+        let (key, recipient) = self.recipient(call, alias, content.is_empty()).await?;
+        let (cipher, entropy) = (Arc::clone(&self.cipher), Arc::clone(&self.entropy));
+        let splitter = self.settings.splitter.clone();
+        let packet = off_thread_if(content.len() > INLINE_MAX_BYTES, move || {
+            let rng = &mut EntropyRng(&*entropy);
+            seal(content.expose(), &recipient, inputs.shape(), &splitter, rng, &*cipher)
+        })
+        .await??;
+        Ok((key, packet))
     }
 
     /// Opens `packet` with the key that it names, which must be of the alias.
@@ -178,21 +200,33 @@ impl PacketService {
         inputs: CallerInputs,
     ) -> Result<Plaintext, PacketError> {
         let opened = async {
-            let total = packet.len() as u64;
-            let unlocked = self.unlocker.unlock(call, alias, &packet, total, &inputs).await?;
-            let cipher = Arc::clone(&self.cipher);
-            let key = unlocked.key.clone();
-            let content = off_thread_if(packet.len() > INLINE_MAX_BYTES, move || {
-                let content = unlocked.content(&inputs)?;
-                let opened = open(packet, &content, &unlocked.data_key, &*cipher);
-                opened.ok().filter(|_| unlocked.genuine).ok_or(PacketError::DecryptionFailed)
-            })
-            .await??;
-            Ok::<_, PacketError>((key, content))
+            self.unlocker.check_admitted(call, alias)?;
+            self.open(call, alias, packet, inputs).await
         };
         let (_, content) =
             self.auditor.audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key)).await?;
         Ok(content)
+    }
+
+    /// Opens for a caller who may.
+    async fn open(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        packet: Vec<u8>,
+        inputs: CallerInputs,
+    ) -> Result<(KeyId, Plaintext), PacketError> {
+        let total = packet.len() as u64;
+        let unlocked = self.unlocker.unlock(call, alias, &packet, total, &inputs).await?;
+        let cipher = Arc::clone(&self.cipher);
+        let key = unlocked.key.clone();
+        let content = off_thread_if(packet.len() > INLINE_MAX_BYTES, move || {
+            let content = unlocked.content(&inputs)?;
+            let opened = open(packet, &content, &unlocked.data_key, &*cipher);
+            opened.ok().filter(|_| unlocked.genuine).ok_or(PacketError::DecryptionFailed)
+        })
+        .await??;
+        Ok((key, content))
     }
 
     /// The current key to seal for. `empty`: there is no content, so no key is made either.

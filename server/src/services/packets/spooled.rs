@@ -52,6 +52,7 @@ impl PacketService {
         inputs: CallerInputs,
     ) -> Result<ContentStream, PacketError> {
         let taken = async {
+            self.check_may_seal(call, alias)?;
             if alias.role() != AliasRole::Base {
                 return Err(PacketError::SigningKey);
             }
@@ -59,7 +60,11 @@ impl PacketService {
         };
         let (content, beginning) = match self.taken(call, Operation::Encrypt, alias, taken.await).await? {
             Gathered::Whole(content) => {
-                let packet = self.encrypt(call, alias, Plaintext::new(content), inputs).await?;
+                let sealed = self.seal(call, alias, Plaintext::new(content), inputs);
+                let (_, packet) = self
+                    .auditor
+                    .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
+                    .await?;
                 return Ok(in_memory(Bytes::from(packet)));
             }
             Gathered::Beginning(beginning, rest) => (rest, Zeroizing::new(beginning)),
@@ -112,7 +117,11 @@ impl PacketService {
         };
         let (packet, beginning) = match self.taken(call, Operation::Decrypt, alias, taken.await).await? {
             Gathered::Whole(packet) => {
-                let content = self.decrypt(call, alias, packet, inputs).await?;
+                let opened = self.open(call, alias, packet, inputs);
+                let (_, content) = self
+                    .auditor
+                    .audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key))
+                    .await?;
                 return Ok(in_memory(wiped_after_use(content)));
             }
             Gathered::Beginning(beginning, rest) => (rest, beginning),

@@ -11,15 +11,19 @@ use kunji_shared::{
 use super::{CallerInputs, PacketError, off_thread_if};
 use crate::{
     domain::{
-        access::CallContext,
+        access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
         key::{KeyId, KeyRecord},
     },
-    services::keys::{KeyError, directory::KeyDirectory, policies::PolicyTable, private_keys::PrivateKeys},
+    services::{
+        authorization::{AccessRefusal, Authorizer},
+        keys::{KeyError, directory::KeyDirectory, policies::PolicyTable, private_keys::PrivateKeys},
+    },
 };
 
 /// Finds the key of a packet and unwraps the data key.
 pub(super) struct Unlocker {
+    pub(super) authorizer: Arc<Authorizer>,
     pub(super) directory: Arc<KeyDirectory>,
     pub(super) keys_without_thumbprint: Option<usize>,
     pub(super) policies: Arc<PolicyTable>,
@@ -49,7 +53,8 @@ fn open_inputs(inputs: &CallerInputs) -> OpenInputs<'_> {
 }
 
 impl Unlocker {
-    /// Unwraps the data key of the packet that begins with `head` and has `total` bytes. All that its public
+    /// Unwraps the data key of the packet that begins with `head` and has `total` bytes, for a caller who was
+    /// [admitted](Self::check_admitted). All that its public
     /// bytes can show to be wrong is found before a private key is used.
     pub(super) async fn unlock(
         &self,
@@ -59,12 +64,11 @@ impl Unlocker {
         total: u64,
         inputs: &CallerInputs,
     ) -> Result<Unlocked, PacketError> {
-        self.check_admitted(call, alias)?;
         let envelope = Envelope::read(head, total, &self.splitter)?;
         if let Some(thumbprint) = envelope.claimed_thumbprint() {
             if let Some(key) = self.directory.by_thumbprint(&thumbprint).await.map_err(KeyError::from)? {
                 if key.alias != *alias {
-                    return Err(PacketError::ForeignKey);
+                    return Err(self.other_alias(call, &key.alias));
                 }
                 if alias.role() != AliasRole::Base {
                     return Err(PacketError::SigningKey);
@@ -82,13 +86,25 @@ impl Unlocker {
         Box::pin(self.unlock_without_thumbprint(alias, &envelope, head, inputs)).await
     }
 
-    /// Whether the application's policy admits the caller.
+    /// Whether the caller may open packets of the alias. Says the same whether or not there is a key.
     pub(super) fn check_admitted(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
+        self.authorizer.check(call, Operation::Decrypt, alias).map_err(|refusal| match refusal {
+            AccessRefusal::Forbidden => PacketError::AccessListed,
+            AccessRefusal::RateExceeded { .. } => PacketError::Refused(refusal),
+        })?;
         if self.policies.admits(&alias.application, &call.principal.name) {
             Ok(())
         } else {
             Err(PacketError::AccessListed)
         }
+    }
+
+    /// The packet's key is of another alias than the caller names. Those who may not use that alias either are
+    /// told what they would be told if there were no such key.
+    fn other_alias(&self, call: &CallContext, alias: &KeyAlias) -> PacketError {
+        let may = self.authorizer.may(call, Operation::Decrypt, alias)
+            && self.policies.admits(&alias.application, &call.principal.name);
+        if may { PacketError::ForeignKey } else { PacketError::UnknownKey }
     }
 
     async fn unlock_without_thumbprint(

@@ -1,14 +1,15 @@
 use crate::{
     ports::audit_sink::AuditError,
-    services::{auditor::Audited, keys::KeyError},
+    services::{auditor::Audited, authorization::AccessRefusal, keys::KeyError},
 };
 
 /// Why nothing was signed or verified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureError {
-    /// The policy's access list does not admit the caller.
-    #[error("the application's policy does not admit the caller")]
+    /// No access policy lets the caller sign with the alias, or the access list of the application's key policy
+    /// does not name it.
+    #[error("no policy admits the caller")]
     AccessListed,
     /// The operation was not recorded, so it does not count.
     #[error(transparent)]
@@ -25,6 +26,9 @@ pub enum SignatureError {
     /// The key was not found or made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// Access policies do not let the caller do it, or not so often.
+    #[error(transparent)]
+    Refused(AccessRefusal),
     /// The token to verify is no compact JWS.
     #[error("the signature to verify is not a compact JWS")]
     Token,
@@ -40,6 +44,7 @@ impl SignatureError {
             Self::Empty => "signature.empty",
             Self::EncryptionKey => "signature.encryption_key",
             Self::Key(error) => error.code(),
+            Self::Refused(refusal) => refusal.code(),
             Self::Token => "signature.token",
         }
     }

@@ -7,6 +7,7 @@ use kunji_shared::{Certificate, encoding::encode_base64url};
 
 use super::{
     auditor::Auditor,
+    authorization::{AccessRefusal, Authorizer},
     keys::{
         KeyError, KeyService, directory::KeyDirectory, policies::PolicyTable, provisioning::token_key_of,
     },
@@ -87,6 +88,7 @@ pub enum Trust {
 /// JWS.
 pub struct SignatureService {
     pub(crate) auditor: Arc<Auditor>,
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) keys: Arc<KeyService>,
@@ -121,6 +123,11 @@ impl SignatureService {
         call: &CallContext,
         alias: &KeyAlias,
     ) -> Result<Arc<KeyRecord>, SignatureError> {
+        // Before anything is told of the alias.
+        self.authorizer.check(call, Operation::Sign, alias).map_err(|refusal| match refusal {
+            AccessRefusal::Forbidden => SignatureError::AccessListed,
+            AccessRefusal::RateExceeded { .. } => SignatureError::Refused(refusal),
+        })?;
         // ROOT signs certificates and nothing else.
         if !matches!(alias.role(), AliasRole::Module | AliasRole::Sign) {
             return Err(SignatureError::EncryptionKey);
@@ -174,7 +181,10 @@ impl SignatureService {
         request: VerifyRequest,
     ) -> Result<Verification, SignatureError> {
         let alias = request.alias.clone().map_or_else(default_alias, Ok)?;
-        let verified = self.verify(&alias, &request);
+        let verified = async {
+            self.authorizer.check(call, Operation::Verify, &alias).map_err(SignatureError::Refused)?;
+            self.verify(&alias, &request).await
+        };
         self.auditor.audited(call, Operation::Verify, Some(&alias), verified, |_| None).await
     }
 

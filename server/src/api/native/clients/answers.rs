@@ -12,12 +12,15 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
+use super::super::approvals::{ApprovalAnswer, waiting, waiting_meta};
 use crate::{
     api::wire::Json,
     domain::{
+        authorization::approval::Approval,
         client::{ClientRecord, ClientState},
         time::Timestamp,
     },
+    services::access::AccessError,
 };
 
 /// A client. Nothing of its secrets can be read.
@@ -157,6 +160,67 @@ impl ApiResponse for Created {
 
     fn register(registry: &mut Registry) {
         CreatedClientAnswer::register(registry);
+    }
+}
+
+/// A client got a new secret.
+pub(super) struct Rotated(pub(super) RotatedSecretAnswer);
+
+impl IntoResponse for Rotated {
+    fn into_response(self) -> Response {
+        Json(self.0).into_response()
+    }
+}
+
+impl ApiResponse for Rotated {
+    fn meta() -> MetaResponses {
+        MetaResponses { responses: vec![described::<RotatedSecretAnswer>(200, "The new secret.")] }
+    }
+
+    fn register(registry: &mut Registry) {
+        RotatedSecretAnswer::register(registry);
+    }
+}
+
+/// What was asked for, or that it waits for approval.
+pub(super) enum OrWaiting<T> {
+    Now(T),
+    Later(Box<Approval>),
+}
+
+impl<T> OrWaiting<T> {
+    /// What came of it; a request that waits is no failure.
+    pub(super) fn of<U>(
+        outcome: Result<U, AccessError>,
+        answer: impl FnOnce(U) -> T,
+    ) -> Result<Self, AccessError> {
+        match outcome {
+            Ok(done) => Ok(Self::Now(answer(done))),
+            Err(AccessError::Waits(approval)) => Ok(Self::Later(approval)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for OrWaiting<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Now(answer) => answer.into_response(),
+            Self::Later(approval) => waiting(&approval),
+        }
+    }
+}
+
+impl<T: ApiResponse> ApiResponse for OrWaiting<T> {
+    fn meta() -> MetaResponses {
+        let mut meta = T::meta();
+        meta.responses.push(waiting_meta());
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        ApprovalAnswer::register(registry);
     }
 }
 

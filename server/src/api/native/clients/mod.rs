@@ -11,8 +11,8 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use self::answers::{
-    Client, ClientAnswer, ClientListAnswer, Created, CreatedClientAnswer, Deleted, RotatedSecretAnswer,
-    entity_tag,
+    Client, ClientAnswer, ClientListAnswer, Created, CreatedClientAnswer, Deleted, OrWaiting, Rotated,
+    RotatedSecretAnswer, entity_tag,
 };
 use super::problem::{Problem, ProblemKind};
 use crate::{
@@ -49,6 +49,11 @@ impl ClientsApi {
     pub(crate) fn new(services: &Services) -> Self {
         Self { services: services.clone() }
     }
+
+    fn parse_roles(&self, names: &[String]) -> Result<Vec<Role>, Problem> {
+        let in_force = self.services.authorization.in_force();
+        parse_roles(names, |role| in_force.names_role(role))
+    }
 }
 
 #[OpenApi]
@@ -61,7 +66,7 @@ impl ClientsApi {
         &self,
         caller: Authorized<CreateClient>,
         client: Json<ClientRequest>,
-    ) -> Result<Created, Problem> {
+    ) -> Result<OrWaiting<Created>, Problem> {
         let Json(ClientRequest { client_id, roles }) = client;
         let id = ClientId::parse(&client_id).ok_or_else(|| {
             Problem::new(
@@ -69,9 +74,11 @@ impl ClientsApi {
                 "clientId must have 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'",
             )
         })?;
-        let roles = parse_roles(&roles)?;
-        let secret = self.services.access.create_client(&caller.call, id, roles).await?;
-        Ok(Created(CreatedClientAnswer { client_id, client_secret: secret.expose_secret().to_owned() }))
+        let roles = self.parse_roles(&roles)?;
+        let made = self.services.access.create_client(&caller.call, id, roles).await;
+        Ok(OrWaiting::of(made, |secret| {
+            Created(CreatedClientAnswer { client_id, client_secret: secret.expose_secret().to_owned() })
+        })?)
     }
 
     /// Read which clients there are
@@ -148,7 +155,7 @@ impl ClientsApi {
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
         body: Json<ClientRolesRequest>,
-    ) -> Result<Client, Problem> {
+    ) -> Result<OrWaiting<Client>, Problem> {
         let if_match = if_match.0.ok_or_else(|| {
             Problem::new(
                 ProblemKind::PreconditionRequired,
@@ -156,8 +163,9 @@ impl ClientsApi {
             )
         })?;
         let (id, state) = (parse_id(&client_id)?, expected_state(Some(&if_match))?);
-        let roles = parse_roles(&body.0.roles)?;
-        Ok(Client(self.services.access.change_client_roles(&caller.call, &id, state, roles).await?))
+        let roles = self.parse_roles(&body.0.roles)?;
+        let changed = self.services.access.change_client_roles(&caller.call, &id, state, roles).await;
+        Ok(OrWaiting::of(changed, Client)?)
     }
 
     /// Give a client a new secret
@@ -180,7 +188,7 @@ impl ClientsApi {
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
         body: Json<RotateSecretRequest>,
-    ) -> Result<Json<RotatedSecretAnswer>, Problem> {
+    ) -> Result<OrWaiting<Rotated>, Problem> {
         let (id, state) = (parse_id(&client_id)?, expected_state(if_match.0.as_deref())?);
         let overlap = body.0.overlap_seconds.unwrap_or(OVERLAP_SECONDS);
         if overlap > OVERLAP_MAX_SECONDS {
@@ -189,8 +197,10 @@ impl ClientsApi {
                 format!("overlapSeconds must be from 0 to {OVERLAP_MAX_SECONDS}"),
             ));
         }
-        let rotated = self.services.access.rotate_client_secret(&caller.call, &id, state, overlap).await?;
-        Ok(Json(RotatedSecretAnswer::new(&rotated.client, rotated.secret.expose_secret())))
+        let rotated = self.services.access.rotate_client_secret(&caller.call, &id, state, overlap).await;
+        Ok(OrWaiting::of(rotated, |rotated| {
+            Rotated(RotatedSecretAnswer::new(&rotated.client, rotated.secret.expose_secret()))
+        })?)
     }
 
     /// Disable a client
@@ -232,9 +242,9 @@ impl ClientsApi {
         /// The client's `ETag`: the client is enabled only in this state.
         #[oai(name = "If-Match")]
         if_match: Header<Option<String>>,
-    ) -> Result<Client, Problem> {
+    ) -> Result<OrWaiting<Client>, Problem> {
         let (id, state) = (parse_id(&client_id)?, expected_state(if_match.0.as_deref())?);
-        Ok(Client(self.services.access.enable_client(&caller.call, &id, state).await?))
+        Ok(OrWaiting::of(self.services.access.enable_client(&caller.call, &id, state).await, Client)?)
     }
 }
 
@@ -256,16 +266,20 @@ fn expected_state(if_match: Option<&str>) -> Result<Option<ClientState>, Problem
     state.map(Some).ok_or_else(|| crate::services::access::AccessError::ClientChanged.into())
 }
 
-fn parse_roles(names: &[String]) -> Result<Vec<Role>, Problem> {
-    let mut roles =
-        names.iter().map(|name| Role::parse(name)).collect::<Option<Vec<Role>>>().unwrap_or_default();
+/// The roles of these names, all of them known: a role that no policy names allows nothing, and is misspelt.
+fn parse_roles(names: &[String], is_known: impl Fn(&Role) -> bool) -> Result<Vec<Role>, Problem> {
+    let known = |name: &String| Role::parse(name).filter(&is_known);
+    let mut roles = names.iter().map(known).collect::<Option<Vec<Role>>>().unwrap_or_default();
     roles.sort_unstable();
     roles.dedup();
     if roles.is_empty() {
-        let allowed = Role::ALL.map(Role::name).join(", ");
+        let own: Vec<&str> = Role::ALL.iter().map(Role::name).collect();
         return Err(Problem::new(
             ProblemKind::ClientInvalid,
-            format!("roles must name at least one role, and only roles of these: {allowed}"),
+            format!(
+                "roles must name at least one role, and only {}, or roles that an access policy names",
+                own.join(", ")
+            ),
         ));
     }
     Ok(roles)
@@ -307,18 +321,19 @@ mod tests {
     use super::*;
 
     fn roles(names: &[&str]) -> Result<Vec<Role>, Problem> {
-        parse_roles(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>())
+        let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
+        parse_roles(&names, |role| Role::ALL.contains(role) || role.name() == "ZONAL_ADMIN")
     }
 
     #[test]
     fn roles_are_read_once_each() {
-        let read = roles(&["signer", "decryptor", "signer"]).unwrap();
-        assert_eq!(read, [Role::Decryptor, Role::Signer]);
+        let read = roles(&["signer", "decryptor", "signer", "ZONAL_ADMIN"]).unwrap();
+        assert_eq!(read, [Role::Decryptor, Role::Signer, Role::parse("ZONAL_ADMIN").unwrap()]);
     }
 
     #[test]
     fn unknown_roles_are_refused_with_the_list() {
-        for names in [&["signer", "root"][..], &[], &["Signer"]] {
+        for names in [&["signer", "root"][..], &[], &["Signer"], &["GLOBAL_ADMIN"]] {
             let problem = roles(names).unwrap_err().to_string();
             assert!(problem.contains("key-administrator") && !problem.contains("root,"), "{problem}");
         }

@@ -1,0 +1,250 @@
+//! Four eyes: what policies have wait until others have approved it.
+
+use super::{AccessRefusal, Authorizer};
+use crate::{
+    domain::{
+        access::{CallContext, Operation, Principal, Role},
+        authorization::{
+            AccessPolicy, AccessRequest, Effect,
+            approval::{Approval, ApprovalId, ApprovalStatus, VoteRefusal},
+        },
+    },
+    ports::{audit_sink::AuditError, repository::RepositoryError},
+    services::auditor::Audited,
+};
+
+/// Most requests that are kept, those that are over included until there is no more room.
+const MAX_KEPT: usize = 1000;
+/// Tries of a change while others change the same request.
+const ATTEMPTS: usize = 8;
+
+/// Why something did not go on, or a vote did not count.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ApprovalError {
+    /// It was not recorded, so it does not count.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// As many requests wait as may.
+    #[error("too many requests wait for approval")]
+    Full,
+    /// There is no such request.
+    #[error("no request of this name waits")]
+    NotFound,
+    /// The records failed.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The vote does not count.
+    #[error(transparent)]
+    Vote(#[from] VoteRefusal),
+}
+
+impl ApprovalError {
+    /// The stable name of the failure.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Audit(_) => "audit.unavailable",
+            Self::Full => "approval.too_many",
+            Self::NotFound => "approval.not_found",
+            Self::Repository(_) => "database.failed",
+            Self::Vote(VoteRefusal::OwnRequest) => "approval.own_request",
+            Self::Vote(VoteRefusal::NoApprover) => "approval.no_approver",
+            Self::Vote(VoteRefusal::Twice) => "approval.twice",
+            Self::Vote(VoteRefusal::Over) => "approval.over",
+        }
+    }
+}
+
+impl Audited for ApprovalError {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+}
+
+impl Authorizer {
+    /// Lets a request go on, or says what it waits for. `content` is all of it that matters, as JSON: the same text
+    /// is the same request. One that enough others have approved goes on once.
+    pub(crate) async fn pass(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        content: &str,
+    ) -> Result<Option<Approval>, ApprovalError> {
+        let in_force = self.in_force();
+        let request = AccessRequest {
+            principal: &call.principal,
+            operation,
+            alias: None,
+            address: call.address,
+            at: self.clock.now(),
+        };
+        let Some(policy) = in_force.set.decide(&request).approval else { return Ok(None) };
+        let Some(fresh) = self.asked_for(call, operation, content, policy) else { return Ok(None) };
+        for _ in 0..ATTEMPTS {
+            let found = self.repository.find_approval(&fresh.id).await?;
+            let generation = found.as_ref().map_or(0, |found| found.generation).saturating_add(1);
+            // What was approved under other terms was approved for another policy.
+            let found = found.filter(|found| {
+                (found.terms, &found.approver_principals, &found.approver_roles)
+                    == (fresh.terms, &fresh.approver_principals, &fresh.approver_roles)
+            });
+            let (next, waits) = match found {
+                Some(found) if found.status(self.clock.now()) == ApprovalStatus::Pending => {
+                    return Ok(Some(found));
+                }
+                Some(found) if found.status(self.clock.now()) == ApprovalStatus::Approved => {
+                    (Approval { used: true, generation, ..found }, false)
+                }
+                _ => {
+                    self.make_room().await?;
+                    (Approval { generation, ..fresh.clone() }, true)
+                }
+            };
+            match self.repository.put_approval(&next).await {
+                Err(RepositoryError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    return Ok(waits.then_some(next));
+                }
+            }
+        }
+        Err(RepositoryError::Conflict.into())
+    }
+
+    fn asked_for(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        content: &str,
+        policy: &AccessPolicy,
+    ) -> Option<Approval> {
+        let Effect::Approval(terms) = policy.effect() else { return None };
+        Some(Approval {
+            id: ApprovalId::of(operation, &call.principal.name, content),
+            operation,
+            requester: call.principal.name.clone(),
+            content: content.to_owned(),
+            policy: policy.name().to_owned(),
+            terms,
+            approver_principals: policy.text().approver_principals.clone(),
+            approver_roles: policy.text().approver_roles.clone(),
+            asked_at: self.clock.now(),
+            votes: vec![],
+            used: false,
+            generation: 1,
+        })
+    }
+
+    /// Forgets what is over, when there is no more room. The audit trail keeps it.
+    async fn make_room(&self) -> Result<(), ApprovalError> {
+        let kept = self.repository.list_approvals().await?;
+        if kept.len() < MAX_KEPT {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let waits =
+            |it: &Approval| matches!(it.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved);
+        let over: Vec<&Approval> = kept.iter().filter(|it| !waits(it)).collect();
+        if over.is_empty() {
+            return Err(ApprovalError::Full);
+        }
+        for approval in over {
+            match self.repository.remove_approval(approval).await {
+                Ok(()) | Err(RepositoryError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Every request that is kept, newest first.
+    ///
+    /// # Errors
+    /// [`ApprovalError::Repository`].
+    pub async fn approvals(&self) -> Result<Vec<Approval>, ApprovalError> {
+        let mut kept = self.repository.list_approvals().await?;
+        kept.sort_by_key(|approval| std::cmp::Reverse(approval.asked_at));
+        Ok(kept)
+    }
+
+    /// The request of that name.
+    ///
+    /// # Errors
+    /// [`ApprovalError::NotFound`] and [`ApprovalError::Repository`].
+    pub async fn approval(&self, id: &str) -> Result<Approval, ApprovalError> {
+        let id = ApprovalId::parse(id).ok_or(ApprovalError::NotFound)?;
+        self.repository.find_approval(&id).await?.ok_or(ApprovalError::NotFound)
+    }
+
+    /// Counts what the caller says of a request.
+    ///
+    /// # Errors
+    /// [`ApprovalError`].
+    pub async fn vote(
+        &self,
+        call: &CallContext,
+        id: &str,
+        approves: bool,
+    ) -> Result<Approval, ApprovalError> {
+        let voted = self.vote_unrecorded(call, id, approves);
+        self.auditor.audited(call, Operation::DecideApproval, None, voted, |_| None).await
+    }
+
+    async fn vote_unrecorded(
+        &self,
+        call: &CallContext,
+        id: &str,
+        approves: bool,
+    ) -> Result<Approval, ApprovalError> {
+        for _ in 0..ATTEMPTS {
+            let next = self.approval(id).await?.with_vote(&call.principal, approves, self.clock.now())?;
+            match self.repository.put_approval(&next).await {
+                Err(RepositoryError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    tracing::warn!(
+                        request_id = %call.request_id,
+                        principal = call.principal.name,
+                        approval = id,
+                        approves,
+                        "a request that waits was approved or denied"
+                    );
+                    return Ok(next);
+                }
+            }
+        }
+        Err(RepositoryError::Conflict.into())
+    }
+
+    /// The operation that it is to let a client have these roles: `operation`, or, where the client could itself change
+    /// who may do what, [`Operation::CreateAdministrator`].
+    ///
+    /// # Errors
+    /// [`AccessRefusal`] when the caller may not do the second kind.
+    pub(crate) fn empowering(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        name: &str,
+        roles: &[Role],
+    ) -> Result<Operation, AccessRefusal> {
+        let client = Principal { name: name.to_owned(), roles: roles.to_vec(), issuer: None };
+        let in_force = self.in_force();
+        let administers = [
+            Operation::ChangeAccess,
+            Operation::ChangeClientRoles,
+            Operation::CreateAdministrator,
+            Operation::CreateClient,
+            Operation::DecideApproval,
+            Operation::DeleteClient,
+            Operation::DisableClient,
+            Operation::EnableClient,
+            Operation::RotateClientSecret,
+        ];
+        if !administers.into_iter().any(|right| in_force.set.may_allow(&client, right)) {
+            return Ok(operation);
+        }
+        self.enter(&call.principal, Operation::CreateAdministrator, call.address)?;
+        Ok(Operation::CreateAdministrator)
+    }
+}

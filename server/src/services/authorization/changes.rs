@@ -1,0 +1,202 @@
+//! Changes of access policies.
+
+use serde_json::{Value, json};
+
+use super::{AccessPolicyError, Authorizer, InForce, PolicyInForce, Revision};
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        authorization::{AccessPolicy, AccessRequest, PolicyText},
+    },
+    ports::repository::{AccessPolicyChange, AccessPolicyRecord, RepositoryError},
+};
+
+/// Most policies that are stored.
+const MAX_STORED: usize = 10_000;
+/// Tries of a change while others change other policies.
+const ATTEMPTS: usize = 8;
+
+/// What must be true of a policy for a change to be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Precondition {
+    /// There is no policy of that name, nor a shipped one.
+    Absent,
+    /// There is one.
+    Present,
+    /// One of these is the revision of the policy, as its text says it.
+    Revision(Vec<String>),
+}
+
+impl Precondition {
+    fn text(&self) -> String {
+        match self {
+            Self::Absent => "nothing".to_owned(),
+            Self::Present => "anything".to_owned(),
+            Self::Revision(known) => known.join(" or "),
+        }
+    }
+
+    fn holds(&self, found: Option<Revision>) -> bool {
+        match (self, found) {
+            (Self::Absent, found) => found.is_none(),
+            (Self::Present, found) => found.is_some(),
+            (Self::Revision(_), None) => false,
+            (Self::Revision(known), Some(found)) => known.contains(&found.to_string()),
+        }
+    }
+}
+
+impl Authorizer {
+    /// Stores a policy, in place of one of the same name. It is in force on this server at once.
+    ///
+    /// # Errors
+    /// [`AccessPolicyError`].
+    pub async fn put(
+        &self,
+        call: &CallContext,
+        text: PolicyText,
+        precondition: &Precondition,
+    ) -> Result<PolicyInForce, AccessPolicyError> {
+        let stored = async {
+            let name = text.name.clone();
+            AccessPolicy::parse(text.clone())?;
+            self.change(call, &name, Some(text), precondition).await?;
+            self.in_force()
+                .policy(&name)
+                .ok_or(AccessPolicyError::Internal("a stored policy is not in force"))
+        };
+        self.auditor.audited(call, Operation::ChangeAccess, None, stored, |_| None).await
+    }
+
+    /// Removes a stored policy; a shipped one of that name is in force again.
+    ///
+    /// # Errors
+    /// [`AccessPolicyError`].
+    pub async fn remove(
+        &self,
+        call: &CallContext,
+        name: &str,
+        precondition: &Precondition,
+    ) -> Result<(), AccessPolicyError> {
+        let removed = self.change(call, name, None, precondition);
+        self.auditor.audited(call, Operation::ChangeAccess, None, removed, |()| None).await
+    }
+
+    async fn change(
+        &self,
+        call: &CallContext,
+        name: &str,
+        text: Option<PolicyText>,
+        precondition: &Precondition,
+    ) -> Result<(), AccessPolicyError> {
+        let _changing = self.changing.lock().await;
+        let mut may_pass = false;
+        for _ in 0..ATTEMPTS {
+            self.refresh_alone().await?;
+            let before = self.in_force();
+            if text.is_none() && !before.stored.contains_key(name) {
+                return Err(AccessPolicyError::NotFound);
+            }
+            if !precondition.holds(before.policy(name).map(|policy| policy.revision)) {
+                return Err(AccessPolicyError::PreconditionFailed);
+            }
+            let after = self.after(&before, call, name, text.clone())?;
+            if !may_pass {
+                self.pass_change(call, name, text.as_ref(), precondition).await?;
+                may_pass = true;
+            }
+            let change = match after.stored.get(name) {
+                Some(record) => AccessPolicyChange::Put(record),
+                None => AccessPolicyChange::Remove(name),
+            };
+            match self.repository.change_access_policies(before.version, change).await {
+                Err(RepositoryError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    tracing::warn!(
+                        request_id = %call.request_id,
+                        principal = call.principal.name,
+                        policy = name,
+                        removed = text.is_none(),
+                        "an access policy was changed"
+                    );
+                    self.install(after);
+                    return Ok(());
+                }
+            }
+        }
+        Err(RepositoryError::Conflict.into())
+    }
+
+    /// Has the change wait, if a policy says so. Last of all checks, since what was approved is used up by it.
+    async fn pass_change(
+        &self,
+        call: &CallContext,
+        name: &str,
+        text: Option<&PolicyText>,
+        precondition: &Precondition,
+    ) -> Result<(), AccessPolicyError> {
+        let content = json!({
+            "policy": name, "replaces": precondition.text(), "by": text.map(describe),
+        });
+        match self.pass(call, Operation::ChangeAccess, &content.to_string()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(waiting)) => Err(AccessPolicyError::Waits(Box::new(waiting))),
+            Err(error) => Err(AccessPolicyError::Approvals(error)),
+        }
+    }
+
+    /// The policies after the change.
+    fn after(
+        &self,
+        before: &InForce,
+        call: &CallContext,
+        name: &str,
+        text: Option<PolicyText>,
+    ) -> Result<InForce, AccessPolicyError> {
+        let version = before.version + 1;
+        let mut stored = before.stored.clone();
+        match text {
+            Some(text) => {
+                let record = AccessPolicyRecord {
+                    text,
+                    version,
+                    changed_at: self.clock.now(),
+                    changed_by: call.principal.name.clone(),
+                };
+                stored.insert(name.to_owned(), record);
+            }
+            None => drop(stored.remove(name)),
+        }
+        if stored.len() > MAX_STORED {
+            return Err(AccessPolicyError::TooMany);
+        }
+        let after = InForce::with(version, stored)?;
+        let still = AccessRequest {
+            principal: &call.principal,
+            operation: Operation::ChangeAccess,
+            alias: None,
+            address: call.address,
+            at: self.clock.now(),
+        };
+        if after.set.decide(&still).verdict.is_allowed() {
+            Ok(after)
+        } else {
+            Err(AccessPolicyError::Lockout)
+        }
+    }
+}
+
+/// All of a policy that was written.
+fn describe(text: &PolicyText) -> Value {
+    json!({
+        "description": text.description, "enabled": text.enabled, "effect": text.effect,
+        "principals": text.principals, "roles": text.roles, "operations": text.operations, "keys": text.keys,
+        "notBefore": text.not_before, "notAfter": text.not_after, "hours": text.hours, "days": text.days,
+        "networks": text.networks,
+        "requests": text.rate.map(|rate| rate.requests), "seconds": text.rate.map(|rate| rate.seconds),
+        "approvals": text.approval.map(|terms| terms.approvals),
+        "withinSeconds": text.approval.map(|terms| terms.seconds),
+        "approverPrincipals": text.approver_principals, "approverRoles": text.approver_roles,
+    })
+}

@@ -1,0 +1,134 @@
+//! Four eyes, on a server of its own: what a policy marks waits for others.
+
+use kunji_tests::{
+    cli::Operator,
+    http::{Answer, Http},
+    site::{Server, Site},
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+struct World {
+    server: Server,
+    _site: Site,
+    first: Http,
+    second: Http,
+    third: Http,
+}
+
+impl World {
+    /// Three administrators, two of whom must agree with the third on changes of policies and on administrators.
+    async fn new() -> Self {
+        let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+        let server = site.start();
+        let first = server.http().sign_in("administrator", &server.secret).await;
+        let second = first.new_client(&["administrator"]).await;
+        let third = first.new_client(&["administrator"]).await;
+        let world = Self { server, _site: site, first, second, third };
+        let four_eyes = json!({
+            "effect": "approval", "principals": ["*"], "operations": ["access.change", "client.create_administrator"],
+            "approvals": 2, "withinSeconds": 3600, "approverRoles": ["administrator"],
+        });
+        assert_eq!(world.put(&world.first, "four-eyes", &four_eyes).await.status, 201);
+        world
+    }
+
+    async fn put(&self, client: &Http, name: &str, policy: &Value) -> Answer {
+        let request = client.request(Method::PUT, &format!("/v1/access/policies/{name}"));
+        Answer::read(request.header("if-none-match", "*").json(policy).send().await.unwrap()).await
+    }
+
+    async fn vote(&self, client: &Http, id: &str, word: &str) -> Answer {
+        client.post(&format!("/v1/approvals/{id}/{word}"), &json!({})).await
+    }
+}
+
+#[track_caller]
+fn waits(answer: &Answer) -> String {
+    assert_eq!(answer.status, 202, "{answer:?}");
+    assert_eq!(answer.body["status"], "pending", "{answer:?}");
+    let id = answer.body["id"].as_str().unwrap().to_owned();
+    assert_eq!(answer.headers["location"], format!("/v1/approvals/{id}"));
+    id
+}
+
+fn policy(description: &str) -> Value {
+    json!({
+        "description": description, "effect": "allow", "principals": ["somebody"], "operations": ["packet.decrypt"],
+        "keys": ["REGISTRATION/*"],
+    })
+}
+
+#[tokio::test]
+async fn what_is_marked_waits_for_different_others_and_is_done_once() {
+    let world = World::new().await;
+    let World { server, first, second, third, .. } = &world;
+    let id = waits(&world.put(first, "new", &policy("a")).await);
+    first.get("/v1/access/policies/new").await.problem(404, "access.policy_not_found");
+    assert_eq!(waits(&world.put(first, "new", &policy("a")).await), id, "the same request is the same");
+    let read = first.get(&format!("/v1/approvals/{id}")).await;
+    assert_eq!(
+        (&read.body["requester"], &read.body["operation"]),
+        (&json!("administrator"), &json!("access.change"))
+    );
+    let content: Value = serde_json::from_str(read.body["content"].as_str().unwrap()).unwrap();
+    assert_eq!((&content["policy"], &content["by"]["description"]), (&json!("new"), &json!("a")));
+
+    world.vote(first, &id, "approve").await.problem(409, "approval.vote_refused");
+    first
+        .new_client(&["auditor"])
+        .await
+        .post(&format!("/v1/approvals/{id}/approve"), &json!({}))
+        .await
+        .problem(403, "access.forbidden");
+    assert_eq!(world.vote(second, &id, "approve").await.body["status"], "pending");
+    world.vote(second, &id, "approve").await.problem(409, "approval.vote_refused");
+    assert_eq!(waits(&world.put(first, "new", &policy("a")).await), id, "one of two is not enough");
+    assert_eq!(world.vote(third, &id, "approve").await.body["status"], "approved");
+
+    // Another request, or the same of another, is another.
+    assert_ne!(waits(&world.put(first, "new", &policy("b")).await), id);
+    assert_ne!(waits(&world.put(second, "new", &policy("a")).await), id);
+    let done = world.put(first, "new", &policy("a")).await;
+    assert_eq!(done.status, 201, "{done:?}");
+    assert_eq!(first.get(&format!("/v1/approvals/{id}")).await.body["status"], "used");
+    // What was approved is used up.
+    let request = first.request(Method::DELETE, "/v1/access/policies/new").header("if-match", "*");
+    let removal = waits(&Answer::read(request.send().await.unwrap()).await);
+    assert_ne!(removal, id);
+    assert_eq!(world.vote(second, &removal, "deny").await.body["status"], "denied");
+    world.vote(third, &removal, "approve").await.problem(409, "approval.vote_refused");
+
+    // The policy that has everything wait waits itself.
+    let request = first.request(Method::DELETE, "/v1/access/policies/four-eyes").header("if-match", "*");
+    waits(&Answer::read(request.send().await.unwrap()).await);
+    let listed = first.get("/v1/approvals").await;
+    assert!(listed.body["approvals"].as_array().unwrap().len() >= 5, "{listed:?}");
+    first.get(&format!("/v1/approvals/{}", "0".repeat(32))).await.problem(404, "approval.not_found");
+
+    let operator = Operator::client(server, "administrator", &server.secret);
+    let shown = operator.json(&["approvals", "show", &id]);
+    assert_eq!(shown["status"], "used");
+    assert!(operator.run(&["approvals", "list"]).stdout.contains(&removal));
+    let outcome = operator.run(&["approvals", "approve", &removal]);
+    assert!(outcome.stderr.contains("approval.vote_refused"), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn new_administrators_wait_and_other_clients_do_not() {
+    let world = World::new().await;
+    let World { server, first, second, third, .. } = &world;
+    let create = |id: &str, role: &str| {
+        let body = json!({ "clientId": id, "roles": [role] });
+        async move { first.post("/v1/clients", &body).await }
+    };
+    assert_eq!(create("service", "decryptor").await.status, 201);
+    let id = waits(&create("fourth", "administrator").await);
+    for client in [second, third] {
+        world.vote(client, &id, "approve").await;
+    }
+    let made = create("fourth", "administrator").await;
+    assert_eq!(made.status, 201, "{made:?}");
+    server.http().sign_in("fourth", made.body["clientSecret"].as_str().unwrap()).await;
+    create("fourth", "administrator").await.problem(409, "client.exists");
+}

@@ -1,0 +1,258 @@
+//! Every operation of the description, for every shipped role, with keys of its own application and of another.
+
+use std::collections::BTreeMap;
+
+use kunji_tests::{
+    http::{Answer, Http, b64},
+    peer,
+    site::Site,
+};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::put;
+
+/// The application that each role is given for this test, and another.
+const OWN: &str = "REGISTRATION";
+const FOREIGN: &str = "RESIDENT";
+
+const READ: [&str; 2] = ["certificate.read", "certificate.list"];
+const SERVICE: [&str; 6] = [
+    "certificate.read",
+    "certificate.list",
+    "packet.encrypt",
+    "packet.decrypt",
+    "signature.sign",
+    "signature.verify",
+];
+const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
+const ALL: [&str; 7] = [
+    "key.generate",
+    "certificate.read",
+    "certificate.list",
+    "packet.encrypt",
+    "packet.decrypt",
+    "signature.sign",
+    "signature.verify",
+];
+const PACKETS: [&str; 2] = ["packet.encrypt", "packet.decrypt"];
+
+/// There is none of this name.
+const NO_APPROVAL: &str = "/v1/approvals/00000000000000000000000000000000";
+
+/// What each shipped role may do.
+const ROLES: [(&str, &[&str]); 22] = [
+    ("administrator", &["access.change", "access.read", "approval.decide", "approval.read", "client.create"]),
+    ("auditor", &["access.read", "approval.read"]),
+    ("decryptor", &["packet.decrypt"]),
+    ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
+    ("key-administrator", &["key.generate", READ[0], READ[1]]),
+    ("signer", &["signature.sign", "signature.verify"]),
+    ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
+    ("CREDENTIAL_REQUEST", &PACKETS),
+    ("GLOBAL_ADMIN", &ALL),
+    ("HOTLIST_ADMIN", &PACKETS),
+    ("ID_AUTHENTICATION", &SERVICE),
+    ("ID_REPOSITORY", &PACKETS),
+    ("INDIVIDUAL", &FIELD),
+    ("KEYMANAGER_ADMIN", &ALL),
+    ("KEY_MAKER", &["key.generate"]),
+    ("PRE_REGISTRATION_ADMIN", &SERVICE),
+    ("REGISTRATION_ADMIN", &FIELD),
+    ("REGISTRATION_OFFICER", &FIELD),
+    ("REGISTRATION_PROCESSOR", &SERVICE),
+    ("REGISTRATION_SUPERVISOR", &FIELD),
+    ("RESIDENT", &SERVICE),
+    ("ZONAL_ADMIN", &ALL),
+];
+
+/// The operation of each operation of the description that needs a right, and whether it is on keys.
+const OPERATIONS: [(&str, &str, bool); 19] = [
+    ("approve", "approval.decide", false),
+    ("checkAccess", "access.read", false),
+    ("createClient", "client.create", false),
+    ("decrypt", "packet.decrypt", true),
+    ("decryptPacket", "packet.decrypt", true),
+    ("deny", "approval.decide", false),
+    ("encrypt", "packet.encrypt", true),
+    ("encryptPacket", "packet.encrypt", true),
+    ("generateMasterKey", "key.generate", true),
+    ("getAllCertificates", "certificate.list", true),
+    ("getCertificate", "certificate.read", true),
+    ("jwtSign", "signature.sign", true),
+    ("jwtVerify", "signature.verify", true),
+    ("listAccessPolicies", "access.read", false),
+    ("listApprovals", "approval.read", false),
+    ("putAccessPolicy", "access.change", false),
+    ("readAccessPolicy", "access.read", false),
+    ("readApproval", "approval.read", false),
+    ("removeAccessPolicy", "access.change", false),
+];
+
+/// Good requests for the keys of one application.
+struct Requests {
+    application: &'static str,
+    packet: Vec<u8>,
+    signature: String,
+}
+
+impl Requests {
+    async fn new(application: &'static str, client: &Http) -> Self {
+        let certificate = client.certificate(application, "10001").await;
+        let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+        let signed = client.call("/jwtSign", sign).await;
+        Self {
+            application,
+            packet: peer::seal_self_contained(&certificate, b"content"),
+            signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    async fn send(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        let crypto = |data: String| {
+            json!({
+                "applicationId": application, "referenceId": "10001", "data": data,
+                "timeStamp": "2026-01-05T10:11:12.123Z",
+            })
+        };
+        let query = format!("applicationId={application}&referenceId=10001");
+        match id {
+            "checkAccess" => {
+                let question = json!({ "principal": "x", "roles": [], "operation": "client.create" });
+                client.post("/v1/access/check", &question).await
+            }
+            "createClient" => {
+                let id = format!("made-{}", uuid::Uuid::new_v4());
+                client.post("/v1/clients", &json!({ "clientId": id, "roles": ["auditor"] })).await
+            }
+            "decrypt" => client.call("/decrypt", crypto(b64(&self.packet))).await,
+            "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
+            "decryptPacket" => self.octets(client, "/v1/packets/decrypt", self.packet.clone()).await,
+            "encryptPacket" => self.octets(client, "/v1/packets/encrypt", b"content".to_vec()).await,
+            "generateMasterKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "" });
+                client.call("/generateMasterKey/CERTIFICATE", request).await
+            }
+            "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
+            "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
+            "jwtSign" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call("/jwtSign", request).await
+            }
+            "jwtVerify" => {
+                let request = json!({
+                    "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
+                    "referenceId": "",
+                });
+                client.call("/jwtVerify", request).await
+            }
+            "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
+            "readApproval" => client.get(NO_APPROVAL).await,
+            "listApprovals" => client.get("/v1/approvals").await,
+            "listAccessPolicies" => client.get("/v1/access/policies").await,
+            "readAccessPolicy" => client.get("/v1/access/policies/kunji.auditor").await,
+            "putAccessPolicy" | "removeAccessPolicy" => {
+                let method = if id == "putAccessPolicy" { Method::PUT } else { Method::DELETE };
+                // Changes nothing: no policy has this revision.
+                let request = client
+                    .request(method, "/v1/access/policies/kunji.auditor")
+                    .header("if-match", "\"none\"")
+                    .json(&json!({
+                        "effect": "allow", "roles": ["auditor"], "operations": ["access.read"],
+                    }));
+                Answer::read(request.send().await.unwrap()).await
+            }
+            _ => panic!("{id} has no request here"),
+        }
+    }
+
+    async fn octets(&self, client: &Http, path: &str, body: Vec<u8>) -> Answer {
+        let request = client
+            .request(Method::POST, path)
+            .header("content-type", "application/octet-stream")
+            .header("kunji-application", self.application)
+            .header("kunji-reference", "10001")
+            .body(body);
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let bytes = response.bytes().await.unwrap();
+        Answer::new(status, headers, String::from_utf8_lossy(&bytes).into_owned())
+    }
+}
+
+/// Whether an answer says that the caller may not.
+fn is_refusal(answer: &Answer) -> bool {
+    let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
+    answer.status == 403 || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
+}
+
+/// Whether it says that it was done, or would have been but for what the request says.
+fn is_done(answer: &Answer, id: &str) -> bool {
+    match id {
+        "putAccessPolicy" => answer.status == 412,
+        "approve" | "deny" | "readApproval" => answer.status == 404,
+        "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
+        _ => answer.status.is_success() && answer.body["errors"].is_null(),
+    }
+}
+
+#[tokio::test]
+async fn roles_may_do_what_the_table_says_and_nothing_else() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION,RESIDENT");
+    let server = site.start();
+    let administrator = server.http().sign_in("administrator", &server.secret).await;
+
+    let document = administrator.get("/openapi.json").await;
+    let described = document.body["paths"].as_object().unwrap().values();
+    let mut described: Vec<&str> = described
+        .flat_map(|methods| methods.as_object().unwrap().values())
+        .filter(|operation| !operation["security"].as_array().unwrap().is_empty())
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    described.sort_unstable();
+    assert_eq!(
+        described,
+        OPERATIONS.map(|(id, ..)| id),
+        "every operation of the description stands in the table"
+    );
+
+    let everything = administrator.new_client(&["GLOBAL_ADMIN"]).await;
+    let own = Requests::new(OWN, &everything).await;
+    let foreign = Requests::new(FOREIGN, &everything).await;
+
+    let shipped = administrator.get("/v1/access/policies").await;
+    let shipped: BTreeMap<String, Value> = shipped.body["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|policy| (policy["roles"][0].as_str().unwrap().to_owned(), policy.clone()))
+        .collect();
+    let roles: Vec<&str> = ROLES.iter().map(|(role, _)| *role).collect();
+    assert_eq!(shipped.len(), roles.len(), "every shipped role stands in the table");
+
+    // With every key, as shipped; then with those of one application.
+    for bounded in [false, true] {
+        for (role, allowed) in ROLES {
+            let policy = &shipped[role];
+            if bounded && policy["keys"] != json!([]) {
+                let bounded = json!({
+                    "effect": "allow", "roles": [role], "operations": policy["operations"],
+                    "keys": [format!("{OWN}/*")],
+                });
+                put(&administrator, policy["name"].as_str().unwrap(), &bounded).await;
+            }
+            let client = administrator.new_client(&[role]).await;
+            for (id, operation, on_keys) in OPERATIONS {
+                for (requests, is_own) in [(&own, true), (&foreign, false)] {
+                    let may = allowed.contains(&operation) && (is_own || !bounded || !on_keys);
+                    let answer = requests.send(&client, id).await;
+                    let case =
+                        format!("{role}: {id} of {}, bounded: {bounded}: {answer:?}", requests.application);
+                    assert_eq!(is_refusal(&answer), !may, "{case}");
+                    assert_eq!(is_done(&answer, id), may, "{case}");
+                }
+            }
+        }
+    }
+}

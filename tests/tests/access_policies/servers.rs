@@ -1,0 +1,90 @@
+//! Two servers of one database: what is changed at one is obeyed by the other within two seconds.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kunji_server::{
+    adapters::{
+        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        system_entropy::SystemEntropy,
+    },
+    api,
+    app::{self, Ports},
+    config,
+    ports::key_store::KeyStore,
+};
+use kunji_tests::{http::Http, softhsm::Token};
+use serde_json::json;
+use surrealdb::{Surreal, engine::any::Any};
+use tempfile::TempDir;
+
+use crate::{name_of, put, remove};
+
+const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
+
+/// A server in this process; it ends with the test's runtime.
+async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &TempDir) -> Http {
+    let environment = [
+        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
+        ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
+        ("KUNJI_ISSUER", "http://kunji.test"),
+    ];
+    let settings =
+        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let entropy = Arc::new(SystemEntropy);
+    let ports = Ports {
+        audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
+        cipher: Arc::new(NativeGcm::new().unwrap()),
+        clock: Arc::new(SystemClock),
+        demo_inbox: None,
+        entropy: Arc::<SystemEntropy>::clone(&entropy),
+        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        repository: Arc::new(SurrealRepository::from_client(database.clone()).await.unwrap()),
+        software: Arc::new(AwsLcKeys),
+        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
+        token,
+    };
+    let running = app::start(&settings, ports).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        let endpoint = api::endpoint(&running.services, &settings);
+        api::serve(listener, endpoint, (&settings).into(), std::future::pending()).await.unwrap();
+        drop(running);
+    });
+    http
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_servers_obey_a_change_within_two_seconds() {
+    let token: Arc<dyn KeyStore> = Arc::new(Token::create("policies").open().await.unwrap());
+    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
+    database.use_ns("kunji").use_db("kunji").await.unwrap();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let first = serve(&database, Arc::clone(&token), &dirs[0]).await;
+    let second = serve(&database, token, &dirs[1]).await;
+
+    let secret = std::fs::read_to_string(dirs[0].path().join("administrator-secret")).unwrap();
+    let administrator = first.sign_in("administrator", secret.trim_end()).await;
+    let client = administrator.new_client(&["encryptor"]).await;
+    let there = second.bearing(client.token().unwrap());
+    assert_eq!(there.get(CERTIFICATE).await.status, 200);
+    let deny = json!({
+        "effect": "deny", "principals": [name_of(&client)], "operations": ["certificate.*"], "keys": ["*/*"],
+    });
+    for status in [403, 200] {
+        let began = Instant::now();
+        if status == 403 {
+            put(&administrator, "stopped", &deny).await;
+        } else {
+            remove(&administrator, "stopped").await;
+        }
+        assert_eq!(client.get(CERTIFICATE).await.status, status, "the server that was told");
+        while there.get(CERTIFICATE).await.status != status {
+            assert!(began.elapsed() < Duration::from_secs(2), "{status}");
+        }
+    }
+}
