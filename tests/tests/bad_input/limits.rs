@@ -222,7 +222,9 @@ async fn large_credentials(anonymous: &Http) {
 
 async fn large_packets(client: &Http) {
     let send = |path: &str, size: usize, in_chunks: bool| {
-        let request = client
+        // A connection of its own: the server ends a kept one soon here, perhaps just when it is used again.
+        let request = Http::new(client.base())
+            .bearing(client.token().unwrap())
             .request(Method::POST, path)
             .header("content-type", "application/octet-stream")
             .header("kunji-application", APPLICATION)
