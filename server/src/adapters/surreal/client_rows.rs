@@ -104,7 +104,7 @@ impl ClientRepository for SurrealRepository {
         self.integrity.require()?;
         let row = self.runner.read(Query::new(TEXT).bind("id", id.as_str().to_owned())).await?;
         match self.integrity.open::<ClientRow>(id.as_str(), row)? {
-            Some(row) => record_of(id.as_str().to_owned(), row).map(Some),
+            Some(row) => record_of(id.as_str(), row).map(Some),
             None => Ok(None),
         }
     }
@@ -163,7 +163,7 @@ impl ClientRepository for SurrealRepository {
         rows.into_iter()
             .map(|row| {
                 let (id, row) = self.integrity.open_any::<ClientRow>(row)?;
-                record_of(id, row)
+                record_of(&id, row)
             })
             .collect()
     }
@@ -247,8 +247,8 @@ impl ClientRepository for SurrealRepository {
     }
 }
 
-fn record_of(id: String, row: ClientRow) -> Result<ClientRecord, RepositoryError> {
-    ClientRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(ClientRow::TABLE, &id, reason))
+fn record_of(id: &str, row: ClientRow) -> Result<ClientRecord, RepositoryError> {
+    ClientRecord::try_from((id.to_owned(), row)).map_err(|reason| inconsistent(ClientRow::TABLE, id, reason))
 }
 
 #[cfg(test)]
