@@ -103,7 +103,7 @@ impl ClientRepository for SurrealRepository {
         self.integrity.require()?;
         let row = self.runner.read(Query::new(TEXT).bind("id", id.as_str().to_owned())).await?;
         match self.integrity.open::<ClientRow>(id.as_str(), row)? {
-            Some(row) => record_of(id.as_str().to_owned(), row).map(Some),
+            Some(row) => record_of(id.as_str(), row).map(Some),
             None => Ok(None),
         }
     }
@@ -157,7 +157,7 @@ impl ClientRepository for SurrealRepository {
         rows.into_iter()
             .map(|row| {
                 let (id, row) = self.integrity.open_any::<ClientRow>(row)?;
-                record_of(id, row)
+                record_of(&id, row)
             })
             .collect()
     }
@@ -231,8 +231,8 @@ impl ClientRepository for SurrealRepository {
     }
 }
 
-fn record_of(id: String, row: ClientRow) -> Result<ClientRecord, RepositoryError> {
-    ClientRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(ClientRow::TABLE, &id, reason))
+fn record_of(id: &str, row: ClientRow) -> Result<ClientRecord, RepositoryError> {
+    ClientRecord::try_from((id.to_owned(), row)).map_err(|reason| inconsistent(ClientRow::TABLE, id, reason))
 }
 
 #[cfg(test)]
