@@ -37,7 +37,7 @@ fn policy(number: usize, one_subject: bool) -> AccessPolicy {
     let subject = if one_subject { 0 } else { number % 500 };
     let names = |prefix: &str| vec![format!("{prefix}{subject}")];
     let (principals, roles) =
-        if subject % 2 == 0 { (names("principal-"), vec![]) } else { (vec![], names("ROLE_")) };
+        if subject.is_multiple_of(2) { (names("principal-"), vec![]) } else { (vec![], names("ROLE_")) };
     let reference = match number % 3 {
         0 => format!("{number}_110011"),
         1 => format!("{number}_*"),
@@ -51,7 +51,7 @@ fn policy(number: usize, one_subject: bool) -> AccessPolicy {
         roles,
         operations: vec!["packet.*".to_owned()],
         keys: vec![format!("REGISTRATION/{reference}")],
-        networks: if number % 10 == 0 { vec!["10.0.0.0/8".to_owned()] } else { vec![] },
+        networks: if number.is_multiple_of(10) { vec!["10.0.0.0/8".to_owned()] } else { vec![] },
         ..PolicyText::default()
     };
     AccessPolicy::parse(text).unwrap()

@@ -578,7 +578,7 @@ pub async fn approvals_succeed_their_predecessors(repository: Subject) -> Result
     let voted = |task: u8| {
         let vote = Vote {
             principal: format!("voter {task}"),
-            approves: task % 2 == 0,
+            approves: task.is_multiple_of(2),
             at: Timestamp::from_millis(task.into()),
         };
         Approval { votes: vec![vote], generation: 2, ..approval("{}") }
