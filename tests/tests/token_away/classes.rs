@@ -53,14 +53,13 @@ async fn strike(service: &Service, class: &Class) -> Row {
     if !wrong.is_empty() {
         println!("{}: {wrong:?}", class.name);
     }
-    let row = Row {
+    Row {
         class: class.name.to_owned(),
         back,
         wrong: wrong.len(),
         lost: service.lost().await,
         others: percentile(calls.iter().map(|(time, _)| *time).collect(), 99),
-    };
-    row
+    }
 }
 
 async fn use_what_is_at_hand(service: &Service, over: &AtomicBool) -> Vec<(Duration, Outcome)> {

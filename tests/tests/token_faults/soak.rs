@@ -88,7 +88,9 @@ const FUNCTIONS: [&str; 21] = [
 ];
 
 /// What happens before the value is given, so that more of the engine is needed; and on which operations.
-const OCCASIONS: [(&str, fn() -> Vec<Rule>, &[Operation]); 3] = [
+type Occasion = (&'static str, fn() -> Vec<Rule>, &'static [Operation]);
+
+const OCCASIONS: [Occasion; 3] = [
     ("", Vec::new, &Operation::ALL),
     ("after the loss of all sessions, ", || vec![Rule::first(1, "*", Fault::DropSessions)], &ONE_OF_EACH),
     ("in a new engine, ", || vec![Rule::first(1, "*", Fault::LoseObjects)], &ONE_OF_EACH),

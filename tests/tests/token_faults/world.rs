@@ -161,7 +161,8 @@ impl World {
     /// How much of what was reported as done since the last time is not there now.
     pub(crate) async fn lost(&self) -> usize {
         let mut lost = 0;
-        for done in mem::take(&mut *self.done()) {
+        let done = mem::take(&mut *self.done());
+        for done in done {
             let is_there = match &done {
                 Done::Kek(id) => matches!(self.store.has_kek(*id).await, Ok(true)),
                 Done::Pair(id, public) => {
