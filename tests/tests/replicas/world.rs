@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 pub(crate) const SECRET: &[u8] = b"a private key, perhaps";
 const CONTEXT: &[u8] = b"context";
 /// When a test gives up waiting.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The keys of an installation.
 pub(crate) struct Keys {
