@@ -100,7 +100,13 @@ async fn what_cannot_be_recorded_has_failed() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
     let endpoint = api::endpoint(&running.services, &settings);
-    tokio::spawn(api::serve(listener, endpoint, (&settings).into(), std::future::pending()));
+    tokio::spawn(api::serve(
+        listener,
+        api::Carrier::Plain,
+        endpoint,
+        (&settings).into(),
+        std::future::pending(),
+    ));
 
     let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
     let secret = secret.trim_end();

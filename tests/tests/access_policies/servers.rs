@@ -52,7 +52,9 @@ async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &Tem
     let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
     tokio::spawn(async move {
         let endpoint = api::endpoint(&running.services, &settings);
-        api::serve(listener, endpoint, (&settings).into(), std::future::pending()).await.unwrap();
+        api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), std::future::pending())
+            .await
+            .unwrap();
         drop(running);
     });
     http
