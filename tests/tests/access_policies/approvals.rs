@@ -132,3 +132,43 @@ async fn new_administrators_wait_and_other_clients_do_not() {
     server.http().sign_in("fourth", made.body["clientSecret"].as_str().unwrap()).await;
     create("fourth", "administrator").await.problem(409, "client.exists");
 }
+
+#[tokio::test]
+async fn nobody_becomes_an_administrator_by_a_way_around() {
+    let world = World::new().await;
+    let World { first, second, third, .. } = &world;
+    let others = first.get("/v1/clients").await.body["clients"].clone();
+    let other = others
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|client| client["clientId"].as_str().unwrap().to_owned())
+        .find(|id| id != "administrator")
+        .unwrap();
+    let body = json!({ "clientId": "service", "roles": ["decryptor"] });
+    assert_eq!(first.post("/v1/clients", &body).await.status, 201);
+    let give = |role: &'static str| async move {
+        let request = first.request(Method::PUT, "/v1/clients/service/roles").header("if-match", "*");
+        Answer::read(request.json(&json!({ "roles": [role] })).send().await.unwrap()).await
+    };
+
+    // By roles: what gives no such right goes on, what gives one waits and changes nothing.
+    assert_eq!(give("encryptor").await.status, 200);
+    let id = waits(&give("administrator").await);
+    assert_eq!(first.get("/v1/clients/service").await.body["roles"], json!(["encryptor"]));
+    // By the secret of another administrator, or by waking one up.
+    waits(&first.post(&format!("/v1/clients/{other}/secret"), &json!({})).await);
+    assert_eq!(first.post(&format!("/v1/clients/{other}/disable"), &json!({})).await.status, 200);
+    waits(&first.post(&format!("/v1/clients/{other}/enable"), &json!({})).await);
+    assert!(first.get(&format!("/v1/clients/{other}")).await.body["disabledAt"].is_string());
+    // One's own secret, and those of clients that administer nothing, are no way around.
+    assert_eq!(first.post("/v1/clients/administrator/secret", &json!({})).await.status, 200);
+    assert_eq!(first.post("/v1/clients/service/secret", &json!({})).await.status, 200);
+
+    let outcomes = [world.vote(second, &id, "approve").await, world.vote(third, &id, "approve").await];
+    assert!(
+        outcomes.iter().any(|outcome| outcome.status == 401),
+        "one of the two was disabled: {outcomes:?}"
+    );
+    assert_eq!(waits(&give("administrator").await), id, "one approval is not enough");
+}

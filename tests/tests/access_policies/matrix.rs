@@ -40,9 +40,27 @@ const PACKETS: [&str; 2] = ["packet.encrypt", "packet.decrypt"];
 /// There is none of this name.
 const NO_APPROVAL: &str = "/v1/approvals/00000000000000000000000000000000";
 
+/// No client has this name.
+const NO_CLIENT: &str = "/v1/clients/never-made";
+
 /// What each shipped role may do.
 const ROLES: [(&str, &[&str]); 22] = [
-    ("administrator", &["access.change", "access.read", "approval.decide", "approval.read", "client.create"]),
+    (
+        "administrator",
+        &[
+            "access.change",
+            "access.read",
+            "approval.decide",
+            "approval.read",
+            "client.change_roles",
+            "client.create",
+            "client.delete",
+            "client.disable",
+            "client.enable",
+            "client.read",
+            "client.rotate_secret",
+        ],
+    ),
     ("auditor", &["access.read", "approval.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
@@ -67,13 +85,17 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 19] = [
+const OPERATIONS: [(&str, &str, bool); 26] = [
     ("approve", "approval.decide", false),
+    ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
     ("createClient", "client.create", false),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
+    ("deleteClient", "client.delete", false),
     ("deny", "approval.decide", false),
+    ("disableClient", "client.disable", false),
+    ("enableClient", "client.enable", false),
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
     ("generateMasterKey", "key.generate", true),
@@ -83,10 +105,13 @@ const OPERATIONS: [(&str, &str, bool); 19] = [
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
     ("listApprovals", "approval.read", false),
+    ("listClients", "client.read", false),
     ("putAccessPolicy", "access.change", false),
     ("readAccessPolicy", "access.read", false),
     ("readApproval", "approval.read", false),
+    ("readClient", "client.read", false),
     ("removeAccessPolicy", "access.change", false),
+    ("rotateClientSecret", "client.rotate_secret", false),
 ];
 
 /// Good requests for the keys of one application.
@@ -150,6 +175,21 @@ impl Requests {
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
             "listApprovals" => client.get("/v1/approvals").await,
+            "listClients" => client.get("/v1/clients").await,
+            "readClient" => client.get(NO_CLIENT).await,
+            "disableClient" => client.post(&format!("{NO_CLIENT}/disable"), &json!({})).await,
+            "enableClient" => client.post(&format!("{NO_CLIENT}/enable"), &json!({})).await,
+            "rotateClientSecret" => client.post(&format!("{NO_CLIENT}/secret"), &json!({})).await,
+            "deleteClient" => {
+                Answer::read(client.request(Method::DELETE, NO_CLIENT).send().await.unwrap()).await
+            }
+            "changeClientRoles" => {
+                let request = client
+                    .request(Method::PUT, &format!("{NO_CLIENT}/roles"))
+                    .header("if-match", "*")
+                    .json(&json!({ "roles": ["auditor"] }));
+                Answer::read(request.send().await.unwrap()).await
+            }
             "listAccessPolicies" => client.get("/v1/access/policies").await,
             "readAccessPolicy" => client.get("/v1/access/policies/kunji.auditor").await,
             "putAccessPolicy" | "removeAccessPolicy" => {
@@ -191,7 +231,8 @@ fn is_refusal(answer: &Answer) -> bool {
 fn is_done(answer: &Answer, id: &str) -> bool {
     match id {
         "putAccessPolicy" => answer.status == 412,
-        "approve" | "deny" | "readApproval" => answer.status == 404,
+        "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
+        | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }
