@@ -1,16 +1,16 @@
 // Signatures of an independent implementation, verified in Node and in Chromium.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { KunjiError } from "@kunji/client";
 import { verifyJws } from "@kunji/client/jws";
 import { pkg, root } from "../scripts/paths.js";
 import { launch, openPage } from "./support/chromium.js";
+import { runPython } from "./support/python.js";
 import { serve } from "./support/server.js";
 
-const made = JSON.parse(execFileSync("python3", [join(root, "test/independent/sign_jws.py")]));
+const made = JSON.parse(runPython(join(root, "test/independent/sign_jws.py")));
 const payload = Buffer.from(made.payload, "base64url");
 const anchors = [made.root];
 const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];

@@ -1,7 +1,6 @@
 // The layouts beside packets, through the package as it is published, and opened by an independent implementation.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -29,6 +28,7 @@ import {
 import { root, testing } from "../scripts/paths.js";
 import { bodies } from "./bodies/layouts.js";
 import { launch, openPage } from "./support/chromium.js";
+import { runPython } from "./support/python.js";
 import { serve } from "./support/server.js";
 import { certificates, recipients, VECTORS, vectors } from "./support/vectors.js";
 
@@ -146,7 +146,7 @@ test("an independent implementation opens every layout", async () => {
     given[kind] = base64url(await encryptForMachine(content, spki, { kind }));
   }
   const script = join(root, "test/independent/open_layouts.py");
-  const opened = JSON.parse(execFileSync("python3", [script], { input: JSON.stringify(given), maxBuffer: 2 ** 28 }));
+  const opened = JSON.parse(runPython(script, JSON.stringify(given)));
   const expected = base64url(content);
   for (const layout of ["auth", "biometric", "pin", "local", "android", "tpm", "registration"]) {
     assert.ok(opened[layout] === expected, layout);
