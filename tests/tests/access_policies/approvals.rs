@@ -172,3 +172,33 @@ async fn nobody_becomes_an_administrator_by_a_way_around() {
     );
     assert_eq!(waits(&give("administrator").await), id, "one approval is not enough");
 }
+
+#[tokio::test]
+async fn what_is_marked_waits_for_administrators_too() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+    let server = site.start();
+    let first = server.http().sign_in("administrator", &server.secret).await;
+    let other = json!({ "clientId": "other", "roles": ["administrator"] });
+    assert_eq!(first.post("/v1/clients", &other).await.status, 201);
+    let service = json!({ "clientId": "service", "roles": ["decryptor"] });
+    assert_eq!(first.post("/v1/clients", &service).await.status, 201);
+    let marked = json!({
+        "effect": "approval", "principals": ["*"], "approvals": 1, "withinSeconds": 3600,
+        "operations": ["client.create", "client.change_roles", "client.rotate_secret", "client.enable"],
+        "approverRoles": ["administrator"],
+    });
+    let request = first.request(Method::PUT, "/v1/access/policies/marked").header("if-none-match", "*");
+    assert_eq!(Answer::read(request.json(&marked).send().await.unwrap()).await.status, 201);
+
+    for role in ["decryptor", "administrator"] {
+        waits(&first.post("/v1/clients", &json!({ "clientId": "new", "roles": [role] })).await);
+        let request = first.request(Method::PUT, "/v1/clients/service/roles").header("if-match", "*");
+        let roles = json!({ "roles": [role, "encryptor"] });
+        waits(&Answer::read(request.json(&roles).send().await.unwrap()).await);
+    }
+    for id in ["service", "other"] {
+        waits(&first.post(&format!("/v1/clients/{id}/secret"), &json!({})).await);
+        assert_eq!(first.post(&format!("/v1/clients/{id}/disable"), &json!({})).await.status, 200);
+        waits(&first.post(&format!("/v1/clients/{id}/enable"), &json!({})).await);
+    }
+}

@@ -165,9 +165,9 @@ impl AccessService {
             self.find_state(id, state).await?;
             let names: Vec<&str> = roles.iter().map(Role::name).collect();
             let content = json!({ "clientId": id.as_str(), "newRoles": names });
-            let operation =
-                self.authorizer.empowering(call, Operation::ChangeClientRoles, id.as_str(), &roles)?;
-            self.pass(call, operation, &content).await?;
+            let asked = Operation::ChangeClientRoles;
+            let operation = self.authorizer.empowering(call, asked, id.as_str(), &roles)?;
+            self.pass(call, asked, operation, &content).await?;
             self.change_client(id, state, Tokens::End, |client, _| {
                 client.roles.clone_from(&roles);
                 Ok(())
@@ -221,8 +221,8 @@ impl AccessService {
         if call.principal.issuer.is_none() && call.principal.name == client.id.as_str() {
             return Ok(());
         }
-        let operation = self.authorizer.empowering(call, operation, client.id.as_str(), &client.roles)?;
-        self.pass(call, operation, content).await
+        let empowering = self.authorizer.empowering(call, operation, client.id.as_str(), &client.roles)?;
+        self.pass(call, operation, empowering, content).await
     }
 
     /// Makes a change from one state to the next, however many try at once. One that changes nothing is made already.

@@ -62,24 +62,25 @@ impl Audited for ApprovalError {
 }
 
 impl Authorizer {
-    /// Lets a request go on, or says what it waits for. `content` is all of it that matters, as JSON: the same text
-    /// is the same request. One that enough others have approved goes on once.
+    /// Lets a request go on, or says what it waits for. `asked` is what the caller does, `operation` what it amounts to
+    /// (see [`empowering`](Self::empowering)): it waits if either is marked. `content` is all of it that matters, as
+    /// JSON: the same text is the same request. One that enough others have approved goes on once.
     pub(crate) async fn pass(
         &self,
         call: &CallContext,
+        asked: Operation,
         operation: Operation,
         content: &str,
     ) -> Result<Option<Approval>, ApprovalError> {
-        let in_force = self.in_force();
-        let request = AccessRequest {
-            principal: &call.principal,
-            operation,
-            alias: None,
-            address: call.address,
-            at: self.clock.now(),
+        let (in_force, at) = (self.in_force(), self.clock.now());
+        let marking = |operation| {
+            let request =
+                AccessRequest { principal: &call.principal, operation, alias: None, address: call.address, at };
+            in_force.set.decide(&request).approval
         };
-        let Some(policy) = in_force.set.decide(&request).approval else { return Ok(None) };
-        let Some(fresh) = self.asked_for(call, operation, content, policy) else { return Ok(None) };
+        let asking = [asked, operation].into_iter().filter_map(marking);
+        let fresh = asking.filter_map(|policy| self.asked_for(call, operation, content, policy));
+        let Some(fresh) = fresh.max_by_key(|fresh| fresh.terms.approvals) else { return Ok(None) };
         for _ in 0..ATTEMPTS {
             let found = self.repository.find_approval(&fresh.id).await?;
             let generation = found.as_ref().map_or(0, |found| found.generation).saturating_add(1);
