@@ -170,7 +170,43 @@ async fn nobody_becomes_an_administrator_by_a_way_around() {
         outcomes.iter().any(|outcome| outcome.status == 401),
         "one of the two was disabled: {outcomes:?}"
     );
-    assert_eq!(waits(&give("administrator").await), id, "one approval is not enough");
+    assert_ne!(waits(&give("administrator").await), id, "another has its secret since it was asked for");
+}
+
+#[tokio::test]
+async fn an_approval_is_of_the_client_that_there_was() {
+    let world = World::new().await;
+    let World { first, second, third, .. } = &world;
+    let create = || async {
+        let body = json!({ "clientId": "service", "roles": ["decryptor"] });
+        assert_eq!(first.post("/v1/clients", &body).await.status, 201);
+    };
+    let give = || async {
+        let request = first.request(Method::PUT, "/v1/clients/service/roles").header("if-match", "*");
+        Answer::read(request.json(&json!({ "roles": ["administrator"] })).send().await.unwrap()).await
+    };
+    create().await;
+    let approved = || async {
+        let id = waits(&give().await);
+        assert_eq!(waits(&give().await), id, "the same request is the same");
+        for client in [second, third] {
+            assert_eq!(world.vote(client, &id, "approve").await.status, 200);
+        }
+        id
+    };
+    // Whoever asked takes the secret of the client that others have agreed to make an administrator.
+    let id = approved().await;
+    assert_eq!(first.post("/v1/clients/service/secret", &json!({})).await.status, 200);
+    assert_ne!(waits(&give().await), id);
+    // Or makes another one of its name.
+    let id = approved().await;
+    let deletion = first.request(Method::DELETE, "/v1/clients/service").send().await.unwrap();
+    assert_eq!(deletion.status(), 204);
+    create().await;
+    assert_ne!(waits(&give().await), id);
+    assert_eq!(first.get("/v1/clients/service").await.body["roles"], json!(["decryptor"]));
+    approved().await;
+    assert_eq!(give().await.status, 200);
 }
 
 #[tokio::test]

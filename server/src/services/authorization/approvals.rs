@@ -74,8 +74,13 @@ impl Authorizer {
     ) -> Result<Option<Approval>, ApprovalError> {
         let (in_force, at) = (self.in_force(), self.clock.now());
         let marking = |operation| {
-            let request =
-                AccessRequest { principal: &call.principal, operation, alias: None, address: call.address, at };
+            let request = AccessRequest {
+                principal: &call.principal,
+                operation,
+                alias: None,
+                address: call.address,
+                at,
+            };
             in_force.set.decide(&request).approval
         };
         let asking = [asked, operation].into_iter().filter_map(marking);
