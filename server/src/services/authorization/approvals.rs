@@ -15,6 +15,8 @@ use crate::{
 
 /// Most requests that are kept, those that are over included until there is no more room.
 const MAX_KEPT: usize = 1000;
+/// Most of those that one principal has waiting: nobody shall take the room of all.
+const MAX_OF_ONE: usize = 100;
 /// Tries of a change while others change the same request.
 const ATTEMPTS: usize = 8;
 
@@ -107,7 +109,7 @@ impl Authorizer {
                     (Approval { used: true, generation, ..found }, false)
                 }
                 _ => {
-                    self.make_room().await?;
+                    self.make_room(&fresh.requester).await?;
                     (Approval { generation, ..fresh.clone() }, true)
                 }
             };
@@ -147,14 +149,17 @@ impl Authorizer {
     }
 
     /// Forgets what is over, when there is no more room. The audit trail keeps it.
-    async fn make_room(&self) -> Result<(), ApprovalError> {
+    async fn make_room(&self, requester: &str) -> Result<(), ApprovalError> {
         let kept = self.repository.list_approvals().await?;
-        if kept.len() < MAX_KEPT {
-            return Ok(());
-        }
         let now = self.clock.now();
         let waits =
             |it: &Approval| matches!(it.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved);
+        if kept.iter().filter(|it| it.requester == requester && waits(it)).count() >= MAX_OF_ONE {
+            return Err(ApprovalError::Full);
+        }
+        if kept.len() < MAX_KEPT {
+            return Ok(());
+        }
         let over: Vec<&Approval> = kept.iter().filter(|it| !waits(it)).collect();
         if over.is_empty() {
             return Err(ApprovalError::Full);
