@@ -238,3 +238,18 @@ async fn what_is_marked_waits_for_administrators_too() {
         waits(&first.post(&format!("/v1/clients/{id}/enable"), &json!({})).await);
     }
 }
+
+#[tokio::test]
+async fn nobody_takes_the_room_of_others() {
+    let world = World::new().await;
+    let ask =
+        async |client: &Http, number: u32| world.put(client, &format!("new-{number}"), &policy("a")).await;
+    for number in 0..100 {
+        waits(&ask(&world.first, number).await);
+    }
+    ask(&world.first, 100).await.problem(409, "approval.too_many");
+    let known = waits(&ask(&world.first, 7).await);
+    waits(&ask(&world.second, 100).await);
+    assert_eq!(world.vote(&world.second, &known, "deny").await.body["status"], "denied");
+    waits(&ask(&world.first, 100).await);
+}
