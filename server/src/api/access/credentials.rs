@@ -69,8 +69,8 @@ pub(crate) fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
     }
 }
 
-/// Whether a browser sent the request for a page that is not of those in `allowed`, be it of a page of the very name that
-/// the request was sent to: any name can be made to lead to this server (DNS rebinding).
+/// Whether a browser sent the request for a page that is not of those in `allowed`, be it one of the very name that the
+/// request was sent to: any name can be made to lead to this server (DNS rebinding).
 pub(crate) fn is_of_unlisted_page(headers: &HeaderMap, allowed: &[String]) -> bool {
     let listed = |origin: &HeaderValue| allowed.iter().any(|entry| entry.as_bytes() == origin.as_bytes());
     is_foreign(headers, allowed) || headers.get(header::ORIGIN).is_some_and(|origin| !listed(origin))
