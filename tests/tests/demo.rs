@@ -232,6 +232,17 @@ async fn a_packet_goes_from_the_form_to_the_reviewer_and_outlives_the_server() {
         let by_cookie = form.request(Method::GET, path).header("cookie", cookie).send().await.unwrap();
         assert_eq!(by_cookie.status(), 401);
     }
+    // Nor who may not with the keys that the form seals for.
+    let deny = json!({
+        "effect": "deny", "roles": ["CLERK"], "operations": ["packet.decrypt"], "keys": ["REGISTRATION/10001_*"],
+    });
+    let request = administrator.request(Method::PUT, "/v1/access/policies/elsewhere");
+    let put = request.header("if-none-match", "*").json(&deny).send().await.unwrap();
+    assert_eq!(put.status(), 201);
+    let elsewhere = administrator.new_client(&["decryptor", "CLERK"]).await;
+    for path in [INBOX, &path] {
+        elsewhere.get(path).await.problem(403, "access.forbidden");
+    }
     for id in [uuid::Uuid::new_v4().to_string(), "x".to_owned(), path.to_uppercase(), String::new()] {
         reviewer.get(&format!("{INBOX}/{id}")).await.problem(404, "request.not_found");
     }

@@ -7,7 +7,7 @@ use kunji_tests::{
     http::{Answer, Http},
     site::{Site, shared},
 };
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header::HeaderValue};
 use serde_json::{Value, json};
 
 const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
@@ -130,10 +130,41 @@ async fn callers_of_a_listed_network_need_no_token_under_the_key_manager() {
         send(name, value).await.envelope_error(401, "KER-ATH-401");
     }
     send("origin", "https://evil.example").await.envelope_error(403, "KER-ATH-403");
+    // A page whose name was made to lead here.
+    let request = nobody.request(Method::GET, CERTIFICATE).header("host", "evil.example:8088");
+    let request = request.header("origin", "http://evil.example:8088");
+    Answer::read(request.send().await.unwrap()).await.envelope_error(403, "KER-ATH-403");
     nobody.call("/decrypt", json!({})).await.envelope_error(403, "KER-ATH-403");
     nobody.get("/v1/clients").await.problem(401, "access.unauthenticated");
     assert!(events(&site).iter().any(|event| event["principal"] == "mosip"));
     let disabled = administrator.request(Method::POST, "/v1/clients/mosip/disable").send().await.unwrap();
     assert_eq!(disabled.status(), 200);
     nobody.get(CERTIFICATE).await.envelope_error(401, "KER-ATH-401");
+}
+
+#[tokio::test]
+async fn nobody_outside_passes_for_the_proxy() {
+    let site = Site::new()
+        .with("KUNJI_KEYS", "ROOT,REGISTRATION")
+        .with("KUNJI_TRUSTED_PROXIES", "127.0.0.1")
+        .with("KUNJI_TOKENLESS_NETWORKS", "127.0.0.0/8")
+        .with("KUNJI_TOKENLESS_CLIENT", "mosip");
+    let server = site.start();
+    let nobody = server.http();
+    make(&nobody.sign_in("administrator", &server.secret).await, "mosip").await;
+    let send = |from: &'static [u8]| {
+        let from = HeaderValue::from_bytes(from).unwrap();
+        let request = nobody.request(Method::GET, CERTIFICATE).header("x-forwarded-for", from);
+        async move { Answer::read(request.send().await.unwrap()).await }
+    };
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while send(b"203.0.113.5, 127.0.0.7").await.status != 200 {
+        assert!(Instant::now() < deadline, "a client that was made is not found");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for from in
+        [&b"203.0.113.5"[..], b"127.0.0.7, 203.0.113.5", b"\xff, 203.0.113.5", b"127.0.0.7, \xff,203.0.113.5"]
+    {
+        send(from).await.envelope_error(401, "KER-ATH-401");
+    }
 }

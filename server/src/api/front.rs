@@ -16,7 +16,10 @@ use poem::{
 use tokio::runtime::Handle;
 
 use super::{
-    access::{BodyKind, Caller, Credential, FailureForm, PathClass, WithoutToken, credential, is_foreign},
+    access::{
+        BodyKind, Caller, Credential, FailureForm, KnownClient, PathClass, WithoutToken, credential,
+        is_foreign, is_of_unlisted_page,
+    },
     allowed_methods::AllowedMethods,
     body_memory::BodyMemory,
     cors::Cors,
@@ -32,7 +35,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    domain::{access::Principal, client::ClientId},
+    domain::access::Principal,
     services::{Services, access::TokenRefusal},
 };
 
@@ -101,8 +104,10 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             Credential::Missing => match self.known_client(request, class) {
                 None => (TransportError::Unauthenticated, "no token"),
                 // Browsers show certificates, and reach networks, for pages of other sites too.
-                Some(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
-                Some(client) => match self.services.access.principal_of(client).await {
+                Some(client) if self.is_foreign_to(client, request) => {
+                    (TransportError::ForeignOrigin, FOREIGN)
+                }
+                Some(client) => match self.services.access.principal_of(client.id).await {
                     Ok(principal) => return Ok(Some(principal)),
                     Err(refusal) => refused(refusal),
                 },
@@ -121,7 +126,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     }
 
     /// The client that a caller without a token counts as.
-    fn known_client(&self, request: &Request, class: PathClass) -> Option<&ClientId> {
+    fn known_client(&self, request: &Request, class: PathClass) -> Option<KnownClient<'_>> {
         let caller = Caller {
             headers: request.headers(),
             certificate: request.data::<PeerCertificate>(),
@@ -129,6 +134,15 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             by_trusted_proxy: self.senders.is_trusted_proxy(request),
         };
         self.without_token.client(&caller, class)
+    }
+
+    /// The name of a certificate cannot be taken; the name that leads into a network can.
+    fn is_foreign_to(&self, client: KnownClient<'_>, request: &Request) -> bool {
+        if client.by_network {
+            is_of_unlisted_page(request.headers(), self.cors.origins())
+        } else {
+            self.is_foreign(request)
+        }
     }
 
     fn is_foreign(&self, request: &Request) -> bool {

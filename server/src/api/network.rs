@@ -48,9 +48,13 @@ fn hops(headers: &HeaderMap, form: ForwardedHeader) -> Vec<&str> {
         ForwardedHeader::Forwarded => header::FORWARDED,
         ForwardedHeader::XForwardedFor => HeaderName::from_static("x-forwarded-for"),
     };
-    let lines: Vec<_> =
-        headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default()).collect();
-    let entries = lines.into_iter().rev().flat_map(|line| line.split(',').rev());
+    let lines: Vec<_> = headers.get_all(name).iter().collect();
+    // Entry by entry: bytes that are no text must not hide what a proxy has written behind them.
+    let entries = lines
+        .into_iter()
+        .rev()
+        .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','))
+        .map(|entry| std::str::from_utf8(entry).unwrap_or_default());
     match form {
         ForwardedHeader::XForwardedFor => entries.collect(),
         ForwardedHeader::Forwarded => entries.map(forwarded_for).collect(),
@@ -106,6 +110,18 @@ mod tests {
         assert_eq!(found, ["10.0.0.2", " 192.0.2.1", "203.0.113.9"]);
         let found = hops(&headers, ForwardedHeader::Forwarded);
         assert_eq!(found, ["", "\"[2001:db8::1]:80\"", "192.0.2.60"]);
+    }
+
+    #[test]
+    fn what_a_caller_wrote_does_not_hide_what_a_proxy_wrote() {
+        for (name, form, line, expected) in [
+            ("x-forwarded-for", ForwardedHeader::XForwardedFor, &b"\xff, 192.0.2.1"[..], " 192.0.2.1"),
+            ("forwarded", ForwardedHeader::Forwarded, b"for=\"\xff, for=192.0.2.1", "192.0.2.1"),
+        ] {
+            let mut map = HeaderMap::new();
+            map.append(name, HeaderValue::from_bytes(line).unwrap());
+            assert_eq!(hops(&map, form).first(), Some(&expected), "{name}");
+        }
     }
 
     #[test]

@@ -237,6 +237,7 @@ fn services(
         },
     );
     let demo = DemoService {
+        authorizer: Arc::clone(authorizer),
         clock: Arc::clone(&ports.clock),
         entropy: Arc::clone(&ports.entropy),
         inbox: ports.demo_inbox,

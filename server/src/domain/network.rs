@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net};
 
 /// Most addresses of a forwarding header that are looked at.
 const MAX_HOPS: usize = 32;
@@ -20,11 +20,7 @@ impl Networks {
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, String> {
         texts
             .iter()
-            .map(|text| {
-                let text = text.as_ref();
-                let address = || text.parse::<IpAddr>().map(IpNet::from);
-                text.parse::<IpNet>().or_else(|_| address()).map_err(|_| text.to_owned())
-            })
+            .map(|text| parse_network(text.as_ref()).ok_or_else(|| text.as_ref().to_owned()))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -39,6 +35,21 @@ impl Networks {
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
+
+/// Reads a network or a single address. One of IPv4 that is written as IPv6 (`::ffff:192.0.2.0/120`) is the network of
+/// IPv4: addresses are compared in that form.
+pub fn parse_network(text: &str) -> Option<IpNet> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse::<IpNet>().or_else(|_| address()).ok()?;
+    let mapped = match network {
+        IpNet::V6(network) => network.addr().to_ipv4_mapped().zip(network.prefix_len().checked_sub(96)),
+        IpNet::V4(_) => None,
+    };
+    Some(match mapped {
+        Some((address, length)) => Ipv4Net::new(address, length).ok()?.into(),
+        None => network,
+    })
 }
 
 /// The address of whoever sent a request: of the peer, or, where the peer is a trusted proxy, the last one before the
@@ -81,6 +92,11 @@ mod tests {
         for inside in ["192.0.2.255", "::ffff:192.0.2.1", "2001:db8:1::1", "198.51.100.7"] {
             assert!(networks.contain(address(inside)), "{inside}");
         }
+        let mapped = Networks::parse(&["::ffff:192.0.2.0/120", "::ffff:198.51.100.7"]).unwrap();
+        for inside in ["192.0.2.255", "::ffff:192.0.2.1", "198.51.100.7"] {
+            assert!(mapped.contain(address(inside)), "{inside}");
+        }
+        assert!(!mapped.contain(address("192.0.3.0")) && !mapped.contain(address("198.51.100.8")));
         for outside in ["192.0.3.0", "2001:db9::1", "198.51.100.8", "::1"] {
             assert!(!networks.contain(address(outside)), "{outside}");
         }

@@ -142,8 +142,8 @@ pub trait ClientRepository: Send + Sync {
     /// Removes the client and, in the same step, writes down `ending`.
     ///
     /// # Errors
-    /// [`RepositoryError::Conflict`] unless the client's version now is `record.version` and the newest ending has
-    /// the number `ending.number - 1`.
+    /// [`RepositoryError::Conflict`] unless the client's version now is `record.version`, it is the one that was made
+    /// at `record.created_at`, and the newest ending has the number `ending.number - 1`.
     async fn remove_client(&self, record: &ClientRecord, ending: &Ending) -> Result<(), RepositoryError>;
 
     /// The number of the newest ending, 0 when there was none yet.

@@ -4,9 +4,13 @@ use std::{io, sync::Arc};
 
 use bytes::Bytes;
 
-use super::keys::{KeyError, KeyService};
+use super::{
+    authorization::{AccessRefusal, Authorizer},
+    keys::{KeyError, KeyService},
+};
 use crate::{
     domain::{
+        access::{CallContext, Operation},
         alias::KeyAlias,
         demo::{InboxEntry, PacketId},
     },
@@ -19,6 +23,7 @@ use crate::{
 
 /// What the demo's pages ask for. Nothing here opens a packet.
 pub struct DemoService {
+    pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) inbox: Option<Arc<dyn DemoInbox>>,
@@ -56,6 +61,14 @@ impl DemoService {
         let bytes = packet.len() as u64;
         self.with_inbox(move |inbox| Ok(inbox.store(id, received, &packet)?)).await?;
         Ok(InboxEntry { id, received, bytes })
+    }
+
+    /// Whether the caller may open what the form seals, and so may fetch it.
+    ///
+    /// # Errors
+    /// [`AccessRefusal`].
+    pub fn check_reviewer(&self, call: &CallContext) -> Result<(), AccessRefusal> {
+        self.authorizer.check(call, Operation::Decrypt, &self.recipient)
     }
 
     /// What is in the inbox, newest first.

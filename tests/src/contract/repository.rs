@@ -376,8 +376,17 @@ pub async fn a_client_goes_from_state_to_state(repository: Subject) -> Result<()
     repository.remove_client(&second, &ending(1, 10)).await?;
     ensure!(repository.find_client(&first.id).await?.is_none());
     ensure!(is_conflict(&repository.remove_client(&second, &ending(2, 10)).await), "removed already");
-    repository.insert_client(&first).await?;
-    ensure!(repository.find_client(&first.id).await? == Some(first));
+    // Another one of that name and version.
+    let another =
+        ClientRecord { created_at: Timestamp::from_millis(first.created_at.millis() + 1), ..first.clone() };
+    repository.insert_client(&another).await?;
+    ensure!(is_conflict(&repository.replace_client(&second, None).await), "of the one before");
+    ensure!(
+        is_conflict(&repository.replace_client(&second, Some(&ending(2, 10))).await),
+        "of the one before"
+    );
+    ensure!(is_conflict(&repository.remove_client(&first, &ending(2, 10)).await), "of the one before");
+    ensure!(repository.find_client(&first.id).await? == Some(another));
     Ok(())
 }
 

@@ -170,5 +170,86 @@ async fn nobody_becomes_an_administrator_by_a_way_around() {
         outcomes.iter().any(|outcome| outcome.status == 401),
         "one of the two was disabled: {outcomes:?}"
     );
-    assert_eq!(waits(&give("administrator").await), id, "one approval is not enough");
+    assert_ne!(waits(&give("administrator").await), id, "another has its secret since it was asked for");
+}
+
+#[tokio::test]
+async fn an_approval_is_of_the_client_that_there_was() {
+    let world = World::new().await;
+    let World { first, second, third, .. } = &world;
+    let create = || async {
+        let body = json!({ "clientId": "service", "roles": ["decryptor"] });
+        assert_eq!(first.post("/v1/clients", &body).await.status, 201);
+    };
+    let give = || async {
+        let request = first.request(Method::PUT, "/v1/clients/service/roles").header("if-match", "*");
+        Answer::read(request.json(&json!({ "roles": ["administrator"] })).send().await.unwrap()).await
+    };
+    create().await;
+    let approved = || async {
+        let id = waits(&give().await);
+        assert_eq!(waits(&give().await), id, "the same request is the same");
+        for client in [second, third] {
+            assert_eq!(world.vote(client, &id, "approve").await.status, 200);
+        }
+        id
+    };
+    // Whoever asked takes the secret of the client that others have agreed to make an administrator.
+    let id = approved().await;
+    assert_eq!(first.post("/v1/clients/service/secret", &json!({})).await.status, 200);
+    assert_ne!(waits(&give().await), id);
+    // Or makes another one of its name.
+    let id = approved().await;
+    let deletion = first.request(Method::DELETE, "/v1/clients/service").send().await.unwrap();
+    assert_eq!(deletion.status(), 204);
+    create().await;
+    assert_ne!(waits(&give().await), id);
+    assert_eq!(first.get("/v1/clients/service").await.body["roles"], json!(["decryptor"]));
+    approved().await;
+    assert_eq!(give().await.status, 200);
+}
+
+#[tokio::test]
+async fn what_is_marked_waits_for_administrators_too() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+    let server = site.start();
+    let first = server.http().sign_in("administrator", &server.secret).await;
+    let other = json!({ "clientId": "other", "roles": ["administrator"] });
+    assert_eq!(first.post("/v1/clients", &other).await.status, 201);
+    let service = json!({ "clientId": "service", "roles": ["decryptor"] });
+    assert_eq!(first.post("/v1/clients", &service).await.status, 201);
+    let marked = json!({
+        "effect": "approval", "principals": ["*"], "approvals": 1, "withinSeconds": 3600,
+        "operations": ["client.create", "client.change_roles", "client.rotate_secret", "client.enable"],
+        "approverRoles": ["administrator"],
+    });
+    let request = first.request(Method::PUT, "/v1/access/policies/marked").header("if-none-match", "*");
+    assert_eq!(Answer::read(request.json(&marked).send().await.unwrap()).await.status, 201);
+
+    for role in ["decryptor", "administrator"] {
+        waits(&first.post("/v1/clients", &json!({ "clientId": "new", "roles": [role] })).await);
+        let request = first.request(Method::PUT, "/v1/clients/service/roles").header("if-match", "*");
+        let roles = json!({ "roles": [role, "encryptor"] });
+        waits(&Answer::read(request.json(&roles).send().await.unwrap()).await);
+    }
+    for id in ["service", "other"] {
+        waits(&first.post(&format!("/v1/clients/{id}/secret"), &json!({})).await);
+        assert_eq!(first.post(&format!("/v1/clients/{id}/disable"), &json!({})).await.status, 200);
+        waits(&first.post(&format!("/v1/clients/{id}/enable"), &json!({})).await);
+    }
+}
+
+#[tokio::test]
+async fn nobody_takes_the_room_of_others() {
+    let world = World::new().await;
+    let ask =
+        async |client: &Http, number: u32| world.put(client, &format!("new-{number}"), &policy("a")).await;
+    for number in 0..100 {
+        waits(&ask(&world.first, number).await);
+    }
+    ask(&world.first, 100).await.problem(409, "approval.too_many");
+    let known = waits(&ask(&world.first, 7).await);
+    waits(&ask(&world.second, 100).await);
+    assert_eq!(world.vote(&world.second, &known, "deny").await.body["status"], "denied");
+    waits(&ask(&world.first, 100).await);
 }

@@ -12,19 +12,20 @@ use kunji_server::{
     adapters::surreal::{DatabaseSettings, SurrealRepository},
     domain::{
         alias::{ApplicationId, KeyAlias},
+        authorization::approval::Approval,
         client::{ClientId, ClientRecord},
         key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
         policy::{AccessList, KeyPolicy},
         time::Timestamp,
     },
     ports::repository::{
-        ClientRepository as _, KeyRepository as _, PolicyRepository as _, ProvisioningRepository as _,
-        Repository as _, RepositoryError, SystemSecret,
+        ApprovalRepository as _, ClientRepository as _, KeyRepository as _, PolicyRepository as _,
+        ProvisioningRepository as _, Repository as _, RepositoryError, SystemSecret,
     },
 };
 use kunji_shared::Thumbprint;
 use kunji_tests::{
-    contract::repository::{alias, client, kek, key, policy},
+    contract::repository::{alias, approval, client, kek, key, policy},
     proxy::Proxy,
     surreal_server::{Database, SurrealServer},
 };
@@ -56,10 +57,11 @@ pub(crate) enum Operation {
     InsertSystemSecret,
     InsertClient,
     InsertPolicy,
+    PutApproval,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 20] = [
+    pub(crate) const ALL: [Self; 21] = [
         Self::CheckHealth,
         Self::FindNewest,
         Self::FindByThumbprint,
@@ -80,6 +82,7 @@ impl Operation {
         Self::InsertSystemSecret,
         Self::InsertClient,
         Self::InsertPolicy,
+        Self::PutApproval,
     ];
 }
 
@@ -94,10 +97,11 @@ pub(crate) enum Change {
     Secret(String, SystemSecret),
     Client(ClientRecord),
     Policy(KeyPolicy),
+    Approval(Box<Approval>),
 }
 
 impl Change {
-    pub(crate) const OPERATIONS: [Operation; 8] = [
+    pub(crate) const OPERATIONS: [Operation; 9] = [
         Operation::InsertSuccessor,
         Operation::InsertKekSuccessor,
         Operation::TryLease,
@@ -106,6 +110,7 @@ impl Change {
         Operation::InsertSystemSecret,
         Operation::InsertClient,
         Operation::InsertPolicy,
+        Operation::PutApproval,
     ];
 }
 
@@ -170,6 +175,7 @@ impl World {
                 application: ApplicationId::parse(&format!("A{number}")).unwrap(),
                 ..policy(AccessList::Principals(vec![name])).unwrap()
             }),
+            Operation::PutApproval => Change::Approval(Box::new(approval(&name))),
             _ => panic!("{operation:?} changes nothing"),
         }
     }
@@ -187,6 +193,7 @@ impl World {
             Change::Secret(name, secret) => repository.insert_system_secret(name, secret).await,
             Change::Client(record) => repository.insert_client(record).await.map(|()| true),
             Change::Policy(policy) => repository.insert_policy(policy).await,
+            Change::Approval(approval) => repository.put_approval(approval).await.map(|()| true),
         }
     }
 
@@ -291,6 +298,9 @@ impl World {
             Change::Secret(name, secret) => truth.find_system_secret(name).await?.as_ref() == Some(secret),
             Change::Client(record) => truth.find_client(&record.id).await?.as_ref() == Some(record),
             Change::Policy(policy) => truth.list_policies().await?.contains(policy),
+            Change::Approval(approval) => {
+                truth.find_approval(&approval.id).await?.as_ref() == Some(&**approval)
+            }
         })
     }
 

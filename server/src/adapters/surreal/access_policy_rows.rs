@@ -6,7 +6,6 @@ use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     key_rows::{parts, unexpected_form},
     runner::Query,
@@ -229,10 +228,7 @@ impl AccessPolicyRepository for SurrealRepository {
             .bind("current", CURRENT.to_owned())
             .bind("name", name.to_owned())
             .bind("from", number(from));
-        match self.runner.change(query).await {
-            Err(Failure::Unavailable(_)) if self.has_made(from + 1, &digest).await? => Ok(()),
-            outcome => Ok(outcome?),
-        }
+        Ok(self.settle(query, self.has_made(from + 1, &digest)).await?)
     }
 }
 

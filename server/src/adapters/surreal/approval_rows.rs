@@ -5,7 +5,6 @@ use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
-    error::Failure,
     integrity::{Row, inconsistent},
     key_rows::unexpected_form,
     runner::Query,
@@ -141,14 +140,8 @@ impl ApprovalRepository for SurrealRepository {
             .bind("predecessor", i64::from(approval.generation) - 1)
             .bind("approval", self.integrity.seal(id, ApprovalRow::from(approval))?)
             .bind("id", id.to_owned());
-        match self.runner.change(query).await {
-            Err(Failure::Unavailable(_))
-                if self.find_approval(&approval.id).await?.as_ref() == Some(approval) =>
-            {
-                Ok(())
-            }
-            outcome => Ok(outcome?),
-        }
+        let made = async { Ok(self.find_approval(&approval.id).await?.as_ref() == Some(approval)) };
+        Ok(self.settle(query, made).await?)
     }
 
     async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {

@@ -171,7 +171,9 @@ impl ClientRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::client_rows::replace_client
             BEGIN;
             LET $row = SELECT * FROM ONLY type::record('client', $id);
-            IF $row = NONE OR ($row.version ?? 1) != $predecessor { THROW 'superseded' };
+            IF $row = NONE OR $row.created_at != $created_at OR ($row.version ?? 1) != $predecessor {
+                THROW 'superseded'
+            };
             UPSERT ONLY type::record('client', $id) CONTENT $client RETURN NONE;
             COMMIT;";
         const TEXT_AND_ENDING: &str = concat!(
@@ -179,7 +181,9 @@ impl ClientRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::client_rows::replace_client
             BEGIN;
             LET $row = SELECT * FROM ONLY type::record('client', $id);
-            IF $row = NONE OR ($row.version ?? 1) != $predecessor { THROW 'superseded' };
+            IF $row = NONE OR $row.created_at != $created_at OR ($row.version ?? 1) != $predecessor {
+                THROW 'superseded'
+            };
             UPSERT ONLY type::record('client', $id) CONTENT $client RETURN NONE;",
             write_ending!(),
             "
@@ -189,6 +193,7 @@ impl ClientRepository for SurrealRepository {
         let query = Query::new(if ending.is_some() { TEXT_AND_ENDING } else { TEXT })
             .bind("id", id.to_owned())
             .bind("predecessor", i64::from(record.version) - 1)
+            .bind("created_at", record.created_at.millis())
             .bind("client", self.integrity.seal(id, ClientRow::from(record))?);
         let query = match ending {
             Some(ending) => self.bind_ending(query, ending).await?,
@@ -204,7 +209,9 @@ impl ClientRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::client_rows::remove_client
             BEGIN;
             LET $row = SELECT * FROM ONLY type::record('client', $id);
-            IF $row = NONE OR ($row.version ?? 1) != $version { THROW 'superseded' };
+            IF $row = NONE OR $row.created_at != $created_at OR ($row.version ?? 1) != $version {
+                THROW 'superseded'
+            };
             DELETE type::record('client', $id) RETURN NONE;",
             write_ending!(),
             "
@@ -212,7 +219,8 @@ impl ClientRepository for SurrealRepository {
         );
         let query = Query::new(TEXT)
             .bind("id", record.id.as_str().to_owned())
-            .bind("version", i64::from(record.version));
+            .bind("version", i64::from(record.version))
+            .bind("created_at", record.created_at.millis());
         let query = self.bind_ending(query, ending).await?;
         let made = async { Ok(self.list_endings(ending.number.saturating_sub(1)).await?.contains(ending)) };
         Ok(self.settle(query, made).await?)

@@ -69,6 +69,13 @@ pub(crate) fn is_foreign(headers: &HeaderMap, allowed: &[String]) -> bool {
     }
 }
 
+/// Whether a browser sent the request for a page that is not of those in `allowed`, be it one of the very name that the
+/// request was sent to: any name can be made to lead to this server (DNS rebinding).
+pub(crate) fn is_of_unlisted_page(headers: &HeaderMap, allowed: &[String]) -> bool {
+    let listed = |origin: &HeaderValue| allowed.iter().any(|entry| entry.as_bytes() == origin.as_bytes());
+    is_foreign(headers, allowed) || headers.get(header::ORIGIN).is_some_and(|origin| !listed(origin))
+}
+
 #[cfg(test)]
 mod tests {
     use poem::http::HeaderName;
@@ -147,6 +154,16 @@ mod tests {
         assert!(foreign(&[("origin", "https://kunji.example")]));
         assert!(foreign(&[("sec-fetch-site", "cross-site")]));
         assert!(foreign(&[("sec-fetch-site", "same-site")]));
+    }
+
+    #[test]
+    fn a_page_is_not_trusted_for_the_name_that_it_was_sent_to() {
+        let allowed = ["https://forms.example".to_owned()];
+        let unlisted = |pairs: &[(&str, &str)]| is_of_unlisted_page(&headers(pairs), &allowed);
+        assert!(unlisted(&[("host", "evil.example"), ("origin", "http://evil.example")]));
+        assert!(unlisted(&[("host", "kunji.example"), ("sec-fetch-site", "cross-site")]));
+        assert!(!unlisted(&[("host", "kunji.example"), ("origin", "https://forms.example")]));
+        assert!(!unlisted(&[("host", "kunji.example")]));
     }
 
     #[test]

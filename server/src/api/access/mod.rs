@@ -13,8 +13,8 @@ pub(super) use self::{
         DisableClient, EnableClient, Encrypt, GenerateMasterKey, ReadAccess, ReadApprovals, ReadCertificate,
         ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
     },
-    credentials::{Credential, credential, is_foreign},
+    credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},
     token_requests::TokenRequests,
-    without_token::{Caller, WithoutToken},
+    without_token::{Caller, KnownClient, WithoutToken},
 };

@@ -22,6 +22,14 @@ pub(crate) struct Caller<'a> {
     pub(crate) by_trusted_proxy: bool,
 }
 
+/// Whom a caller without a token counts as.
+#[derive(Clone, Copy)]
+pub(crate) struct KnownClient<'a> {
+    pub(crate) id: &'a ClientId,
+    /// Whether its network alone says so.
+    pub(crate) by_network: bool,
+}
+
 /// Who callers without a token are.
 pub(crate) struct WithoutToken {
     by_certificate: HashMap<String, ClientId>,
@@ -40,17 +48,18 @@ impl WithoutToken {
 
     /// The client that the caller counts as. Networks count under `/v1/keymanager` only, where the clients are that
     /// send no tokens; and not for what an unknown proxy has passed on, since then anyone may have sent it.
-    pub(crate) fn client(&self, caller: &Caller<'_>, class: PathClass) -> Option<&ClientId> {
+    pub(crate) fn client(&self, caller: &Caller<'_>, class: PathClass) -> Option<KnownClient<'_>> {
         if caller.headers.contains_key(header::AUTHORIZATION) {
             return None;
         }
         let mut names = caller.certificate.iter().flat_map(|certificate| &certificate.names);
         if let Some(client) = names.find_map(|name| self.by_certificate.get(name)) {
-            return Some(client);
+            return Some(KnownClient { id: client, by_network: false });
         }
         let is_direct = caller.by_trusted_proxy || !was_passed_on(caller.headers);
         let is_inside = caller.address.is_some_and(|address| self.networks.contain(address));
-        self.in_networks.as_ref().filter(|_| class.cookies && is_direct && is_inside)
+        let inside = self.in_networks.as_ref().filter(|_| class.cookies && is_direct && is_inside);
+        inside.map(|id| KnownClient { id, by_network: true })
     }
 }
 
@@ -98,7 +107,7 @@ mod tests {
         };
         let known = WithoutToken::new(&settings());
         let found = known.client(&caller, PathClass::of(&Method::POST, path));
-        found.map(|client| client.as_str().to_owned())
+        found.map(|client| client.id.as_str().to_owned())
     }
 
     const DECRYPT: &str = "/v1/keymanager/decrypt";

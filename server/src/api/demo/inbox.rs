@@ -91,7 +91,9 @@ impl Inbox {
 
     async fn enter(&self, request: &Request, body: &mut RequestBody) -> Result<()> {
         self.ensure_on()?;
-        Authorized::<Decrypt>::from_request(request, body, ExtractParamOptions::default()).await?;
+        let caller =
+            Authorized::<Decrypt>::from_request(request, body, ExtractParamOptions::default()).await?;
+        self.demo.check_reviewer(&caller.call).map_err(TransportError::from)?;
         Ok(())
     }
 }

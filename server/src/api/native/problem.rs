@@ -384,6 +384,7 @@ impl From<PacketError> for Problem {
 impl From<ApprovalError> for Problem {
     fn from(error: ApprovalError) -> Self {
         match error {
+            ApprovalError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             ApprovalError::Audit(_) | ApprovalError::Repository(_) => Self::unavailable(&error),
             ApprovalError::Full => {
                 Self::new(ProblemKind::ApprovalsFull, "have some of them approved or denied first")
@@ -399,6 +400,7 @@ impl From<ApprovalError> for Problem {
 impl From<AccessPolicyError> for Problem {
     fn from(error: AccessPolicyError) -> Self {
         match error {
+            AccessPolicyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             AccessPolicyError::Audit(_) | AccessPolicyError::Repository(_) => Self::unavailable(&error),
             AccessPolicyError::Approvals(error) => error.into(),
             AccessPolicyError::Waits(_) | AccessPolicyError::Internal(_) => Self::internal(&error),

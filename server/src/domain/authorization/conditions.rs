@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use time::OffsetDateTime;
 
 use super::policy::{PolicyFault, PolicyText};
-use crate::domain::time::Timestamp;
+use crate::domain::{network::parse_network, time::Timestamp};
 
 /// Minutes of a day.
 const DAY_MINUTES: u16 = 24 * 60;
@@ -54,10 +54,7 @@ impl Conditions {
         let networks = text
             .networks
             .iter()
-            .map(|network| {
-                let bare = || network.parse::<IpAddr>().ok().map(IpNet::from);
-                network.parse::<IpNet>().ok().or_else(bare)
-            })
+            .map(|network| parse_network(network))
             .collect::<Option<_>>()
             .ok_or(PolicyFault::new("networks", "must be addresses or networks such as 10.1.0.0/16"))?;
         Ok(Self { not_before, not_after, hours, days, networks })
@@ -201,6 +198,8 @@ mod tests {
         for address in [Some("10.2.0.1"), Some("2001:db8::8"), None] {
             assert!(!hold(&text, AT, address), "{address:?}");
         }
+        let text = PolicyText { networks: texts(&["::ffff:10.1.0.0/112"]), ..PolicyText::default() };
+        assert!(hold(&text, AT, Some("10.1.255.1")) && !hold(&text, AT, Some("10.2.0.1")));
         for network in ["10.1.0.0/33", "example.org", ""] {
             let text = PolicyText { networks: texts(&[network]), ..PolicyText::default() };
             assert!(Conditions::parse(&text).is_err(), "{network}");

@@ -186,8 +186,8 @@ impl AccessPolicy {
         )?;
         let waits = |it: Operation| it.can_wait() || !operations.contains(it);
         if matches!(effect, Effect::Approval(_)) && !Operation::ALL.into_iter().all(waits) {
-            let problem =
-                "can wait for approval: access.change, client.create, client.create_administrator alone";
+            let problem = "can wait for approval: access.change, client.create, client.change_roles, client.rotate_secret, \
+                 client.enable and client.create_administrator alone";
             return Err(PolicyFault::new("operations", problem));
         }
         let conditions = Conditions::parse(&text)?;

@@ -33,9 +33,26 @@ pub struct RotatedSecret {
     pub client: ClientRecord,
 }
 
-/// A change that was let through for a client with these roles is not made to one that has got others since.
+/// A change that was let through for a client with these roles is not made to one that has got others since, nor to
+/// another one of its name.
 fn require_roles(client: &ClientRecord, known: &ClientRecord) -> Result<(), AccessError> {
-    if client.roles == known.roles { Ok(()) } else { Err(AccessError::ClientChanged) }
+    let same = client.roles == known.roles && client.created_at == known.created_at;
+    if same { Ok(()) } else { Err(AccessError::ClientChanged) }
+}
+
+/// Nor is it made to one whose secret others may have got since.
+fn require_holder(client: &ClientRecord, known: &ClientRecord) -> Result<(), AccessError> {
+    let same = client.secret_hash == known.secret_hash && client.created_at == known.created_at;
+    if same { Ok(()) } else { Err(AccessError::ClientChanged) }
+}
+
+/// Which state of the client others approve a change of: who has its secret may be another one in the next.
+fn described(client: &ClientRecord) -> serde_json::Value {
+    json!({ "version": client.version, "createdAt": client.created_at.to_text(), "roles": names(&client.roles) })
+}
+
+fn names(roles: &[Role]) -> Vec<&str> {
+    roles.iter().map(Role::name).collect()
 }
 
 /// What a change does with the tokens that the client has.
@@ -82,7 +99,9 @@ impl AccessService {
         let tokens = if overlap == 0 { Tokens::End } else { Tokens::StayGood };
         let rotated = async {
             let known = self.find_state(id, state).await?;
-            let content = json!({ "clientId": id.as_str(), "newSecret": true, "overlapSeconds": overlap });
+            let content = json!({
+                "clientId": id.as_str(), "newSecret": true, "overlapSeconds": overlap, "client": described(&known),
+            });
             self.pass_use(call, Operation::RotateClientSecret, &known, &content).await?;
             let secret = self.new_secret()?;
             let hash = self.hasher.hash(secret.clone()).await?;
@@ -136,10 +155,11 @@ impl AccessService {
     ) -> Result<ClientRecord, AccessError> {
         let enabled = async {
             let known = self.find_state(id, state).await?;
-            let content = json!({ "clientId": id.as_str(), "enabled": true });
+            let content = json!({ "clientId": id.as_str(), "enabled": true, "client": described(&known) });
             self.pass_use(call, Operation::EnableClient, &known, &content).await?;
             self.change_client(id, state, Tokens::StayGood, |client, _| {
                 require_roles(client, &known)?;
+                require_holder(client, &known)?;
                 client.disabled_at = None;
                 Ok(())
             })
@@ -162,13 +182,14 @@ impl AccessService {
         roles.sort_unstable();
         roles.dedup();
         let changed = async {
-            self.find_state(id, state).await?;
-            let names: Vec<&str> = roles.iter().map(Role::name).collect();
-            let content = json!({ "clientId": id.as_str(), "newRoles": names });
-            let operation =
-                self.authorizer.empowering(call, Operation::ChangeClientRoles, id.as_str(), &roles)?;
-            self.pass(call, operation, &content).await?;
+            let known = self.find_state(id, state).await?;
+            let content =
+                json!({ "clientId": id.as_str(), "newRoles": names(&roles), "client": described(&known) });
+            let asked = Operation::ChangeClientRoles;
+            let operation = self.authorizer.empowering(call, asked, id.as_str(), &roles)?;
+            self.pass(call, asked, operation, &content).await?;
             self.change_client(id, state, Tokens::End, |client, _| {
+                require_holder(client, &known)?;
                 client.roles.clone_from(&roles);
                 Ok(())
             })
@@ -221,8 +242,8 @@ impl AccessService {
         if call.principal.issuer.is_none() && call.principal.name == client.id.as_str() {
             return Ok(());
         }
-        let operation = self.authorizer.empowering(call, operation, client.id.as_str(), &client.roles)?;
-        self.pass(call, operation, content).await
+        let empowering = self.authorizer.empowering(call, operation, client.id.as_str(), &client.roles)?;
+        self.pass(call, operation, empowering, content).await
     }
 
     /// Makes a change from one state to the next, however many try at once. One that changes nothing is made already.

@@ -176,17 +176,19 @@ impl AccessService {
         }
         let names: Vec<&str> = roles.iter().map(Role::name).collect();
         let content = serde_json::json!({ "clientId": id.as_str(), "roles": names });
-        self.pass(call, operation, &content).await
+        self.pass(call, Operation::CreateClient, operation, &content).await
     }
 
-    /// Has a request wait, if a policy says so; `content` is all of it that matters.
+    /// Has a request wait, if a policy says so of what is asked or of what it amounts to; `content` is all of it that
+    /// matters.
     async fn pass(
         &self,
         call: &CallContext,
+        asked: Operation,
         operation: Operation,
         content: &serde_json::Value,
     ) -> Result<(), AccessError> {
-        match self.authorizer.pass(call, operation, &content.to_string()).await {
+        match self.authorizer.pass(call, asked, operation, &content.to_string()).await {
             Ok(None) => Ok(()),
             Ok(Some(waiting)) => Err(AccessError::Waits(Box::new(waiting))),
             Err(error) => Err(AccessError::Approvals(error)),

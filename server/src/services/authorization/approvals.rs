@@ -15,6 +15,8 @@ use crate::{
 
 /// Most requests that are kept, those that are over included until there is no more room.
 const MAX_KEPT: usize = 1000;
+/// Most of those that one principal has waiting: nobody shall take the room of all.
+const MAX_OF_ONE: usize = 100;
 /// Tries of a change while others change the same request.
 const ATTEMPTS: usize = 8;
 
@@ -40,6 +42,11 @@ pub enum ApprovalError {
 }
 
 impl ApprovalError {
+    /// Whether a change may have been made all the same.
+    pub const fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    }
+
     /// The stable name of the failure.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -62,24 +69,30 @@ impl Audited for ApprovalError {
 }
 
 impl Authorizer {
-    /// Lets a request go on, or says what it waits for. `content` is all of it that matters, as JSON: the same text
-    /// is the same request. One that enough others have approved goes on once.
+    /// Lets a request go on, or says what it waits for. `asked` is what the caller does, `operation` what it amounts to
+    /// (see [`empowering`](Self::empowering)): it waits if either is marked. `content` is all of it that matters, as
+    /// JSON: the same text is the same request. One that enough others have approved goes on once.
     pub(crate) async fn pass(
         &self,
         call: &CallContext,
+        asked: Operation,
         operation: Operation,
         content: &str,
     ) -> Result<Option<Approval>, ApprovalError> {
-        let in_force = self.in_force();
-        let request = AccessRequest {
-            principal: &call.principal,
-            operation,
-            alias: None,
-            address: call.address,
-            at: self.clock.now(),
+        let (in_force, at) = (self.in_force(), self.clock.now());
+        let marking = |operation| {
+            let request = AccessRequest {
+                principal: &call.principal,
+                operation,
+                alias: None,
+                address: call.address,
+                at,
+            };
+            in_force.set.decide(&request).approval
         };
-        let Some(policy) = in_force.set.decide(&request).approval else { return Ok(None) };
-        let Some(fresh) = self.asked_for(call, operation, content, policy) else { return Ok(None) };
+        let asking = [asked, operation].into_iter().filter_map(marking);
+        let fresh = asking.filter_map(|policy| self.asked_for(call, operation, content, policy));
+        let Some(fresh) = fresh.max_by_key(|fresh| fresh.terms.approvals) else { return Ok(None) };
         for _ in 0..ATTEMPTS {
             let found = self.repository.find_approval(&fresh.id).await?;
             let generation = found.as_ref().map_or(0, |found| found.generation).saturating_add(1);
@@ -96,7 +109,7 @@ impl Authorizer {
                     (Approval { used: true, generation, ..found }, false)
                 }
                 _ => {
-                    self.make_room().await?;
+                    self.make_room(&fresh.requester).await?;
                     (Approval { generation, ..fresh.clone() }, true)
                 }
             };
@@ -136,14 +149,17 @@ impl Authorizer {
     }
 
     /// Forgets what is over, when there is no more room. The audit trail keeps it.
-    async fn make_room(&self) -> Result<(), ApprovalError> {
+    async fn make_room(&self, requester: &str) -> Result<(), ApprovalError> {
         let kept = self.repository.list_approvals().await?;
-        if kept.len() < MAX_KEPT {
-            return Ok(());
-        }
         let now = self.clock.now();
         let waits =
             |it: &Approval| matches!(it.status(now), ApprovalStatus::Pending | ApprovalStatus::Approved);
+        if kept.iter().filter(|it| it.requester == requester && waits(it)).count() >= MAX_OF_ONE {
+            return Err(ApprovalError::Full);
+        }
+        if kept.len() < MAX_KEPT {
+            return Ok(());
+        }
         let over: Vec<&Approval> = kept.iter().filter(|it| !waits(it)).collect();
         if over.is_empty() {
             return Err(ApprovalError::Full);

@@ -139,7 +139,8 @@ impl Authorizer {
         let content = json!({
             "policy": name, "replaces": precondition.text(), "by": text.map(describe),
         });
-        match self.pass(call, Operation::ChangeAccess, &content.to_string()).await {
+        let operation = Operation::ChangeAccess;
+        match self.pass(call, operation, operation, &content.to_string()).await {
             Ok(None) => Ok(()),
             Ok(Some(waiting)) => Err(AccessPolicyError::Waits(Box::new(waiting))),
             Err(error) => Err(AccessPolicyError::Approvals(error)),

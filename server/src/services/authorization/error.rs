@@ -65,6 +65,11 @@ pub enum AccessPolicyError {
 }
 
 impl AccessPolicyError {
+    /// Whether a change may have been made all the same.
+    pub const fn is_unsettled(&self) -> bool {
+        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    }
+
     /// The stable name of the failure.
     pub const fn code(&self) -> &'static str {
         match self {
