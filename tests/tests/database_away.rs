@@ -44,6 +44,8 @@ impl World {
         let site = site(&database, &format!("ws://{}", proxy.address()))
             .await
             .with("KUNJI_DATABASE_AWAY_SECONDS", away_seconds)
+            .with("KUNJI_TOKENLESS_NETWORKS", "127.0.0.1")
+            .with("KUNJI_TOKENLESS_CLIENT", "administrator")
             .with("KUNJI_PUBLIC_CERTIFICATES", "REGISTRATION/*")
             .with("KUNJI_PUBLIC_CERTIFICATES_PER_MINUTE", "60000");
         let server = site.start();
@@ -292,11 +294,15 @@ async fn memory_stands_in_for_no_longer_than_it_may() {
     const LONGEST: u64 = 4;
     let world = World::open(&LONGEST.to_string()).await;
     world.works_from_memory().await;
+    // Known as the administrator by its network, who may not decrypt.
+    let tokenless = || async { world.server.http().call("/decrypt", json!({})).await };
+    assert_eq!(tokenless().await.status, StatusCode::FORBIDDEN);
     world.proxy.refuse();
     world.proxy.cut(Ending::Reset);
     let begun = Instant::now();
     world.named().await;
     world.works_from_memory().await;
+    assert_eq!(tokenless().await.status, StatusCode::FORBIDDEN);
     while world.certificate_of(REFERENCE).await.status == StatusCode::OK {
         assert!(begun.elapsed() < Duration::from_secs(LONGEST + 1), "{:?}", begun.elapsed());
         look_again().await;
@@ -312,10 +318,12 @@ async fn memory_stands_in_for_no_longer_than_it_may() {
     );
     is_refused_as_a_problem(&world.public_certificate().await);
     is_refused_as_a_problem(&world.new_client().await);
+    is_refused_in_an_envelope(&tokenless().await);
     world.lives().await;
     world.proxy.resume();
     assert!(world.back().await < RETURN);
     world.works_from_memory().await;
+    assert_eq!(tokenless().await.status, StatusCode::FORBIDDEN);
 }
 
 /// By TLS, with the authorities that the system trusts: here one of the test's own.

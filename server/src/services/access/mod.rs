@@ -138,8 +138,9 @@ impl AccessService {
     ///
     /// # Errors
     /// [`TokenRefusal::Ended`] when the client is disabled or not there, [`TokenRefusal::Unknown`] when that cannot
-    /// be found out.
+    /// be found out, [`TokenRefusal::Unconfirmed`] when it has not been for too long.
     pub async fn principal_of(&self, id: &ClientId) -> Result<Arc<Principal>, TokenRefusal> {
+        self.tokens.check_standby()?;
         self.known_clients.principal_of(id).await
     }
 

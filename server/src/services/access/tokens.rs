@@ -192,10 +192,10 @@ impl AccessTokens {
     }
 
     pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+        self.check_standby()?;
         if token.len() > TOKEN_MAX_BYTES {
             return Err(TokenRefusal::Invalid);
         }
-        self.provisioner.directory.check_standby().map_err(|_| TokenRefusal::Unconfirmed)?;
         let name = sha256(token.as_bytes());
         let verified = if let Some(verified) = self.verified.get(&name) {
             verified
@@ -212,6 +212,11 @@ impl AccessTokens {
             return Err(TokenRefusal::Ended);
         }
         Ok(verified.principal)
+    }
+
+    /// Fails when the database has been away for longer than what is known of callers may count.
+    pub(super) fn check_standby(&self) -> Result<(), TokenRefusal> {
+        self.provisioner.directory.check_standby().map_err(|_| TokenRefusal::Unconfirmed)
     }
 
     /// All checks but those of `exp` and of the epoch.

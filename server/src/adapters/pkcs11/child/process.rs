@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -28,6 +28,7 @@ use zeroize::Zeroizing;
 use super::super::{
     OpenError, WorkerProgram,
     engine::{Capabilities, EngineSettings},
+    link::GivenPin,
     protocol::{Answer, Broken, Fault, Inbox, Order, Report, Request, Secret, decode, encode},
 };
 
@@ -40,6 +41,7 @@ pub(crate) struct Process {
     frames: mpsc::UnboundedSender<Frame>,
     waiting: Arc<Waiting>,
     numbers: AtomicU64,
+    pin: Arc<GivenPin>,
     reading: JoinHandle<()>,
 }
 
@@ -51,34 +53,44 @@ impl Process {
     pub(crate) async fn open(
         program: &WorkerProgram,
         settings: EngineSettings,
-        pin: &SecretString,
+        pin: Arc<GivenPin>,
     ) -> Result<(Self, Capabilities), OpenError> {
         let (ours, theirs) = StdStream::pair().map_err(|error| unstarted(&error))?;
         let child = Unopened(Some(start(program, theirs).map_err(|error| unstarted(&error))?));
         let opened = async {
             ours.set_nonblocking(true)?;
             let (mut reader, mut writer) = UnixStream::from_std(ours)?.into_split();
-            let pin = Secret::new(Zeroizing::new(pin.expose_secret().as_bytes().to_vec()));
-            writer.write_all(&encode(&Request::Open { settings, pin }).map_err(io::Error::other)?).await?;
+            let secret = Secret::new(Zeroizing::new(pin.secret().expose_secret().as_bytes().to_vec()));
+            let request = Request::Open { settings, pin: secret };
+            writer.write_all(&encode(&request).map_err(io::Error::other)?).await?;
             let mut inbox = Inbox::new();
-            match receive(&mut reader, &mut inbox).await {
-                Some(Report::Opened(opened)) => Ok((reader, writer, inbox, opened)),
-                _ => Err(io::Error::other("its process ended while it opened the token")),
+            loop {
+                match receive(&mut reader, &mut inbox).await {
+                    Some(Report::Login(login)) => pin.note(login),
+                    Some(Report::Opened(opened)) => break Ok((reader, writer, inbox, opened)),
+                    _ => break Err(io::Error::other("its process ended while it opened the token")),
+                }
             }
         };
         let (reader, writer, inbox, opened) =
             opened.await.map_err(|error| OpenError::Unavailable(error.to_string()))?;
         let capabilities = opened?;
         let child = child.opened().ok_or_else(|| OpenError::Unavailable("its process is gone".to_owned()))?;
-        Ok((Self::with(child, reader, writer, inbox), capabilities))
+        Ok((Self::with(child, reader, writer, inbox, pin), capabilities))
     }
 
-    fn with(child: Child, reader: OwnedReadHalf, writer: OwnedWriteHalf, inbox: Inbox) -> Self {
+    fn with(
+        child: Child,
+        reader: OwnedReadHalf,
+        writer: OwnedWriteHalf,
+        inbox: Inbox,
+        pin: Arc<GivenPin>,
+    ) -> Self {
         let waiting = Arc::new(Waiting(Mutex::new(Some(HashMap::new()))));
         let (frames, queue) = mpsc::unbounded_channel();
         tokio::spawn(write(writer, queue));
-        let reading = tokio::spawn(read(reader, inbox, Arc::clone(&waiting)));
-        Self { child: Mutex::new(child), frames, waiting, numbers: AtomicU64::new(0), reading }
+        let reading = tokio::spawn(read(reader, inbox, Arc::clone(&waiting), Arc::clone(&pin)));
+        Self { child: Mutex::new(child), frames, waiting, numbers: AtomicU64::new(0), pin, reading }
     }
 
     /// Has the child carry out the order.
@@ -101,6 +113,7 @@ impl Process {
     pub(crate) fn kill(&self) {
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill();
         self.waiting.close();
+        self.pin.abandon();
     }
 }
 
@@ -198,11 +211,16 @@ async fn receive(reader: &mut OwnedReadHalf, inbox: &mut Inbox) -> Option<Report
     }
 }
 
-async fn read(mut reader: OwnedReadHalf, mut inbox: Inbox, waiting: Arc<Waiting>) {
-    while let Some(Report::Performed { number, outcome }) = receive(&mut reader, &mut inbox).await {
-        waiting.answer(number, outcome);
+async fn read(mut reader: OwnedReadHalf, mut inbox: Inbox, waiting: Arc<Waiting>, pin: Arc<GivenPin>) {
+    loop {
+        match receive(&mut reader, &mut inbox).await {
+            Some(Report::Performed { number, outcome }) => waiting.answer(number, outcome),
+            Some(Report::Login(login)) => pin.note(login),
+            _ => break,
+        }
     }
     waiting.close();
+    pin.abandon();
 }
 
 async fn write(mut writer: OwnedWriteHalf, mut frames: mpsc::UnboundedReceiver<Frame>) {

@@ -70,8 +70,10 @@ impl Work {
         }
     }
 
-    fn open(&self, settings: &EngineSettings, pin: &Secret) {
-        let opened = text(pin).and_then(|pin| Engine::open(settings, pin)).map(|engine| {
+    fn open(self: &Arc<Self>, settings: &EngineSettings, pin: &Secret) {
+        let work = Arc::clone(self);
+        let witness = Box::new(move |login| work.report(&Report::Login(login)));
+        let opened = text(pin).and_then(|pin| Engine::open(settings, pin, witness)).map(|engine| {
             let capabilities = engine.capabilities();
             let _ = self.engine.set(Mutex::new(Some(engine)));
             capabilities

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 
 use super::{
     OpenError,
-    protocol::{Answer, Fault, KeyName, Operation, Order, Secret},
+    protocol::{Answer, Fault, KeyName, Login, Operation, Order, Secret},
 };
 use crate::domain::key::TokenKeyId;
 
@@ -70,6 +70,9 @@ pub(super) struct EngineSettings {
     pub(super) tried_out: Option<Capabilities>,
     /// Keys that were seen on this token: unless it shows one of them, it is not opened.
     pub(super) known: Vec<KeyName>,
+    /// Whether this PIN was given before and the answer is not known: it is then not given to a token that says that
+    /// it has been given a wrong one.
+    pub(super) is_pin_doubtful: bool,
 }
 
 /// Keys on one PKCS#11 token.
@@ -82,6 +85,9 @@ pub(super) struct Engine {
     capabilities: Capabilities,
 }
 
+/// Is told of each login, before the token is given the PIN and after.
+pub(super) type LoginWitness = Box<dyn Fn(Login) + Send + Sync>;
+
 /// Takes an operation's outcome, on a thread of the engine.
 pub(super) type Reply = Box<dyn FnOnce(Result<Answer, Fault>) + Send>;
 
@@ -91,8 +97,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`OpenError`].
-    pub(super) fn open(settings: &EngineSettings, pin: SecretString) -> Result<Self, OpenError> {
-        let token = Arc::new(Token::open(settings, pin)?);
+    pub(super) fn open(
+        settings: &EngineSettings,
+        pin: SecretString,
+        witness: LoginWitness,
+    ) -> Result<Self, OpenError> {
+        let token = Arc::new(Token::open(settings, pin, witness)?);
         let known: Vec<_> = settings.known.iter().copied().map(TokenKeyId::from).collect();
         Worker::new(Arc::clone(&token)).check_health(&known).map_err(unusable)?;
         let capabilities = match settings.tried_out {

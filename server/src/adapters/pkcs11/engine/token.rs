@@ -17,8 +17,8 @@ use cryptoki::{
 use secrecy::SecretString;
 
 use super::{
-    super::OpenError,
-    EngineSettings,
+    super::{OpenError, protocol::Login as Event},
+    EngineSettings, LoginWitness,
     handles::HandleCache,
     library::{self, Wanted},
     retries::RetryBudget,
@@ -33,6 +33,7 @@ pub(super) struct Token {
     slot: Slot,
     name: String,
     pin: SecretString,
+    witness: LoginWitness,
     login: Mutex<Login>,
     /// Counts logins. Handles belong to one; an answer during which it changed is not trusted.
     epoch: AtomicU64,
@@ -59,7 +60,11 @@ pub(super) enum LoginError {
 
 impl Token {
     /// Finds the token and logs in.
-    pub(super) fn open(settings: &EngineSettings, pin: SecretString) -> Result<Self, OpenError> {
+    pub(super) fn open(
+        settings: &EngineSettings,
+        pin: SecretString,
+        witness: LoginWitness,
+    ) -> Result<Self, OpenError> {
         let wanted = Wanted { label: &settings.token_label, serial: settings.token_serial.as_deref() };
         let argument = settings.initialize_argument.as_deref();
         let (library, slot) = library::find_token(&settings.module, argument, wanted)?;
@@ -68,6 +73,7 @@ impl Token {
             slot,
             name: settings.name.clone(),
             pin,
+            witness,
             login: Mutex::new(Login { anchor: None, refusal: None }),
             epoch: AtomicU64::new(0),
             handles: HandleCache::default(),
@@ -75,6 +81,11 @@ impl Token {
             retries: RetryBudget::default(),
             verifiers: Verifiers::default(),
         };
+        if settings.is_pin_doubtful && token.was_given_wrong_pin() {
+            let answer = "it has been given a wrong one".to_owned();
+            (token.witness)(Event::Refused(answer.clone()));
+            return Err(OpenError::PinRefused(answer));
+        }
         match token.restore_login(0) {
             Ok(()) => Ok(token),
             Err(LoginError::PinRefused(answer)) => Err(OpenError::PinRefused(answer)),
@@ -128,7 +139,13 @@ impl Token {
         // Before the new session, not after: its number may be given out again.
         login.anchor = None;
         let session = self.open_session().map_err(LoginError::Failed)?;
-        match session.login(UserType::User, Some(&self.pin)) {
+        (self.witness)(Event::Begun);
+        let answer = session.login(UserType::User, Some(&self.pin));
+        (self.witness)(match &answer {
+            Err(error) if refuses_pin(error) => Event::Refused(describe(error)),
+            _ => Event::Answered,
+        });
+        match answer {
             Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
                 login.anchor = Some(session);
                 tracing::info!(token = self.name, "logged in to the token");
@@ -146,6 +163,13 @@ impl Token {
             }
             Err(error) => Err(LoginError::Failed(error)),
         }
+    }
+
+    /// Whether the token says that the last PIN was wrong. Not every token says so.
+    fn was_given_wrong_pin(&self) -> bool {
+        self.library.get_token_info(self.slot).is_ok_and(|info| {
+            info.user_pin_count_low() || info.user_pin_final_try() || info.user_pin_locked()
+        })
     }
 
     /// Whether the anchor session is open and logged in.

@@ -2,25 +2,27 @@
 
 use std::sync::Arc;
 
-use secrecy::SecretString;
 use tokio::{
     sync::{Mutex, oneshot},
     task::JoinHandle,
     time::timeout,
 };
 
-use super::super::{
-    Isolation, OpenError,
-    child::Process,
-    engine::{Capabilities, Engine, EngineSettings},
-    protocol::{Answer, Fault, Order},
+use super::{
+    super::{
+        Isolation, OpenError,
+        child::Process,
+        engine::{Capabilities, Engine, EngineSettings},
+        protocol::{Answer, Fault, Order},
+    },
+    GivenPin,
 };
 
 /// An engine that is open. Dropping one of this process blocks until its calls under way have ended, for a few
 /// seconds at most: left to a thread, its sessions would be closed while the process ends, which crashes SoftHSM.
 pub(super) enum Host {
     /// On threads of this process.
-    Here(Engine),
+    Here(Engine, Arc<GivenPin>),
     /// In a child process.
     Child(Process),
 }
@@ -29,7 +31,7 @@ impl Host {
     /// Carries out the order, within its patience.
     pub(super) async fn perform(&self, order: Order) -> Result<Answer, Fault> {
         match self {
-            Self::Here(engine) => perform(engine, order).await,
+            Self::Here(engine, _) => perform(engine, order).await,
             Self::Child(process) => process.perform(order).await,
         }
     }
@@ -41,8 +43,9 @@ impl Host {
 
     /// Ends it without regard to what is under way.
     pub(super) fn kill(&self) {
-        if let Self::Child(process) = self {
-            process.kill();
+        match self {
+            Self::Child(process) => process.kill(),
+            Self::Here(_, pin) => pin.abandon(),
         }
     }
 }
@@ -77,7 +80,7 @@ impl Opener {
     }
 
     /// Opens one. Dropped before its end, it leaves at most one thread behind, and no process.
-    pub(super) async fn open(&self, settings: EngineSettings, pin: &Arc<SecretString>) -> Opened {
+    pub(super) async fn open(&self, settings: EngineSettings, pin: Arc<GivenPin>) -> Opened {
         match &self.isolation {
             Isolation::Process(program) => {
                 let (process, capabilities) = Process::open(program, settings, pin).await?;
@@ -85,7 +88,6 @@ impl Opener {
             }
             Isolation::None => {
                 let mut pending = self.pending.lock().await;
-                let pin = Arc::clone(pin);
                 let opening = pending
                     .get_or_insert_with(|| tokio::task::spawn_blocking(move || open_here(&settings, &pin)));
                 let opened = opening.await;
@@ -98,8 +100,9 @@ impl Opener {
     }
 }
 
-fn open_here(settings: &EngineSettings, pin: &SecretString) -> Opened {
-    let engine = Engine::open(settings, pin.clone())?;
+fn open_here(settings: &EngineSettings, pin: &Arc<GivenPin>) -> Opened {
+    let witness = Arc::clone(pin);
+    let engine = Engine::open(settings, pin.secret().clone(), Box::new(move |login| witness.note(login)))?;
     let capabilities = engine.capabilities();
-    Ok((Host::Here(engine), capabilities))
+    Ok((Host::Here(engine, Arc::clone(pin)), capabilities))
 }

@@ -41,6 +41,7 @@ mod supervisor;
 
 pub(super) use expected::Expected;
 use host::{Host, Opener};
+pub(super) use pins::GivenPin;
 use pins::Pins;
 use recognition::Shown;
 use state::{Absence, KnownKeys, State};
@@ -64,7 +65,7 @@ struct Shared {
     /// What an engine is opened with, but for the keys that are known by then.
     engine: EngineSettings,
     opener: Opener,
-    pins: Pins,
+    pins: Arc<Pins>,
     deadline: Duration,
     places: Semaphore,
     state: watch::Sender<State>,
@@ -269,12 +270,13 @@ impl Shared {
             wrapping: settings.wrapping,
             tried_out: None,
             known: Vec::new(),
+            is_pin_doubtful: false,
         };
         let places = engine.workers.saturating_add(settings.queue).min(Semaphore::MAX_PERMITS);
         Self {
             engine,
             opener: Opener::new(settings.isolation),
-            pins: Pins::new(settings.pin),
+            pins: Arc::new(Pins::new(settings.pin)),
             deadline: settings.deadline,
             places: Semaphore::new(places),
             state: watch::Sender::new(State::unopened()),
@@ -304,9 +306,6 @@ impl Shared {
         let _generation = (!operation.is_repeatable()).then(|| Generation::begin(self));
         let engine = engine?;
         let outcome = engine.perform(Order { operation, patience }).await;
-        if let Err(Fault::PinRefused(answer)) = &outcome {
-            self.note_refusal(&engine, answer);
-        }
         if matches!(outcome, Err(Fault::Failed(_))) {
             if self.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1) >= FAILURES_IN_A_ROW {
                 self.doubt.notify_one();
@@ -315,14 +314,6 @@ impl Shared {
             self.failures.store(0, Ordering::Relaxed);
         }
         Ok((outcome, version))
-    }
-
-    /// Notes that the PIN of this engine was refused: while the engine is the present one, no other PIN has been given.
-    fn note_refusal(&self, engine: &Arc<Host>, answer: &str) {
-        let state = self.state.borrow();
-        if state.engine.as_ref().is_ok_and(|present| Arc::ptr_eq(present, engine)) {
-            self.pins.refused(answer);
-        }
     }
 
     /// Asks for an examination, and waits for such a state. Whether it came in time.

@@ -36,6 +36,8 @@ const FIRST_OPENING: Duration = Duration::from_secs(20);
 /// Longest time that an opening may take, when the next shall not wait for it and when it may.
 const QUICK_OPENING: Duration = Duration::from_millis(1500);
 const PATIENT_OPENING: Duration = Duration::from_secs(30);
+/// How much longer an opening may take that has given the token the PIN and has no answer to it.
+const LOGIN: Duration = Duration::from_secs(10);
 /// Least time between two new engines for a token that passes its examinations all the same.
 const SUSPICION: Duration = Duration::from_secs(5);
 
@@ -102,10 +104,7 @@ impl Shared {
             Ok(Answer::Health { stuck }) => Ok(stuck),
             Ok(_) => Err("its answer to a health check makes no sense".to_owned()),
             Err(Fault::Expired) => Err("no answer to a health check".to_owned()),
-            Err(Fault::PinRefused(answer)) => {
-                self.pins.refused(&answer);
-                Err(format!("the PIN was refused ({answer})"))
-            }
+            Err(Fault::PinRefused(answer)) => Err(format!("the PIN was refused ({answer})")),
             Err(Fault::Gone(cause) | Fault::Failed(cause) | Fault::Unsupported(cause)) => Err(cause),
             Err(other) => Err(format!("{other:?}")),
         }
@@ -221,15 +220,14 @@ impl Shared {
         let mut pause = FIRST_PAUSE;
         let (mut patient, mut too_slow) = (pin!(self.open_patiently()), false);
         loop {
-            let quick = timeout(QUICK_OPENING, self.open());
             let opened = tokio::select! {
                 opened = &mut patient, if too_slow => return opened,
-                opened = quick => opened,
+                opened = self.open_quickly() => opened,
             };
             let error = match opened {
-                Ok(Ok(opened)) => return opened,
-                Ok(Err(error)) => error,
-                Err(_) => {
+                Some(Ok(opened)) => return opened,
+                Some(Err(error)) => error,
+                None => {
                     too_slow = true;
                     no_answer()
                 }
@@ -243,9 +241,22 @@ impl Shared {
         }
     }
 
+    /// Nothing when there is no answer in time. A PIN that has been given is not taken back, so its answer is waited
+    /// for.
+    async fn open_quickly(&self) -> Option<Result<Opened, OpenError>> {
+        let mut opening = pin!(self.open());
+        if let Ok(opened) = timeout(QUICK_OPENING, &mut opening).await {
+            return Some(opened);
+        }
+        if !self.pins.is_answer_due() {
+            return None;
+        }
+        timeout(LOGIN, opening).await.ok()
+    }
+
     async fn open_beside(&self) -> Opened {
         loop {
-            if let Ok(Ok(opened)) = timeout(QUICK_OPENING, self.open()).await {
+            if let Some(Ok(opened)) = self.open_quickly().await {
                 return opened;
             }
             sleep(LONGEST_PAUSE).await;
@@ -281,8 +292,8 @@ impl Shared {
         if !host.can_be_killed() {
             return self.wait_for_workers(&host, stuck).await;
         }
-        match timeout(QUICK_OPENING, self.open()).await {
-            Ok(Ok(new)) => self.take_over(host, new, "calls hang"),
+        match self.open_quickly().await {
+            Some(Ok(new)) => self.take_over(host, new, "calls hang"),
             _ if stuck >= self.engine.workers => {
                 self.recover(host, "every call hangs".to_owned()).await;
             }
@@ -330,11 +341,9 @@ impl Shared {
             // Nothing is known of its keys but that it has shown these.
             settings.known = self.known().marks();
         }
-        let opened = self.opener.open(settings, &self.pins.next()?).await;
-        if let Err(OpenError::PinRefused(answer)) = &opened {
-            self.pins.refused(answer);
-        }
-        let (host, capabilities) = opened?;
+        let pin = self.pins.next()?;
+        settings.is_pin_doubtful = pin.is_doubtful();
+        let (host, capabilities) = self.opener.open(settings, Arc::new(pin)).await?;
         let _ = self.capabilities.set(capabilities);
         let host = Unproven(Some(Arc::new(host)));
         let lacking = match &host.0 {

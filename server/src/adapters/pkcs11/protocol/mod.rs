@@ -17,6 +17,17 @@ pub(super) use inbox::Inbox;
 pub(super) use operation::{Answer, Fault, KeyName, Operation, Order};
 pub(super) use secret::Secret;
 
+/// What happens to a PIN. A token counts the wrong ones even when nobody waits for its answer any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Login {
+    /// The token is given it now.
+    Begun,
+    /// The token has answered, and did not refuse it.
+    Answered,
+    /// The token has refused it, and what it said.
+    Refused(String),
+}
+
 /// What the server says to a child.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
@@ -31,6 +42,8 @@ pub(super) enum Request {
 pub(super) enum Report {
     /// The first: whether the token is open, and what it can do.
     Opened(Result<Capabilities, OpenError>),
+    /// A login, at the opening or later.
+    Login(Login),
     /// What came of an order.
     Performed { number: u64, outcome: Result<Answer, Fault> },
 }
