@@ -15,18 +15,17 @@ const ENTRIES = [
   { path: "./layouts", name: "layouts", browser: "layouts", node: "layouts-node" },
 ];
 
+/** What is built on the first of them, as its users would: nothing of it is loaded with that. */
+const ADDITIONS = ["recipients"].map((name) => ({ path: `./${name}`, name, browser: name, node: `${name}-node` }));
+
 await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), { kunji: "all.ts" });
+await bundleAdditions();
 await bundle(testing, { browser: "testing.ts" }, { node: "testing.ts" });
 writePackage();
 linkPackage();
 
-/** Files for browsers, with what they share in another; one for Node; and the WebAssembly beside them. */
-async function bundle(directory, browserEntries, nodeEntries) {
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
-  const sources = (entries) =>
-    Object.fromEntries(Object.entries(entries).map(([name, source]) => [name, join(root, "ts", source)]));
-  const common = {
+function optionsFor(directory) {
+  return {
     bundle: true,
     target: "es2022",
     minifySyntax: true,
@@ -36,7 +35,17 @@ async function bundle(directory, browserEntries, nodeEntries) {
     logLevel: "warning",
     outdir: directory,
   };
+}
+
+/** Files for browsers, with what they share in another; one for Node; and the WebAssembly beside them. */
+async function bundle(directory, browserEntries, nodeEntries) {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const sources = (entries) =>
+    Object.fromEntries(Object.entries(entries).map(([name, source]) => [name, join(root, "ts", source)]));
+  const common = optionsFor(directory);
   const alias = (platform) => ({
+    "#client": join(root, "ts/index.ts"),
     "#glue": join(glue, "kunji_bg.js"),
     "#host": join(root, "ts/host.ts"),
     "#platform": join(root, `ts/platform/${platform}.ts`),
@@ -63,8 +72,24 @@ async function bundle(directory, browserEntries, nodeEntries) {
   cpSync(join(glue, "kunji_bg.wasm"), join(directory, WASM));
 }
 
+async function bundleAdditions() {
+  await build({
+    ...optionsFor(pkg),
+    entryPoints: ADDITIONS.map(({ name }) => join(root, `ts/${name}.ts`)),
+    format: "esm",
+    platform: "browser",
+    minifyIdentifiers: true,
+    plugins: [
+      {
+        name: "client",
+        setup: ({ onResolve }) => onResolve({ filter: /^#client$/ }, () => ({ path: "./browser.js", external: true })),
+      },
+    ],
+  });
+}
+
 function writePackage() {
-  for (const { name, node } of ENTRIES) {
+  for (const { name, node } of [...ENTRIES, ...ADDITIONS]) {
     const types = readFileSync(join(root, `types/${name}.d.ts`), "utf8");
     const names = [...types.matchAll(/^export (?:function|class) (\w+)/gm)].map(([, exported]) => exported);
     // One implementation for `import` and `require`: a recipient or an error of the one is one of the other.
@@ -94,7 +119,7 @@ function manifest() {
     sideEffects: false,
     engines: { node: ">=20" },
     exports: {
-      ...Object.fromEntries(ENTRIES.map((entry) => [entry.path, conditions(entry)])),
+      ...Object.fromEntries([...ENTRIES, ...ADDITIONS].map((entry) => [entry.path, conditions(entry)])),
       [`./${WASM}`]: `./${WASM}`,
       "./package.json": "./package.json",
     },

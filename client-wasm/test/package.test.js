@@ -39,6 +39,11 @@ test("the package holds these files and no others", () => {
     "node.cjs",
     "node.mjs",
     "package.json",
+    "recipients-node.cjs",
+    "recipients-node.mjs",
+    "recipients.d.cts",
+    "recipients.d.ts",
+    "recipients.js",
     "shared.js",
   ]);
 });
@@ -72,6 +77,7 @@ for (const [types, browser, name] of [
   ["index.d.ts", "browser.js", "@kunji/client"],
   ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
   ["jws.d.ts", "jws.js", "@kunji/client/jws"],
+  ["recipients.d.ts", "recipients.js", "@kunji/client/recipients"],
 ]) {
   test(`only what is declared is exported: ${name}`, async () => {
     const declared = [...text(types).matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];
@@ -99,4 +105,8 @@ test("it stays small", async () => {
   assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
   const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
   assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
+  for (const name of ["recipients.js"]) {
+    assert.deepEqual([...loaded(name)].sort(), [...main, name].sort());
+    assert.ok(gzipped(name) <= 4_000, `${name}: ${gzipped(name)} bytes`);
+  }
 });

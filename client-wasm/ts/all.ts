@@ -3,3 +3,4 @@
 export * from "./index.ts";
 export * from "./jws.ts";
 export * from "./layouts.ts";
+export * from "./recipients.ts";

@@ -203,6 +203,8 @@ export class KunjiError extends Error {
 export type ErrorCode =
   | "anchors.malformed"
   | "anchors.missing"
+  | "bundle.malformed"
+  | "bundle.missing"
   | "certificate.malformed"
   | "container.hash"
   | "container.malformed"

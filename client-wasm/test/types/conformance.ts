@@ -3,9 +3,11 @@
 import type * as declared from "#api";
 import type * as declaredJws from "#jws";
 import type * as declaredLayouts from "#layouts";
+import type * as declaredRecipients from "#recipients";
 import type * as written from "#sources";
 import type * as writtenJws from "#sources/jws";
 import type * as writtenLayouts from "#sources/layouts";
+import type * as writtenRecipients from "#sources/recipients";
 
 type Functions<T> = { [Name in keyof T as T[Name] extends (...parameters: never) => unknown ? Name : never]: T[Name] };
 type Fields<T> = { [Name in keyof T]: T[Name] };
@@ -19,6 +21,8 @@ assertTrue<IsSame<declared.KunjiError["code"], written.KunjiError["code"]>>();
 
 assertTrue<IsSame<keyof typeof declaredJws, keyof typeof writtenJws>>();
 assertTrue<IsSame<keyof typeof declaredLayouts, keyof typeof writtenLayouts>>();
+assertTrue<IsSame<keyof typeof declaredRecipients, keyof typeof writtenRecipients>>();
+assertTrue<IsSame<keyof declaredRecipients.KeyManagerClient, keyof writtenRecipients.KeyManagerClient>>();
 
 declare const ours: Functions<typeof written>;
 declare const theirs: Functions<typeof declared>;
@@ -32,3 +36,7 @@ declare const ourLayouts: typeof writtenLayouts;
 declare const theirLayouts: typeof declaredLayouts;
 export const layoutsForUsers: typeof declaredLayouts = ourLayouts;
 export const layoutsFromUsers: typeof writtenLayouts = theirLayouts;
+declare const ourRecipients: typeof writtenRecipients;
+declare const theirParsing: typeof declaredRecipients.parseBundle;
+export const recipientsForUsers: typeof declaredRecipients = ourRecipients;
+export const parsingFromUsers: typeof writtenRecipients.parseBundle = theirParsing;

@@ -17,6 +17,7 @@ import {
 
 import { verifyJws } from "#jws";
 import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
+import { KeyManagerClient, parseBundle } from "#recipients";
 
 declare const key: CryptoKey;
 declare const file: File;
@@ -98,4 +99,16 @@ export function explain(error: unknown): string {
     default:
       return `${error.name} ${code}`;
   }
+}
+
+export async function usageOfRecipients(): Promise<Recipient> {
+  const keys = new KeyManagerClient({ url: "/", anchors: ["pem"], token: async (wasRefused) => `${wasRefused}` });
+  const name = { application: "A", reference: "B" };
+  const { recipient } = await parseBundle(await keys.bundle([name]), { ...name, anchors: ["pem"] });
+  // @ts-expect-error it is measured
+  keys.clockSkew = 0;
+  // @ts-expect-error anchors are needed
+  new KeyManagerClient({ url: "/" });
+  await encryptPacket("text", recipient);
+  return await keys.recipient("A", "B", { signal: AbortSignal.timeout(1) });
 }
