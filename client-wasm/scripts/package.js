@@ -16,7 +16,12 @@ const ENTRIES = [
 ];
 
 /** What is built on the first of them, as its users would: nothing of it is loaded with that. */
-const ADDITIONS = ["recipients"].map((name) => ({ path: `./${name}`, name, browser: name, node: `${name}-node` }));
+const ADDITIONS = ["queue", "recipients"].map((name) => ({
+  path: `./${name}`,
+  name,
+  browser: name,
+  node: `${name}-node`,
+}));
 
 await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), { kunji: "all.ts" });
 await bundleAdditions();

@@ -39,6 +39,11 @@ test("the package holds these files and no others", () => {
     "node.cjs",
     "node.mjs",
     "package.json",
+    "queue-node.cjs",
+    "queue-node.mjs",
+    "queue.d.cts",
+    "queue.d.ts",
+    "queue.js",
     "recipients-node.cjs",
     "recipients-node.mjs",
     "recipients.d.cts",
@@ -77,6 +82,7 @@ for (const [types, browser, name] of [
   ["index.d.ts", "browser.js", "@kunji/client"],
   ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
   ["jws.d.ts", "jws.js", "@kunji/client/jws"],
+  ["queue.d.ts", "queue.js", "@kunji/client/queue"],
   ["recipients.d.ts", "recipients.js", "@kunji/client/recipients"],
 ]) {
   test(`only what is declared is exported: ${name}`, async () => {
@@ -105,7 +111,7 @@ test("it stays small", async () => {
   assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
   const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
   assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
-  for (const name of ["recipients.js"]) {
+  for (const name of ["queue.js", "recipients.js"]) {
     assert.deepEqual([...loaded(name)].sort(), [...main, name].sort());
     assert.ok(gzipped(name) <= 4_000, `${name}: ${gzipped(name)} bytes`);
   }

@@ -3,4 +3,5 @@
 export * from "./index.ts";
 export * from "./jws.ts";
 export * from "./layouts.ts";
+export * from "./queue.ts";
 export * from "./recipients.ts";

@@ -3,10 +3,12 @@
 import type * as declared from "#api";
 import type * as declaredJws from "#jws";
 import type * as declaredLayouts from "#layouts";
+import type * as declaredQueue from "#queue";
 import type * as declaredRecipients from "#recipients";
 import type * as written from "#sources";
 import type * as writtenJws from "#sources/jws";
 import type * as writtenLayouts from "#sources/layouts";
+import type * as writtenQueue from "#sources/queue";
 import type * as writtenRecipients from "#sources/recipients";
 
 type Functions<T> = { [Name in keyof T as T[Name] extends (...parameters: never) => unknown ? Name : never]: T[Name] };
@@ -40,3 +42,7 @@ declare const ourRecipients: typeof writtenRecipients;
 declare const theirParsing: typeof declaredRecipients.parseBundle;
 export const recipientsForUsers: typeof declaredRecipients = ourRecipients;
 export const parsingFromUsers: typeof writtenRecipients.parseBundle = theirParsing;
+declare const ourQueue: typeof writtenQueue;
+declare const theirQueue: typeof declaredQueue;
+export const queueForUsers: typeof declaredQueue = ourQueue;
+export const queueFromUsers: typeof writtenQueue = theirQueue;

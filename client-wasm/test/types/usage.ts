@@ -17,6 +17,7 @@ import {
 
 import { verifyJws } from "#jws";
 import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
+import { openQueue, type Transport } from "#queue";
 import { KeyManagerClient, parseBundle } from "#recipients";
 
 declare const key: CryptoKey;
@@ -111,4 +112,16 @@ export async function usageOfRecipients(): Promise<Recipient> {
   new KeyManagerClient({ url: "/" });
   await encryptPacket("text", recipient);
   return await keys.recipient("A", "B", { signal: AbortSignal.timeout(1) });
+}
+
+export async function usageOfQueue(recipient: Recipient): Promise<number> {
+  const queue = await openQueue({ maxPackets: 5 });
+  const { id } = await queue.enqueue(file, recipient, { registration: true, label: "a" });
+  const transport: Transport = async (body, { signal }) => (await fetch("/", { method: "PUT", body, signal })).ok;
+  // @ts-expect-error an answer is no acknowledgement
+  await queue.send(async (body) => fetch("/", { method: "PUT", body }));
+  // @ts-expect-error text is no packet
+  await queue.add("text");
+  await queue.remove(id);
+  return (await queue.send(transport, { timeLimit: 1000 })).waiting;
 }
