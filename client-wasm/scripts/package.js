@@ -16,7 +16,7 @@ const ENTRIES = [
 ];
 
 /** What is built on the first of them, as its users would: nothing of it is loaded with that. */
-const ADDITIONS = ["queue", "recipients"].map((name) => ({
+const ADDITIONS = ["form", "queue", "recipients"].map((name) => ({
   path: `./${name}`,
   name,
   browser: name,

@@ -22,6 +22,11 @@ test("the package holds these files and no others", () => {
     "LICENSE",
     "README.md",
     "browser.js",
+    "form-node.cjs",
+    "form-node.mjs",
+    "form.d.cts",
+    "form.d.ts",
+    "form.js",
     "index.d.cts",
     "index.d.ts",
     "jws-node.cjs",
@@ -82,6 +87,7 @@ for (const [types, browser, name] of [
   ["index.d.ts", "browser.js", "@kunji/client"],
   ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
   ["jws.d.ts", "jws.js", "@kunji/client/jws"],
+  ["form.d.ts", "form.js", "@kunji/client/form"],
   ["queue.d.ts", "queue.js", "@kunji/client/queue"],
   ["recipients.d.ts", "recipients.js", "@kunji/client/recipients"],
 ]) {
@@ -111,7 +117,7 @@ test("it stays small", async () => {
   assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
   const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
   assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
-  for (const name of ["queue.js", "recipients.js"]) {
+  for (const name of ["form.js", "queue.js", "recipients.js"]) {
     assert.deepEqual([...loaded(name)].sort(), [...main, name].sort());
     assert.ok(gzipped(name) <= 4_000, `${name}: ${gzipped(name)} bytes`);
   }

@@ -1,11 +1,13 @@
 // The declarations are written by hand: what they declare is what the sources are, and the other way round.
 
 import type * as declared from "#api";
+import type * as declaredForm from "#form";
 import type * as declaredJws from "#jws";
 import type * as declaredLayouts from "#layouts";
 import type * as declaredQueue from "#queue";
 import type * as declaredRecipients from "#recipients";
 import type * as written from "#sources";
+import type * as writtenForm from "#sources/form";
 import type * as writtenJws from "#sources/jws";
 import type * as writtenLayouts from "#sources/layouts";
 import type * as writtenQueue from "#sources/queue";
@@ -46,3 +48,7 @@ declare const ourQueue: typeof writtenQueue;
 declare const theirQueue: typeof declaredQueue;
 export const queueForUsers: typeof declaredQueue = ourQueue;
 export const queueFromUsers: typeof writtenQueue = theirQueue;
+declare const ourForm: typeof writtenForm;
+declare const theirForm: typeof declaredForm;
+export const formForUsers: typeof declaredForm = ourForm;
+export const formFromUsers: typeof writtenForm = theirForm;

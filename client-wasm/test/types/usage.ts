@@ -15,6 +15,7 @@ import {
   type Recipient,
 } from "#api";
 
+import { parseForm, sealForm } from "#form";
 import { verifyJws } from "#jws";
 import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
 import { openQueue, type Transport } from "#queue";
@@ -124,4 +125,10 @@ export async function usageOfQueue(recipient: Recipient): Promise<number> {
   await queue.add("text");
   await queue.remove(id);
   return (await queue.send(transport, { timeLimit: 1000 })).waiting;
+}
+
+export async function usageOfForm(form: HTMLFormElement, event: SubmitEvent, recipient: Recipient): Promise<string[]> {
+  await sealForm(new FormData(), recipient);
+  const packet = await sealForm(form, recipient, { submitter: event.submitter, registration: true });
+  return parseForm(packet).files.map(({ file }) => file.name);
 }
