@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { pkg, version } from "../scripts/paths.js";
+import { pkg, root, version } from "../scripts/paths.js";
 
 const manifest = JSON.parse(readFileSync(join(pkg, "package.json"), "utf8"));
 const text = (name) => readFileSync(join(pkg, name), "utf8");
@@ -19,6 +19,7 @@ test("the package holds these files and no others", () => {
   const [{ files }] = Array.isArray(listing) ? listing : Object.values(listing);
   const names = new Set(files.map(({ path }) => path.replace(/^shared-\w+\.js$/, "shared.js")));
   assert.deepEqual([...names].sort(), [
+    "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "browser.js",
@@ -29,6 +30,12 @@ test("the package holds these files and no others", () => {
     "form.js",
     "index.d.cts",
     "index.d.ts",
+    "inline-node.cjs",
+    "inline-node.mjs",
+    "inline.cjs",
+    "inline.d.cts",
+    "inline.d.ts",
+    "inline.js",
     "jws-node.cjs",
     "jws-node.mjs",
     "jws.d.cts",
@@ -71,6 +78,41 @@ test("the manifest is in order", async () => {
   }
 });
 
+test("types and files are found by every way of resolving them", () => {
+  const attw = join(root, "node_modules/.bin/attw");
+  // Without `exports` there are only the main entry and its types; the .wasm has none.
+  const args = ["--pack", pkg, "--profile", "node16", "--exclude-entrypoints", "kunji.wasm", "--format", "json"];
+  const { analysis } = JSON.parse(execFileSync(attw, args, { env: { ...process.env, npm_config_offline: "true" } }));
+  assert.deepEqual(analysis.problems, []);
+  const entries = ["form", "inline", "jws", "layouts", "package.json", "queue", "recipients"];
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), [".", ...entries.map((name) => `./${name}`)].sort());
+});
+
+test("browsers and workers have the files for them, Node, Deno and Bun those for Node, whatever bundles", async () => {
+  const { ".": main } = manifest.exports;
+  for (const [conditions, file] of [
+    [["browser", "import"], "./browser.js"],
+    [["worker", "browser", "import"], "./browser.js"],
+    [["node", "import"], "./node.mjs"],
+    [["node", "require"], "./node.cjs"],
+    [["deno", "node", "import"], "./node.mjs"],
+    [["bun", "node", "import"], "./node.mjs"],
+  ]) {
+    assert.equal(resolved(main, new Set([...conditions, "default"])), file, String(conditions));
+  }
+});
+
+/** As Node resolves conditional exports: the first that holds. */
+function resolved(target, conditions) {
+  if (typeof target === "string") return target;
+  const found = Object.keys(target).find((name) => conditions.has(name));
+  return found && resolved(target[found], conditions);
+}
+
+test("changes of this version are told", () => {
+  assert.match(text("CHANGELOG.md"), new RegExp(`^## ${version()}$`, "m"));
+});
+
 test("nothing in it evaluates text, names this machine, or is meant for tests", () => {
   for (const name of readdirSync(pkg).filter((name) => /\.[cm]?js$/.test(name))) {
     const source = text(name);
@@ -100,6 +142,20 @@ for (const [types, browser, name] of [
     assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
   });
 }
+
+test("the entry with everything in it exports everything, and loads nothing", async () => {
+  const names = ["form", "index", "jws", "layouts", "queue", "recipients"].flatMap((name) =>
+    [...text(`${name}.d.ts`).matchAll(/^export (?:function|class) (\w+)/gm)].map(([, name]) => name),
+  );
+  const inline = await import("@kunji/client/inline");
+  assert.deepEqual(Object.keys(inline).sort(), names.sort());
+  assert.equal(createRequire(import.meta.url)("@kunji/client/inline").KunjiError, inline.KunjiError);
+  for (const name of ["inline.js", "inline.cjs"]) {
+    assert.doesNotMatch(text(name), /import\(|import\.meta|from"|require\(/);
+  }
+  const exported = /export\{([^{}]*?)\};?\s*$/.exec(text("inline.js"))[1].split(",");
+  assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
+});
 
 test("it stays small", async () => {
   const { gzipSync } = await import("node:zlib");
