@@ -300,20 +300,23 @@ for (const [what, init] of [
 
 test("a packet that was acknowledged to be kept outlives the browser's being killed", async () => {
   const directory = await mkdtemp(join(tmpdir(), "kunji-profile-"));
+  const started = [];
+  const start = async () => {
+    started.push(await launchToKill(directory));
+    return await prepare(started.at(-1).page);
+  };
   try {
-    const first = await launchToKill(directory);
-    const ids = await enqueue(await prepare(first.page), "one", "two");
-    await first.kill();
-    const second = await launchToKill(directory);
-    const page = await prepare(second.page);
+    const ids = await enqueue(await start(), "one", "two");
+    await started[0].kill();
+    const page = await start();
     assert.deepEqual(
       (await list(page)).map(({ id }) => id),
       ids,
     );
-    await second.page.evaluate(() => test.queue.send(test.transport));
-    await second.kill();
+    assert.deepEqual(await send(page), { sent: 2, failed: 0, waiting: 0 });
     assert.deepEqual(await Promise.all(arrived.map(opened)), ["one", "two"]);
   } finally {
+    for (const { kill } of started) await kill();
     await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   }
 });

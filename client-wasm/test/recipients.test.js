@@ -137,6 +137,14 @@ describe("a server is asked", () => {
     assert.deepEqual(asked, [false, true, false, true]);
   });
 
+  test("and takes the token to no other", async () => {
+    answers = [answer("", { location: "/elsewhere" }, 302)];
+    assert.equal((await failure(ask(client({ token: () => "secret" })))).code, "network.unreachable");
+    assert.ok(requests.every(({ url }) => url !== "/elsewhere"));
+    answers = [answer("", { location: "/elsewhere" }, 302), answer(KUNJI)];
+    assert.equal((await ask(client())).pem, base);
+  });
+
   test("once by all who ask at the same time, until none of them waits any more", async () => {
     const held = [];
     answers = [(response) => held.push(response)];

@@ -28,19 +28,27 @@ export function launch() {
 export async function launchToKill(directory) {
   const own = ["--headless", "--remote-debugging-port=0", `--user-data-dir=${directory}`];
   const chrome = spawn(EXECUTABLE, [...ARGUMENTS, ...own], { detached: true, stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  for await (const text of chrome.stderr) {
-    said += text;
-    if (/DevTools listening on (\S+)/.test(said)) break;
-  }
-  const [, address] = /DevTools listening on (\S+)/.exec(said);
-  const browser = await chromium.connectOverCDP(address);
   const kill = async () => {
+    if (chrome.exitCode !== null || chrome.signalCode !== null) return;
     const gone = once(chrome, "exit");
     process.kill(-chrome.pid, "SIGKILL");
     await gone;
   };
-  return { page: await browser.contexts()[0].newPage(), kill };
+  try {
+    let said = "";
+    for await (const text of chrome.stderr.iterator({ destroyOnReturn: false })) {
+      said += text;
+      if (/DevTools listening on (\S+)/.test(said)) break;
+    }
+    // What else it says is of no interest, but must not fill the pipe.
+    chrome.stderr.resume();
+    const [, address] = /DevTools listening on (\S+)/.exec(said);
+    const browser = await chromium.connectOverCDP(address);
+    return { page: await browser.contexts()[0].newPage(), kill };
+  } catch (error) {
+    await kill();
+    throw error;
+  }
 }
 
 /**

@@ -26,11 +26,16 @@ export async function withLock<T>(
     return await use();
   } finally {
     clearInterval(timer);
-    await database.transact("readwrite", async ({ leases }) => {
-      const lease: Lease | undefined = await answered(leases.get(KEY));
-      if (lease?.owner === owner) await answered(leases.delete(KEY));
-    });
+    // One that stays ends by itself.
+    await release(database, owner).catch(() => {});
   }
+}
+
+async function release(database: Database, owner: string): Promise<void> {
+  await database.transact("readwrite", async ({ leases }) => {
+    const lease: Lease | undefined = await answered(leases.get(KEY));
+    if (lease?.owner === owner) await answered(leases.delete(KEY));
+  });
 }
 
 async function takeLease(

@@ -43,7 +43,13 @@ export async function request(
   let copy: ReadableStream<Uint8Array> | undefined;
   let headers: Headers | undefined;
   const fetch: typeof globalThis.fetch = async (url, init) => {
-    const response = await send(url, { ...init, cache: "no-store", headers: headersFor(init?.headers, token, known) });
+    const response = await send(url, {
+      ...init,
+      cache: "no-store",
+      // A token is for this server and no other.
+      redirect: token === undefined ? "follow" : "error",
+      headers: headersFor(init?.headers, token, known),
+    });
     if (typeof response?.headers?.get !== "function") return response;
     headers = response.headers;
     note(response, seen);
