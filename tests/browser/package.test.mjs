@@ -183,6 +183,35 @@ for (const [what, from] of [
   });
 }
 
+test("a page of another origin renews what the server has not changed, and takes it along", async () => {
+  const name = { application: "REGISTRATION", reference: "10001_110011" };
+  const options = { url: serverUrl, anchors: await anchors() };
+  const path = await project("recipients", {
+    "index.html": page("./form.js"),
+    "form.js": `import { encryptPacket } from "./node_modules/@kunji/client/browser.js";
+      import { KeyManagerClient, parseBundle } from "./node_modules/@kunji/client/recipients.js";
+      const [name, options] = [${JSON.stringify(name)}, ${JSON.stringify(options)}];
+      let [time, statuses] = [Date.now(), []];
+      const asked = async (url, init) => {
+        const answer = await fetch(url, init);
+        statuses.push(answer.status);
+        return answer;
+      };
+      const keys = new KeyManagerClient({ ...options, fetch: asked, now: () => new Date(time) });
+      await keys.recipient(name.application, name.reference);
+      // Longer than the server lets it be kept.
+      time += 3_600_001;
+      await keys.recipient(name.application, name.reference);
+      while (statuses.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+      const { recipient } = await parseBundle(await keys.bundle([name]), { ...name, anchors: options.anchors });
+      const packet = await encryptPacket(${JSON.stringify(JSON.stringify(record))}, recipient);
+      document.querySelector("output").textContent = statuses + ";" + btoa(String.fromCharCode(...packet));`,
+  });
+  const [statuses, packet] = (await outputOf(below(path), strictPolicy)).split(";");
+  assert.equal(statuses, "200,304");
+  await opensAs(packet);
+});
+
 test("a server that renders, from the package and with all in its own bundle", async () => {
   const script = async (from) => `import { encryptPacket, fetchRecipient } from "${from}";
     export async function render() {${await encrypting()}return text;}`;
