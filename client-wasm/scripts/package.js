@@ -15,18 +15,25 @@ const ENTRIES = [
   { path: "./layouts", name: "layouts", browser: "layouts", node: "layouts-node" },
 ];
 
+const INLINE = { path: "./inline", name: "inline", browser: "inline", node: "inline-node" };
+
+/** What is built on the first of them, as its users would: nothing of it is loaded with that. */
+const ADDITIONS = ["form", "queue", "recipients"].map((name) => ({
+  path: `./${name}`,
+  name,
+  browser: name,
+  node: `${name}-node`,
+}));
+
 await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), { kunji: "all.ts" });
+await bundleAdditions();
+await bundleInline();
 await bundle(testing, { browser: "testing.ts" }, { node: "testing.ts" });
 writePackage();
 linkPackage();
 
-/** Files for browsers, with what they share in another; one for Node; and the WebAssembly beside them. */
-async function bundle(directory, browserEntries, nodeEntries) {
-  rmSync(directory, { recursive: true, force: true });
-  mkdirSync(directory, { recursive: true });
-  const sources = (entries) =>
-    Object.fromEntries(Object.entries(entries).map(([name, source]) => [name, join(root, "ts", source)]));
-  const common = {
+function optionsFor(directory) {
+  return {
     bundle: true,
     target: "es2022",
     minifySyntax: true,
@@ -36,11 +43,25 @@ async function bundle(directory, browserEntries, nodeEntries) {
     logLevel: "warning",
     outdir: directory,
   };
-  const alias = (platform) => ({
+}
+
+function alias(platform) {
+  return {
+    "#client": join(root, "ts/index.ts"),
     "#glue": join(glue, "kunji_bg.js"),
     "#host": join(root, "ts/host.ts"),
     "#platform": join(root, `ts/platform/${platform}.ts`),
-  });
+    "#wasm": join(glue, "kunji_bg.wasm"),
+  };
+}
+
+/** Files for browsers, with what they share in another; one for Node; and the WebAssembly beside them. */
+async function bundle(directory, browserEntries, nodeEntries) {
+  rmSync(directory, { recursive: true, force: true });
+  mkdirSync(directory, { recursive: true });
+  const sources = (entries) =>
+    Object.fromEntries(Object.entries(entries).map(([name, source]) => [name, join(root, "ts", source)]));
+  const common = optionsFor(directory);
   await build({
     ...common,
     entryPoints: sources(browserEntries),
@@ -63,24 +84,71 @@ async function bundle(directory, browserEntries, nodeEntries) {
   cpSync(join(glue, "kunji_bg.wasm"), join(directory, WASM));
 }
 
+async function bundleAdditions() {
+  await build({
+    ...optionsFor(pkg),
+    entryPoints: ADDITIONS.map(({ name }) => join(root, `ts/${name}.ts`)),
+    format: "esm",
+    platform: "browser",
+    minifyIdentifiers: true,
+    plugins: [
+      {
+        name: "client",
+        setup: ({ onResolve }) => onResolve({ filter: /^#client$/ }, () => ({ path: "./browser.js", external: true })),
+      },
+    ],
+  });
+}
+
+/** Everything in one file, WebAssembly included, for browsers and for Node. */
+async function bundleInline() {
+  for (const [format, extension, minifyIdentifiers] of [
+    ["esm", ".js", true],
+    ["cjs", ".cjs", false],
+  ]) {
+    await build({
+      ...optionsFor(pkg),
+      entryPoints: { inline: join(root, "ts/all.ts") },
+      format,
+      platform: "neutral",
+      outExtension: { ".js": extension },
+      loader: { ".wasm": "binary" },
+      minifyIdentifiers,
+      alias: alias("inline"),
+    });
+  }
+}
+
 function writePackage() {
-  for (const { name, node } of ENTRIES) {
+  const all = [];
+  for (const { name, node } of [...ENTRIES, ...ADDITIONS]) {
     const types = readFileSync(join(root, `types/${name}.d.ts`), "utf8");
     const names = [...types.matchAll(/^export (?:function|class) (\w+)/gm)].map(([, exported]) => exported);
-    // One implementation for `import` and `require`: a recipient or an error of the one is one of the other.
     const exported = [...new Set(names)].sort();
-    const lines = exported.map((one) => `exports.${one} = kunji.${one};\n`);
-    writeFileSync(join(pkg, `${node}.cjs`), `"use strict";\nconst kunji = require("./kunji.cjs");\n${lines.join("")}`);
-    writeFileSync(
-      join(pkg, `${node}.mjs`),
-      `import kunji from "./kunji.cjs";\nexport const { ${exported.join(", ")} } = kunji;\n`,
-    );
-    writeFileSync(join(pkg, `${name}.d.ts`), types);
-    writeFileSync(join(pkg, `${name}.d.cts`), types.replaceAll('"./index.js"', '"./index.cjs"'));
+    writeForNode(node, "kunji.cjs", exported);
+    writeTypes(name, types);
+    all.push(...exported);
   }
-  cpSync(join(root, "README.md"), join(pkg, "README.md"));
+  writeForNode(INLINE.node, "inline.cjs", all.sort());
+  writeTypes(INLINE.name, readFileSync(join(root, "types/inline.d.ts"), "utf8"));
+  for (const name of ["CHANGELOG.md", "README.md"]) cpSync(join(root, name), join(pkg, name));
   cpSync(join(checkout, "LICENSE"), join(pkg, "LICENSE"));
   writeFileSync(join(pkg, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
+}
+
+/** One implementation for `import` and `require`: a recipient or an error of the one is one of the other. */
+function writeForNode(node, core, exported) {
+  const lines = exported.map((one) => `exports.${one} = kunji.${one};\n`);
+  writeFileSync(join(pkg, `${node}.cjs`), `"use strict";\nconst kunji = require("./${core}");\n${lines.join("")}`);
+  writeFileSync(
+    join(pkg, `${node}.mjs`),
+    `import kunji from "./${core}";\nexport const { ${exported.join(", ")} } = kunji;\n`,
+  );
+}
+
+function writeTypes(name, types) {
+  writeFileSync(join(pkg, `${name}.d.ts`), types);
+  writeFileSync(join(pkg, `${name}.d.cts`), types.replaceAll(/(from "\.\/\w+)\.js"/g, '$1.cjs"'));
 }
 
 function manifest() {
@@ -94,14 +162,14 @@ function manifest() {
     sideEffects: false,
     engines: { node: ">=20" },
     exports: {
-      ...Object.fromEntries(ENTRIES.map((entry) => [entry.path, conditions(entry)])),
+      ...Object.fromEntries([...ENTRIES, ...ADDITIONS, INLINE].map((entry) => [entry.path, conditions(entry)])),
       [`./${WASM}`]: `./${WASM}`,
       "./package.json": "./package.json",
     },
     main: "./node.cjs",
     module: "./browser.js",
     types: "./index.d.ts",
-    files: ["*.js", "*.mjs", "*.cjs", WASM, "*.d.ts", "*.d.cts"],
+    files: ["CHANGELOG.md", "*.js", "*.mjs", "*.cjs", WASM, "*.d.ts", "*.d.cts"],
   };
 }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { publint } from "publint";
 import { formatMessage } from "publint/utils";
-import { pkg, version } from "../scripts/paths.js";
+import { pkg, root, version } from "../scripts/paths.js";
 
 const manifest = JSON.parse(readFileSync(join(pkg, "package.json"), "utf8"));
 const text = (name) => readFileSync(join(pkg, name), "utf8");
@@ -19,11 +19,23 @@ test("the package holds these files and no others", () => {
   const [{ files }] = Array.isArray(listing) ? listing : Object.values(listing);
   const names = new Set(files.map(({ path }) => path.replace(/^shared-\w+\.js$/, "shared.js")));
   assert.deepEqual([...names].sort(), [
+    "CHANGELOG.md",
     "LICENSE",
     "README.md",
     "browser.js",
+    "form-node.cjs",
+    "form-node.mjs",
+    "form.d.cts",
+    "form.d.ts",
+    "form.js",
     "index.d.cts",
     "index.d.ts",
+    "inline-node.cjs",
+    "inline-node.mjs",
+    "inline.cjs",
+    "inline.d.cts",
+    "inline.d.ts",
+    "inline.js",
     "jws-node.cjs",
     "jws-node.mjs",
     "jws.d.cts",
@@ -39,6 +51,16 @@ test("the package holds these files and no others", () => {
     "node.cjs",
     "node.mjs",
     "package.json",
+    "queue-node.cjs",
+    "queue-node.mjs",
+    "queue.d.cts",
+    "queue.d.ts",
+    "queue.js",
+    "recipients-node.cjs",
+    "recipients-node.mjs",
+    "recipients.d.cts",
+    "recipients.d.ts",
+    "recipients.js",
     "shared.js",
   ]);
 });
@@ -54,6 +76,41 @@ test("the manifest is in order", async () => {
   for (const name of ["dependencies", "peerDependencies", "optionalDependencies", "scripts"]) {
     assert.equal(manifest[name], undefined);
   }
+});
+
+test("types and files are found by every way of resolving them", () => {
+  const attw = join(root, "node_modules/.bin/attw");
+  // Without `exports` there are only the main entry and its types; the .wasm has none.
+  const args = ["--pack", pkg, "--profile", "node16", "--exclude-entrypoints", "kunji.wasm", "--format", "json"];
+  const { analysis } = JSON.parse(execFileSync(attw, args, { env: { ...process.env, npm_config_offline: "true" } }));
+  assert.deepEqual(analysis.problems, []);
+  const entries = ["form", "inline", "jws", "layouts", "package.json", "queue", "recipients"];
+  assert.deepEqual(Object.keys(analysis.entrypoints).sort(), [".", ...entries.map((name) => `./${name}`)].sort());
+});
+
+test("browsers and workers have the files for them, Node, Deno and Bun those for Node, whatever bundles", async () => {
+  const { ".": main } = manifest.exports;
+  for (const [conditions, file] of [
+    [["browser", "import"], "./browser.js"],
+    [["worker", "browser", "import"], "./browser.js"],
+    [["node", "import"], "./node.mjs"],
+    [["node", "require"], "./node.cjs"],
+    [["deno", "node", "import"], "./node.mjs"],
+    [["bun", "node", "import"], "./node.mjs"],
+  ]) {
+    assert.equal(resolved(main, new Set([...conditions, "default"])), file, String(conditions));
+  }
+});
+
+/** As Node resolves conditional exports: the first that holds. */
+function resolved(target, conditions) {
+  if (typeof target === "string") return target;
+  const found = Object.keys(target).find((name) => conditions.has(name));
+  return found && resolved(target[found], conditions);
+}
+
+test("changes of this version are told", () => {
+  assert.match(text("CHANGELOG.md"), new RegExp(`^## ${version()}$`, "m"));
 });
 
 test("nothing in it evaluates text, names this machine, or is meant for tests", () => {
@@ -72,6 +129,9 @@ for (const [types, browser, name] of [
   ["index.d.ts", "browser.js", "@kunji/client"],
   ["layouts.d.ts", "layouts.js", "@kunji/client/layouts"],
   ["jws.d.ts", "jws.js", "@kunji/client/jws"],
+  ["form.d.ts", "form.js", "@kunji/client/form"],
+  ["queue.d.ts", "queue.js", "@kunji/client/queue"],
+  ["recipients.d.ts", "recipients.js", "@kunji/client/recipients"],
 ]) {
   test(`only what is declared is exported: ${name}`, async () => {
     const declared = [...text(types).matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];
@@ -82,6 +142,20 @@ for (const [types, browser, name] of [
     assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
   });
 }
+
+test("the entry with everything in it exports everything, and loads nothing", async () => {
+  const names = ["form", "index", "jws", "layouts", "queue", "recipients"].flatMap((name) =>
+    [...text(`${name}.d.ts`).matchAll(/^export (?:function|class) (\w+)/gm)].map(([, name]) => name),
+  );
+  const inline = await import("@kunji/client/inline");
+  assert.deepEqual(Object.keys(inline).sort(), names.sort());
+  assert.equal(createRequire(import.meta.url)("@kunji/client/inline").KunjiError, inline.KunjiError);
+  for (const name of ["inline.js", "inline.cjs"]) {
+    assert.doesNotMatch(text(name), /import\(|import\.meta|from"|require\(/);
+  }
+  const exported = /export\{([^{}]*?)\};?\s*$/.exec(text("inline.js"))[1].split(",");
+  assert.deepEqual(exported.map((name) => name.split(" as ").at(-1)).sort(), names);
+});
 
 test("it stays small", async () => {
   const { gzipSync } = await import("node:zlib");
@@ -99,4 +173,8 @@ test("it stays small", async () => {
   assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
   const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
   assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
+  for (const name of ["form.js", "queue.js", "recipients.js"]) {
+    assert.deepEqual([...loaded(name)].sort(), [...main, name].sort());
+    assert.ok(gzipped(name) <= 4_000, `${name}: ${gzipped(name)} bytes`);
+  }
 });

@@ -25,7 +25,18 @@ test("the table of errors has the codes of the types", () => {
 });
 
 test("every code that the sources of the tests expect is one of them, and every one is expected somewhere", () => {
-  const tests = ["jws", "layouts", "network", "packet", "recipient", "runtime", "streams"]
+  const tests = [
+    "form",
+    "jws",
+    "layouts",
+    "network",
+    "packet",
+    "queue",
+    "recipient",
+    "recipients",
+    "runtime",
+    "streams",
+  ]
     .map((name) => readFileSync(join(root, `test/${name}.test.js`), "utf8"))
     .join();
   const union = readFileSync(join(pkg, "index.d.ts"), "utf8").split("export type ErrorCode =")[1];

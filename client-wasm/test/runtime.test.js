@@ -126,6 +126,25 @@ describe("in Chromium", () => {
     assert.deepEqual(faults, []);
   });
 
+  test("the entry with everything in it needs nothing but itself, in pages and in workers", async () => {
+    // Not even the page's own server may be asked, once the script is there.
+    const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'";
+    const routes = {
+      "/client/inline.js": join(pkg, "inline.js"),
+      "/worker.js": (_, response) =>
+        response
+          .setHeader("content-type", "text/javascript")
+          .end(`import { encryptPacket, parseRecipient } from "/client/inline.js";
+          onmessage = async ({ data: pem }) => {
+            const recipient = await parseRecipient(pem, { anchors: [pem], now: new Date("2027-01-01") });
+            postMessage((await encryptPacket("text", recipient)).length);
+          };`),
+    };
+    const { result, faults } = await inPage(routes, packetsInPageAndWorker, { policy });
+    assert.deepEqual(result, [360, 360]);
+    assert.deepEqual(faults, []);
+  });
+
   test("a server that does not know the media type does not matter", async () => {
     for (const mediaType of ["application/octet-stream", "text/plain"]) {
       const { result, faults } = await packetInPage({ mediaTypes: { ".wasm": mediaType } });
@@ -180,6 +199,18 @@ describe("in Chromium", () => {
     assert.deepEqual(faults, []);
   });
 });
+
+async function packetsInPageAndWorker({ pem }) {
+  const { encryptPacket, parseRecipient } = await import("/client/inline.js");
+  const recipient = await parseRecipient(pem, { anchors: [pem], now: new Date("2027-01-01T00:00:00Z") });
+  const worker = new Worker("/worker.js", { type: "module" });
+  const inWorker = new Promise((resolve, reject) => {
+    worker.onmessage = ({ data }) => resolve(data);
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  worker.postMessage(pem);
+  return [(await encryptPacket("text", recipient)).length, await inWorker];
+}
 
 async function trapInPage({ pem }) {
   const kunji = await import("/testing/browser.js");

@@ -1,13 +1,17 @@
 // The npm package as its users get it: the tarball in fresh projects, and the page in the README.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { build } from "vite";
+import nodeResolve from "@rollup/plugin-node-resolve";
+import esbuild from "esbuild";
+import { rollup } from "rollup";
+import { build, createServer } from "vite";
+import webpack from "webpack";
 import { launch } from "./support/browser.mjs";
 import { below, withFiles } from "./support/files.mjs";
 import { anchors, open } from "./support/server.mjs";
@@ -120,6 +124,118 @@ test("a page that Vite builds, under a strict policy", async () => {
   const assets = await readdir(join(path, "dist/assets"));
   assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, String(assets));
   await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+});
+
+/** A page whose script a bundler makes of the entry `from`, as `dist/form.js`. */
+async function bundled(name, from) {
+  const path = await project(name, {
+    "form.js": `import { encryptPacket, fetchRecipient } from "${from}";
+      ${await encrypting()}document.querySelector("output").textContent = text;`,
+  });
+  await mkdir(join(path, "dist"));
+  await writeFile(join(path, "dist/index.html"), page("./form.js"));
+  return path;
+}
+
+/** For bundlers that do not take the file along. */
+const copyWasm = (path) => copyFile(join(path, "node_modules/@kunji/client/kunji.wasm"), join(path, "dist/kunji.wasm"));
+
+test("a page that webpack builds, under a strict policy", async () => {
+  const path = await bundled("webpack", "@kunji/client");
+  const output = { path: join(path, "dist"), filename: "form.js" };
+  const compiler = webpack({ context: path, mode: "production", entry: "./form.js", output });
+  const stats = await promisify(compiler.run.bind(compiler))();
+  await promisify(compiler.close.bind(compiler))();
+  assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
+  const assets = await readdir(join(path, "dist"));
+  assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, String(assets));
+  await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+});
+
+for (const [what, from] of [
+  ["with the file beside it", "@kunji/client"],
+  ["with all in one script", "@kunji/client/inline"],
+]) {
+  const copies = from === "@kunji/client";
+
+  test(`a page that esbuild builds ${what}, under a strict policy`, async () => {
+    const path = await bundled(`esbuild-${copies}`, from);
+    const [entry, outfile] = [join(path, "form.js"), join(path, "dist/form.js")];
+    await esbuild.build({
+      entryPoints: [entry],
+      bundle: true,
+      minify: true,
+      format: "esm",
+      outfile,
+      logLevel: "error",
+    });
+    if (copies) await copyWasm(path);
+    await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+  });
+
+  test(`a page that Rollup builds ${what}, under a strict policy`, async () => {
+    const path = await bundled(`rollup-${copies}`, from);
+    const bundle = await rollup({ input: join(path, "form.js"), plugins: [nodeResolve({ browser: true })] });
+    await bundle.write({ file: join(path, "dist/form.js"), format: "es", inlineDynamicImports: true });
+    await bundle.close();
+    if (copies) await copyWasm(path);
+    await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+  });
+}
+
+test("a page of another origin renews what the server has not changed, and takes it along", async () => {
+  const name = { application: "REGISTRATION", reference: "10001_110011" };
+  const options = { url: serverUrl, anchors: await anchors() };
+  const path = await project("recipients", {
+    "index.html": page("./form.js"),
+    "form.js": `import { encryptPacket } from "./node_modules/@kunji/client/browser.js";
+      import { KeyManagerClient, parseBundle } from "./node_modules/@kunji/client/recipients.js";
+      const [name, options] = [${JSON.stringify(name)}, ${JSON.stringify(options)}];
+      let [time, statuses] = [Date.now(), []];
+      const asked = async (url, init) => {
+        const answer = await fetch(url, init);
+        statuses.push(answer.status);
+        return answer;
+      };
+      const keys = new KeyManagerClient({ ...options, fetch: asked, now: () => new Date(time) });
+      await keys.recipient(name.application, name.reference);
+      // Longer than the server lets it be kept.
+      time += 3_600_001;
+      await keys.recipient(name.application, name.reference);
+      while (statuses.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
+      const { recipient } = await parseBundle(await keys.bundle([name]), { ...name, anchors: options.anchors });
+      const packet = await encryptPacket(${JSON.stringify(JSON.stringify(record))}, recipient);
+      document.querySelector("output").textContent = statuses + ";" + btoa(String.fromCharCode(...packet));`,
+  });
+  const [statuses, packet] = (await outputOf(below(path), strictPolicy)).split(";");
+  assert.equal(statuses, "200,304");
+  await opensAs(packet);
+});
+
+test("a server that renders, from the package and with all in its own bundle", async () => {
+  const script = async (from) => `import { encryptPacket, fetchRecipient } from "${from}";
+    export async function render() {${await encrypting()}return text;}`;
+  const path = await project("ssr", {
+    "package.json": JSON.stringify({ name: "ssr", private: true, type: "module" }),
+    "render.js": await script("@kunji/client"),
+    "alone.js": await script("@kunji/client/inline"),
+  });
+  const server = await createServer({
+    root: path,
+    configFile: false,
+    logLevel: "error",
+    server: { middlewareMode: true },
+  });
+  try {
+    await opensAs(await (await server.ssrLoadModule("/render.js")).render());
+  } finally {
+    await server.close();
+  }
+  const options = { root: path, configFile: false, logLevel: "error", ssr: { noExternal: true } };
+  await build({ ...options, build: { ssr: "alone.js", target: "node20" } });
+  // Alone indeed.
+  await rm(join(path, "node_modules"), { recursive: true });
+  await opensAs(await (await import(join(path, "dist/alone.js"))).render());
 });
 
 test("the page in the README", async () => {

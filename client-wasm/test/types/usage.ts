@@ -15,8 +15,11 @@ import {
   type Recipient,
 } from "#api";
 
+import { parseForm, sealForm } from "#form";
 import { verifyJws } from "#jws";
 import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
+import { openQueue, type Transport } from "#queue";
+import { KeyManagerClient, parseBundle } from "#recipients";
 
 declare const key: CryptoKey;
 declare const file: File;
@@ -98,4 +101,34 @@ export function explain(error: unknown): string {
     default:
       return `${error.name} ${code}`;
   }
+}
+
+export async function usageOfRecipients(): Promise<Recipient> {
+  const keys = new KeyManagerClient({ url: "/", anchors: ["pem"], token: async (wasRefused) => `${wasRefused}` });
+  const name = { application: "A", reference: "B" };
+  const { recipient } = await parseBundle(await keys.bundle([name]), { ...name, anchors: ["pem"] });
+  // @ts-expect-error it is measured
+  keys.clockSkew = 0;
+  // @ts-expect-error anchors are needed
+  new KeyManagerClient({ url: "/" });
+  await encryptPacket("text", recipient);
+  return await keys.recipient("A", "B", { signal: AbortSignal.timeout(1) });
+}
+
+export async function usageOfQueue(recipient: Recipient): Promise<number> {
+  const queue = await openQueue({ maxPackets: 5 });
+  const { id } = await queue.enqueue(file, recipient, { registration: true, label: "a" });
+  const transport: Transport = async (body, { signal }) => (await fetch("/", { method: "PUT", body, signal })).ok;
+  // @ts-expect-error an answer is no acknowledgement
+  await queue.send(async (body) => fetch("/", { method: "PUT", body }));
+  // @ts-expect-error text is no packet
+  await queue.add("text");
+  await queue.remove(id);
+  return (await queue.send(transport, { timeLimit: 1000 })).waiting;
+}
+
+export async function usageOfForm(form: HTMLFormElement, event: SubmitEvent, recipient: Recipient): Promise<string[]> {
+  await sealForm(new FormData(), recipient);
+  const packet = await sealForm(form, recipient, { submitter: event.submitter, registration: true });
+  return parseForm(packet).files.map(({ file }) => file.name);
 }

@@ -1,0 +1,1 @@
+export { parseForm, sealForm } from "./form/form.ts";

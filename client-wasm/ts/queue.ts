@@ -1,0 +1,1 @@
+export { openQueue } from "./queue/queue.ts";

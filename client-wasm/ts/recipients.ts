@@ -1,0 +1,2 @@
+export { parseBundle } from "./recipients/bundle.ts";
+export { KeyManagerClient } from "./recipients/client.ts";

@@ -1,0 +1,3 @@
+/** `kunji.wasm`. */
+declare const bytes: Uint8Array<ArrayBuffer>;
+export default bytes;
