@@ -20,7 +20,6 @@ mod front;
 mod headers;
 mod mosip;
 mod native;
-mod network;
 mod openapi;
 mod rate_limit;
 mod routes;

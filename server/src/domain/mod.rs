@@ -8,5 +8,7 @@ pub mod client;
 pub mod demo;
 pub mod digest;
 pub mod key;
+pub mod merkle;
+pub mod network;
 pub mod policy;
 pub mod time;

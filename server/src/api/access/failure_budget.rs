@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::{
-    api::network::{SHARED, network},
+    domain::network::{SHARED, network},
     domain::time::Timestamp,
 };
 

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// Stands for every peer that has no address of its own here.
-pub(super) const SHARED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+pub const SHARED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
 
 /// The network that whoever has this address controls: the address itself, or its IPv6 network of 64 bits.
-pub(super) fn network(address: IpAddr) -> IpAddr {
+pub fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => {
