@@ -33,6 +33,7 @@ mod kek_rows;
 mod key_rows;
 mod policy_rows;
 mod provisioning_rows;
+mod roster_rows;
 mod runner;
 mod schema;
 

@@ -7,19 +7,26 @@ use super::{
     runner::{Query, Runner},
 };
 
-/// The steps; the first leads to version 1. Each is one transaction that ends by writing its version.
-const MIGRATIONS: [&str; 1] = [concat!(
-    "-- kunji_server::adapters::surreal::schema::migrate\n",
-    "BEGIN;\n",
-    "LET $found = (SELECT VALUE version FROM ONLY schema_version:current) ?? 0;\n",
-    "IF $found != $from { THROW 'superseded' };\n",
-    include_str!("../../../migrations/0001_initial.surql"),
-    "UPSERT ONLY schema_version:current CONTENT { version: $from + 1 } RETURN NONE;\n",
-    "COMMIT;\n",
-)];
+/// One step, in a transaction that ends by writing its version.
+macro_rules! step {
+    ($file:literal) => {
+        concat!(
+            "-- kunji_server::adapters::surreal::schema::migrate\n",
+            "BEGIN;\n",
+            "LET $found = (SELECT VALUE version FROM ONLY schema_version:current) ?? 0;\n",
+            "IF $found != $from { THROW 'superseded' };\n",
+            include_str!(concat!("../../../migrations/", $file)),
+            "UPSERT ONLY schema_version:current CONTENT { version: $from + 1 } RETURN NONE;\n",
+            "COMMIT;\n",
+        )
+    };
+}
+
+/// The steps; the first leads to version 1.
+const MIGRATIONS: [&str; 2] = [step!("0001_initial.surql"), step!("0002_audit_roster.surql")];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.
