@@ -7,6 +7,8 @@ use std::{net::IpAddr, sync::Arc};
 pub enum Role {
     /// Clients and configuration; no cryptography.
     Administrator,
+    /// Reads, exports and verifies the audit trail; nothing else.
+    Auditor,
     /// Opens packets.
     Decryptor,
     /// Reads certificates and seals packets.
@@ -19,13 +21,20 @@ pub enum Role {
 
 impl Role {
     /// Every role.
-    pub const ALL: [Self; 5] =
-        [Self::Administrator, Self::Decryptor, Self::Encryptor, Self::KeyAdministrator, Self::Signer];
+    pub const ALL: [Self; 6] = [
+        Self::Administrator,
+        Self::Auditor,
+        Self::Decryptor,
+        Self::Encryptor,
+        Self::KeyAdministrator,
+        Self::Signer,
+    ];
 
     /// The name in tokens, requests and configuration.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Administrator => "administrator",
+            Self::Auditor => "auditor",
             Self::Decryptor => "decryptor",
             Self::Encryptor => "encryptor",
             Self::KeyAdministrator => "key-administrator",
@@ -48,8 +57,12 @@ pub enum Operation {
     Decrypt,
     /// Seal a packet.
     Encrypt,
+    /// Take a whole log, for verification elsewhere.
+    ExportAudit,
     /// Make a module key, or a CSR for it.
     GenerateMasterKey,
+    /// Read events of the audit trail, and what proves them.
+    ReadAudit,
     /// Read the current certificate of an alias, which makes its base key on first use.
     ReadCertificate,
     /// Read the certificates of all versions of a key.
@@ -62,11 +75,13 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::CreateClient,
         Self::Decrypt,
         Self::Encrypt,
+        Self::ExportAudit,
         Self::GenerateMasterKey,
+        Self::ReadAudit,
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::Sign,
@@ -79,7 +94,9 @@ impl Operation {
             Self::CreateClient => "client.create",
             Self::Decrypt => "packet.decrypt",
             Self::Encrypt => "packet.encrypt",
+            Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
+            Self::ReadAudit => "audit.read",
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::Sign => "signature.sign",
@@ -93,6 +110,7 @@ impl Operation {
             Self::CreateClient => &[Role::Administrator],
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
+            Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::GenerateMasterKey => &[Role::KeyAdministrator],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],
@@ -137,6 +155,17 @@ mod tests {
             assert_eq!(Role::parse(role.name()), Some(role));
         }
         assert_eq!(Role::parse("root"), None);
+    }
+
+    #[test]
+    fn an_auditor_reads_the_trail_and_nobody_else_does() {
+        for role in Role::ALL {
+            let principal = Principal { name: "a".to_owned(), roles: vec![role] };
+            let allowed: Vec<_> = Operation::ALL.into_iter().filter(|op| principal.may(*op)).collect();
+            let trail = [Operation::ExportAudit, Operation::ReadAudit];
+            assert_eq!(allowed == trail, role == Role::Auditor, "{role:?}");
+            assert_eq!(allowed.iter().any(|operation| trail.contains(operation)), role == Role::Auditor);
+        }
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl KeyAlias {
         let application = self.application.as_str();
         let reference = self.reference.as_str();
         if application == ApplicationId::INTERNAL {
-            AliasRole::AccessToken
+            AliasRole::Internal
         } else if application == ApplicationId::ROOT && self.reference.is_master() {
             AliasRole::Root
         } else if self.reference.is_master() {
@@ -158,10 +158,11 @@ impl fmt::Display for KeyAlias {
 /// The place of an alias in the key hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AliasRole {
-    /// Signs the server's own access tokens; in the HSM, certified by ROOT.
-    AccessToken,
     /// Encrypts packets; made in software, kept in the database under the module's KEK.
     Base,
+    /// Signs what the servers themselves say: access tokens, checkpoints of the audit trail. In the HSM, certified by
+    /// ROOT.
+    Internal,
     /// Certifies base keys and signs for its application; in the HSM.
     Module,
     /// The self-signed trust anchor; in the HSM.

@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{
     access::{AccessError, AccessService},
     keys::{KeyError, provisioning::Provisioner},
+    pseudonyms::Pseudonyms,
 };
 use crate::{
     domain::{
@@ -26,6 +27,8 @@ use crate::{
 
 /// Name of the secret behind the integrity tags of rows; also the context of its wrapping.
 const INTEGRITY_SECRET: &str = "row-integrity/1";
+/// Name of the secret behind the pseudonyms in the audit trail.
+const PSEUDONYM_SECRET: &str = "audit-pseudonyms/1";
 
 /// Unwraps the key of the integrity tags, or makes it, and gives it to the repository. Must come before anything
 /// else that reads records.
@@ -35,48 +38,73 @@ pub(crate) async fn install_integrity_key(
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
 ) -> Result<(), KeyError> {
-    if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
-        return unwrap_integrity_key(repository, token, &secret).await;
-    }
-    let lease = provisioner.lease(INTEGRITY_SECRET).await?;
-    let made = make_integrity_key(provisioner, repository, token, entropy).await;
-    provisioner.release(lease).await?;
-    made?;
-    let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
-    unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
-        .await
+    let key = system_key(INTEGRITY_SECRET, provisioner, repository, token, entropy).await?;
+    repository.install_integrity_key(key);
+    Ok(())
 }
 
-async fn make_integrity_key(
+/// Unwraps the key of the pseudonyms in the audit trail, or makes it.
+pub(crate) async fn install_pseudonym_key(
+    pseudonyms: &Pseudonyms,
     provisioner: &Provisioner,
     repository: &dyn Repository,
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
 ) -> Result<(), KeyError> {
-    if repository.find_system_secret(INTEGRITY_SECRET).await?.is_some() {
+    let key = system_key(PSEUDONYM_SECRET, provisioner, repository, token, entropy).await?;
+    pseudonyms.install(&key);
+    Ok(())
+}
+
+/// A random key of the servers, wrapped by the system KEK; made when there is none.
+async fn system_key(
+    name: &'static str,
+    provisioner: &Provisioner,
+    repository: &dyn Repository,
+    token: &dyn KeyStore,
+    entropy: &dyn Entropy,
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    if let Some(secret) = repository.find_system_secret(name).await? {
+        return unwrap_system_key(name, token, &secret).await;
+    }
+    let lease = provisioner.lease(name).await?;
+    let made = make_system_key(name, provisioner, repository, token, entropy).await;
+    provisioner.release(lease).await?;
+    made?;
+    let secret = repository.find_system_secret(name).await?;
+    unwrap_system_key(name, token, &secret.ok_or(KeyError::Internal("a key of the servers vanished"))?).await
+}
+
+async fn make_system_key(
+    name: &'static str,
+    provisioner: &Provisioner,
+    repository: &dyn Repository,
+    token: &dyn KeyStore,
+    entropy: &dyn Entropy,
+) -> Result<(), KeyError> {
+    if repository.find_system_secret(name).await?.is_some() {
         return Ok(());
     }
     let kek = provisioner.kek_object("system/kek/1").await?;
     let mut key = Zeroizing::new(vec![0; 32]);
     entropy.fill(&mut key).map_err(|_| KeyError::Internal("randomness"))?;
-    let blob = token.wrap(kek, INTEGRITY_SECRET.as_bytes(), key).await?;
-    repository.insert_system_secret(INTEGRITY_SECRET, &SystemSecret { kek, blob }).await?;
+    let blob = token.wrap(kek, name.as_bytes(), key).await?;
+    repository.insert_system_secret(name, &SystemSecret { kek, blob }).await?;
     Ok(())
 }
 
-async fn unwrap_integrity_key(
-    repository: &dyn Repository,
+async fn unwrap_system_key(
+    name: &'static str,
     token: &dyn KeyStore,
     secret: &SystemSecret,
-) -> Result<(), KeyError> {
-    let key = token.unwrap(secret.kek, INTEGRITY_SECRET.as_bytes(), &secret.blob).await?;
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let key = token.unwrap(secret.kek, name.as_bytes(), &secret.blob).await?;
     let mut fixed = Zeroizing::new([0; 32]);
     if key.len() != fixed.len() {
-        return Err(KeyError::Internal("the stored integrity key has a wrong length"));
+        return Err(KeyError::Internal("a stored key of the servers has a wrong length"));
     }
     fixed.copy_from_slice(&key);
-    repository.install_integrity_key(fixed);
-    Ok(())
+    Ok(fixed)
 }
 
 /// Writes the configured policies where there are none, and gives back those in force.
@@ -134,6 +162,7 @@ pub(crate) async fn ensure_administrator(
 pub(crate) async fn maintain(
     tokens: Arc<super::access::tokens::AccessTokens>,
     private_keys: Arc<super::keys::private_keys::PrivateKeys>,
+    denials: Arc<super::denials::Denials>,
 ) {
     /// Long-unused private keys stay in memory at most this much longer than they may.
     const FORGET_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
@@ -144,6 +173,7 @@ pub(crate) async fn maintain(
     for tick in 1_u32.. {
         ticks.tick().await;
         private_keys.expire().await;
+        denials.flush(false).await;
         if tick % REFRESH_EVERY == 0
             && let Err(error) = tokens.refresh().await
         {

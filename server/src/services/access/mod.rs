@@ -116,10 +116,10 @@ impl AccessService {
     ) -> Result<SecretString, AccessError> {
         let made = async {
             let secret = self.new_secret()?;
-            self.store_client(id, &secret, roles, Some(call.principal.name.clone())).await?;
+            self.store_client(id.clone(), &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
         };
-        self.auditor.audited(call, Operation::CreateClient, None, made, |_| None).await
+        self.auditor.audited_client(call, Operation::CreateClient, &id, made).await
     }
 
     /// Stores a client with this secret.
