@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
-    cli::{self, ServerArguments, clients::ClientsCommand},
+    cli::{self, ServerArguments, audit::AuditCommand, clients::ClientsCommand},
     config, telemetry,
 };
 
@@ -20,6 +20,13 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The audit trail: search, follow, export, verify.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Manage the clients that may take tokens, on a running server.
     Clients {
         #[command(subcommand)]
@@ -62,6 +69,12 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<()> {
     match command {
+        Command::Audit { command: AuditCommand::Verify(arguments), server } => {
+            cli::audit::verify(&arguments, &server)
+        }
+        Command::Audit { command, server } => {
+            ask(&server, async |remote| cli::audit::run(&remote, &server, command).await)
+        }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)
         }

@@ -20,7 +20,7 @@ use kunji_server::{
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner},
         repository::{
             ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
-            RepositoryError, SystemSecret,
+            RepositoryError, RosterRepository, StoredRoster, SystemSecret,
         },
     },
 };
@@ -237,6 +237,21 @@ impl PolicyRepository for Mortal<dyn Repository> {
 
     async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError> {
         database!(self.insert_policy(policy))
+    }
+}
+
+#[async_trait]
+impl RosterRepository for Mortal<dyn Repository> {
+    async fn find_roster(&self) -> Result<Option<StoredRoster>, RepositoryError> {
+        database!(self.find_roster())
+    }
+
+    async fn replace_roster(
+        &self,
+        expected: Option<u64>,
+        roster: &StoredRoster,
+    ) -> Result<(), RepositoryError> {
+        database!(self.replace_roster(expected, roster))
     }
 }
 

@@ -10,7 +10,7 @@ use kunji_server::{
         native_gcm::NativeGcm, surreal::SurrealRepository, system_entropy::SystemEntropy,
     },
     api,
-    app::{self, Ports},
+    app::{self, Outside, Ports},
     config,
 };
 use kunji_tests::{
@@ -39,9 +39,19 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 10] = [
+const GUARDED: [(&str, &[&str]); 20] = [
+    ("GET /v1/audit/checkpoints", &["auditor"]),
+    ("GET /v1/audit/events", &["auditor"]),
+    ("GET /v1/audit/events/stream", &["auditor"]),
+    ("GET /v1/audit/export", &["auditor"]),
+    ("GET /v1/audit/keys", &["auditor"]),
+    ("GET /v1/audit/proofs/consistency", &["auditor"]),
+    ("GET /v1/audit/proofs/inclusion", &["auditor"]),
+    ("GET /v1/audit/roster", &["auditor"]),
+    ("GET /v1/audit/status", &["auditor"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
+    ("POST /v1/audit/checkpoints", &["auditor"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
@@ -52,7 +62,8 @@ const GUARDED: [(&str, &[&str]); 10] = [
     ("POST /v1/packets/encrypt", &["encryptor"]),
 ];
 
-const ROLES: [&str; 5] = ["administrator", "decryptor", "encryptor", "key-administrator", "signer"];
+const ROLES: [&str; 6] =
+    ["administrator", "auditor", "decryptor", "encryptor", "key-administrator", "signer"];
 
 const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
 
@@ -355,6 +366,7 @@ async fn a_token_ends_on_time() {
         demo_inbox: None,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        outside: Outside::default(),
         repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),

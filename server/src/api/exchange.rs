@@ -3,7 +3,7 @@
 use std::{
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -38,6 +38,8 @@ pub(super) struct Exchange {
     /// What its body may be.
     pub(super) body: BodyBounds,
     body_complete: AtomicBool,
+    /// The operation that the caller's roles did not allow.
+    denied: OnceLock<&'static str>,
 }
 
 impl Exchange {
@@ -47,7 +49,14 @@ impl Exchange {
         principal: Option<Arc<Principal>>,
         body: BodyBounds,
     ) -> Self {
-        Self { request_id, address, principal, body, body_complete: AtomicBool::new(false) }
+        Self {
+            request_id,
+            address,
+            principal,
+            body,
+            body_complete: AtomicBool::new(false),
+            denied: OnceLock::new(),
+        }
     }
 
     /// The exchange of a request.
@@ -56,6 +65,16 @@ impl Exchange {
     /// [`TransportError::Internal`] when the request did not come through the front.
     pub(super) fn of(request: &Request) -> Result<&Arc<Self>, TransportError> {
         request.data::<Arc<Self>>().ok_or(TransportError::Internal)
+    }
+
+    /// Notes what was refused to the caller, for the audit trail.
+    pub(super) fn deny(&self, operation: &'static str) {
+        let _ = self.denied.set(operation);
+    }
+
+    /// What was refused to the caller.
+    pub(super) fn denied(&self) -> Option<&'static str> {
+        self.denied.get().copied()
     }
 
     /// Notes that the body was read to its end: what takes long from now on is our doing.

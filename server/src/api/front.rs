@@ -1,6 +1,7 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
 use std::{
+    net::IpAddr,
     panic::{AssertUnwindSafe, resume_unwind},
     sync::Arc,
     time::Duration,
@@ -29,7 +30,7 @@ use super::{
 use crate::{
     config::Settings,
     domain::access::Principal,
-    services::{Services, access::TokenRefusal},
+    services::{Services, access::TokenRefusal, denials::Denial},
 };
 
 /// Largest body of the routes that take a client's secret; they are open to everyone.
@@ -79,26 +80,46 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         request: &Request,
         class: PathClass,
         request_id: &str,
-    ) -> Result<Option<Arc<Principal>>, TransportError> {
+    ) -> Result<Option<Arc<Principal>>, (TransportError, &'static str)> {
         if class.anonymous {
             return Ok(None);
         }
-        let (refusal, reason) = match credential(request.headers(), class.cookies) {
-            Credential::Missing => (TransportError::Unauthenticated, "no token"),
-            Credential::Cookie(_) if is_foreign(request.headers(), self.cors.origins()) => {
-                (TransportError::ForeignOrigin, "cookie sent for a page of another site")
-            }
+        let (refusal, reason, code) = match credential(request.headers(), class.cookies) {
+            Credential::Missing => (TransportError::Unauthenticated, "no token", "access.token_missing"),
+            Credential::Cookie(_) if is_foreign(request.headers(), self.cors.origins()) => (
+                TransportError::ForeignOrigin,
+                "cookie sent for a page of another site",
+                "access.foreign_origin",
+            ),
             Credential::Header(token) | Credential::Cookie(token) => {
                 match self.services.access.authenticate(token) {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(TokenRefusal::Expired) => (TransportError::Unauthenticated, "token expired"),
-                    Err(TokenRefusal::Invalid) => (TransportError::Unauthenticated, "token not valid"),
+                    Err(TokenRefusal::Expired) => {
+                        (TransportError::Unauthenticated, "token expired", "access.token_expired")
+                    }
+                    Err(TokenRefusal::Invalid) => {
+                        (TransportError::Unauthenticated, "token not valid", "access.token_invalid")
+                    }
                 }
             }
         };
         let address = peer_address(request);
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
-        Err(refusal)
+        Err((refusal, code))
+    }
+
+    /// Puts a refusal into the audit trail.
+    async fn deny(
+        &self,
+        operation: &'static str,
+        principal: Option<&Principal>,
+        address: Option<IpAddr>,
+        request_id: &Arc<str>,
+        code: &'static str,
+    ) {
+        let principal = principal.map(|principal| principal.name.clone());
+        let request_id = Arc::clone(request_id);
+        self.services.denials.record(Denial { operation, principal, address, request_id, code }).await;
     }
 
     /// Lets the request in and runs its operation.
@@ -108,7 +129,13 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = self.admit(&request, class, request_id)?;
+        let principal = match self.admit(&request, class, request_id) {
+            Ok(principal) => principal,
+            Err((refusal, code)) => {
+                self.deny("access", None, peer_address(&request), request_id, code).await;
+                return Err(refusal.into());
+            }
+        };
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
         }
@@ -139,6 +166,20 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body));
         request.set_data(Arc::clone(&exchange));
         let answer = begin(&self.routes, request);
+        let result = self.wait(answer, class, &exchange).await;
+        if let Some(operation) = exchange.denied() {
+            let principal = exchange.principal.as_deref();
+            self.deny(operation, principal, address, request_id, "access.forbidden").await;
+        }
+        result
+    }
+
+    async fn wait(
+        &self,
+        answer: impl Future<Output = Result<Response>>,
+        class: PathClass,
+        exchange: &Exchange,
+    ) -> Result<Response> {
         if class.body == BodyKind::Packet {
             // Packets take as long as they are large; pauses within them are bounded where they are read.
             return answer.await;
@@ -146,7 +187,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         match tokio::time::timeout(self.request_timeout, answer).await {
             Ok(result) => result,
             Err(_elapsed) if exchange.is_body_complete() => {
-                tracing::error!(%request_id, "an operation did not end in time");
+                tracing::error!(request_id = %exchange.request_id, "an operation did not end in time");
                 Err(TransportError::Overloaded.into())
             }
             Err(_elapsed) => Err(TransportError::Timeout.into()),

@@ -4,19 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result};
 
-use super::{Ports, hsm_worker, private_file};
+use super::{Outside, Ports, audit, hsm_worker, private_file};
 use crate::{
     adapters::{
+        anchor_file::AnchorFile,
         argon2_hasher::Argon2Hasher,
-        audit_log::AuditLog,
+        audit_log::{AuditLog, AuditLogSettings},
         aws_lc_keys::AwsLcKeys,
+        event_stdout::EventStdout,
         file_inbox::FileInbox,
         file_spool::FileSpool,
         native_gcm::NativeGcm,
         pkcs11::{Isolation, PinSource, Pkcs11KeyStore, Pkcs11Settings},
         surreal::{DatabaseSettings, SurrealRepository},
+        syslog::Syslog,
         system_clock::SystemClock,
         system_entropy::SystemEntropy,
+        webhook::Webhook,
     },
     config::{Pkcs11Isolation, Settings},
     ports::demo_inbox::DemoInbox,
@@ -37,17 +41,53 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
         .context("the database cannot be opened")?;
     let entropy = Arc::new(SystemEntropy);
     Ok(Ports {
-        audit: Arc::new(AuditLog::open(&settings.data_dir).context("the audit trail cannot be opened")?),
+        audit: Arc::new(open_audit(settings).context("the audit trail cannot be opened")?),
         cipher: Arc::new(NativeGcm::new()?),
         clock: Arc::new(SystemClock),
         demo_inbox: open_demo_inbox(settings)?,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, settings.secret_hash_concurrency)?),
+        outside: open_outside(settings)?,
         repository: Arc::new(repository),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(&settings.data_dir).context("the spool directory cannot be made")?),
         token: Arc::new(token),
     })
+}
+
+fn open_audit(settings: &Settings) -> Result<AuditLog> {
+    let spool = settings.audit_spool_dir.clone().map(|directory| (directory, settings.audit_spool_bytes));
+    let archive = settings.audit_archive_dir.clone();
+    Ok(AuditLog::open_with(&settings.data_dir, AuditLogSettings { archive, spool })?)
+}
+
+/// The places that the audit trail is copied to.
+fn open_outside(settings: &Settings) -> Result<Outside> {
+    let syslog = |address: &str, name: &'static str| {
+        let clock = Arc::new(SystemClock);
+        Syslog::new(address, &audit::server_name(settings), clock)
+            .map(Arc::new)
+            .with_context(|| format!("{name} must be udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH"))
+    };
+    let mut outside = Outside::default();
+    if let Some(path) = &settings.audit_anchor_file {
+        outside.anchors.push(Arc::new(AnchorFile::new(path.clone())));
+    }
+    if !settings.audit_anchor_url.is_empty() {
+        let token = settings.audit_anchor_token_file.as_deref().map(private_file::read).transpose()?;
+        let webhook = Webhook::new(&settings.audit_anchor_url, token).map_err(anyhow::Error::msg)?;
+        outside.anchors.push(Arc::new(webhook));
+    }
+    if !settings.audit_anchor_syslog.is_empty() {
+        outside.anchors.push(syslog(&settings.audit_anchor_syslog, "audit_anchor_syslog")?);
+    }
+    if settings.audit_events_stdout {
+        outside.outlets.push(Arc::new(EventStdout::new()?));
+    }
+    if !settings.audit_events_syslog.is_empty() {
+        outside.outlets.push(syslog(&settings.audit_events_syslog, "audit_events_syslog")?);
+    }
+    Ok(outside)
 }
 
 async fn open_token(settings: &Settings) -> Result<Pkcs11KeyStore> {

@@ -12,9 +12,9 @@ use crate::{
         policy::{AccessList, KeyPolicy},
     },
     ports::{
-        audit_sink::AuditSink, bulk_cipher::BulkCipher, clock::Clock, demo_inbox::DemoInbox,
-        entropy::Entropy, key_store::KeyStore, repository::Repository, secret_hasher::SecretHasher,
-        software_keys::SoftwareKeys, spool::Spool,
+        audit_sink::AuditSink, audit_trail::AuditTrail, bulk_cipher::BulkCipher, clock::Clock,
+        demo_inbox::DemoInbox, entropy::Entropy, key_store::KeyStore, repository::Repository,
+        secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
     },
     services::{
         Services,
@@ -22,9 +22,11 @@ use crate::{
             AccessService,
             tokens::{AccessTokens, TokenSettings},
         },
+        audit::{AuditService, checkpoints::Checkpointer},
         auditor::Auditor,
         bootstrap,
         demo::DemoService,
+        denials::Denials,
         keys::{
             KeyService, KeySettings,
             directory::KeyDirectory,
@@ -34,6 +36,7 @@ use crate::{
             provisioning::Provisioner,
         },
         packets::{PacketDependencies, PacketService, PacketSettings},
+        pseudonyms::Pseudonyms,
         readiness::Readiness,
         signatures::SignatureService,
     },
@@ -41,23 +44,28 @@ use crate::{
 
 mod adapters;
 mod administrator;
+mod audit;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
 
 pub use adapters::open_ports;
+pub use audit::Outside;
 pub use serve::serve;
+
+use audit::Audit;
 
 /// The adapters, as the services see them.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is named and documented by its port")]
 pub struct Ports {
-    pub audit: Arc<dyn AuditSink>,
+    pub audit: Arc<dyn AuditTrail>,
     pub cipher: Arc<dyn BulkCipher>,
     pub clock: Arc<dyn Clock>,
     pub demo_inbox: Option<Arc<dyn DemoInbox>>,
     pub entropy: Arc<dyn Entropy>,
     pub hasher: Arc<dyn SecretHasher>,
+    pub outside: Outside,
     pub repository: Arc<dyn Repository>,
     pub software: Arc<dyn SoftwareKeys>,
     pub spool: Arc<dyn Spool>,
@@ -70,12 +78,29 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: tokio::task::JoinHandle<()>,
+    auditor: Arc<Auditor>,
+    checkpointer: Arc<Checkpointer>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Ends the audit trail: what was counted is recorded, and the end is signed. Requests must have ended.
+    ///
+    /// # Errors
+    /// When the end cannot be recorded.
+    pub async fn stop(self) -> Result<()> {
+        self.services.denials.flush(true).await;
+        self.auditor.own("server.stop", None, None).await?;
+        self.checkpointer.end().await;
+        Ok(())
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.maintenance.abort();
+        for task in &self.tasks {
+            task.abort();
+        }
     }
 }
 
@@ -84,7 +109,10 @@ impl Drop for Running {
 /// # Errors
 /// When a port fails or the settings cannot be met.
 pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
-    let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), Arc::clone(&ports.audit)));
+    let sink: Arc<dyn AuditSink> = Arc::<dyn AuditTrail>::clone(&ports.audit);
+    let pseudonyms = Pseudonyms::new(settings.audit_pseudonymous_references.clone());
+    let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), sink, pseudonyms));
+    audit::record_start(&auditor, settings).await.context("the start could not be recorded")?;
     let staleness = Duration::from_millis(settings.current_key_cache_milliseconds);
     let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness));
 
@@ -94,6 +122,13 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
         .await
         .context("the key that protects the records could not be unwrapped by the token")?;
+    if !settings.audit_pseudonymous_references.is_empty() {
+        let (repository, token) = (&*ports.repository, &*ports.token);
+        let pseudonyms = &auditor.pseudonyms;
+        bootstrap::install_pseudonym_key(pseudonyms, &provisioner, repository, token, &*ports.entropy)
+            .await
+            .context("the key of the audit trail's pseudonyms could not be unwrapped by the token")?;
+    }
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
@@ -115,19 +150,22 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
-    let services = services(settings, ports, auditor, provisioner, Arc::clone(&tokens), &private_keys)?;
+    let Audit { service, checkpointer, mut tasks } =
+        audit::begin(settings, &ports, &auditor, &provisioner).await?;
+    let parts = (Arc::clone(&auditor), provisioner, Arc::new(service));
+    let services = services(settings, ports, parts, Arc::clone(&tokens), &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
-    let maintenance = tokio::spawn(bootstrap::maintain(tokens, private_keys));
-    Ok(Running { services, new_secret, maintenance })
+    let denials = Arc::clone(&services.denials);
+    tasks.push(tokio::spawn(bootstrap::maintain(tokens, private_keys, denials)));
+    Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }
 
 fn services(
     settings: &Settings,
     ports: Ports,
-    auditor: Arc<Auditor>,
-    provisioner: Arc<Provisioner>,
+    (auditor, provisioner, audit): (Arc<Auditor>, Arc<Provisioner>, Arc<AuditService>),
     tokens: Arc<AccessTokens>,
     private_keys: &Arc<PrivateKeys>,
 ) -> Result<Services> {
@@ -180,8 +218,10 @@ fn services(
             repository: Arc::clone(&ports.repository),
             tokens,
         }),
+        audit,
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
+        denials: Arc::new(Denials::new(Arc::clone(&auditor))),
         packets: Arc::new(packets),
         readiness: Arc::new(Readiness { repository: ports.repository, token: Arc::clone(&ports.token) }),
         signatures: Arc::new(SignatureService {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+pub mod audit;
 pub mod clients;
 mod output;
 mod remote;

@@ -31,7 +31,9 @@ permissions!(
     CreateClient,
     Decrypt,
     Encrypt,
+    ExportAudit,
     GenerateMasterKey,
+    ReadAudit,
     ReadCertificate,
     ReadCertificates,
     Sign,
@@ -69,6 +71,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for Authorized<P> {
                 operation = P::OPERATION.name(),
                 "refused: no role of the caller allows the operation"
             );
+            exchange.deny(P::OPERATION.name());
             return Err(TransportError::Forbidden.into());
         }
         let call = CallContext {

@@ -8,8 +8,8 @@ mod token_requests;
 
 pub(super) use self::{
     authorized::{
-        Authorized, CreateClient, Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates,
-        Sign, Verify,
+        Authorized, CreateClient, Decrypt, Encrypt, ExportAudit, GenerateMasterKey, ReadAudit,
+        ReadCertificate, ReadCertificates, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign},
     paths::{BodyKind, FailureForm, PathClass},

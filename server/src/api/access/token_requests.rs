@@ -12,6 +12,7 @@ use crate::{
     services::{
         Services,
         access::{AccessError, IssuedToken, SecretHashError},
+        denials::Denial,
     },
 };
 
@@ -33,16 +34,26 @@ impl TokenRequests {
     /// A token for the client, or why there is none.
     ///
     /// # Errors
-    /// [`TransportError::TooManyFailures`] before anything else is done; nothing is recorded then.
+    /// [`TransportError::TooManyFailures`] before anything else is done.
     pub(crate) async fn issue(
         &self,
         exchange: &Exchange,
         client_id: &str,
         secret: SecretString,
     ) -> Result<Result<IssuedToken, AccessError>, TransportError> {
-        self.failures
-            .take(exchange.address, self.services.clock.now())
-            .map_err(|seconds| TransportError::TooManyFailures { seconds })?;
+        if let Err(seconds) = self.failures.take(exchange.address, self.services.clock.now()) {
+            self.services
+                .denials
+                .record(Denial {
+                    operation: "token.issue",
+                    principal: None,
+                    address: exchange.address,
+                    request_id: Arc::clone(&exchange.request_id),
+                    code: "access.too_many_failures",
+                })
+                .await;
+            return Err(TransportError::TooManyFailures { seconds });
+        }
         // No client has such an id or secret: not worth a look at the records, nor an entry in the trail.
         if secret.expose_secret().len() > SECRET_LIMIT_BYTES || ClientId::parse(client_id).is_none() {
             return Ok(Err(AccessError::InvalidClient));

@@ -1,5 +1,6 @@
-//! Our own routes: packets as bytes, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, packets as bytes, public certificates, clients, tokens, health.
 
+mod audit;
 mod certificates;
 mod clients;
 mod health;
@@ -20,6 +21,7 @@ pub(super) use self::{
 
 /// The resources of this module.
 pub(super) type NativeApi = (
+    audit::AuditApi,
     packets::PacketsApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
@@ -35,6 +37,7 @@ pub(super) fn resources(
     token_requests: &Arc<TokenRequests>,
 ) -> NativeApi {
     (
+        audit::AuditApi::new(services),
         packets::PacketsApi::new(services),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
