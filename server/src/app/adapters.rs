@@ -65,9 +65,9 @@ fn open_audit(settings: &Settings) -> Result<AuditLog> {
 fn open_outside(settings: &Settings) -> Result<Outside> {
     let syslog = |address: &str, name: &'static str| {
         let clock = Arc::new(SystemClock);
-        Syslog::new(address, &audit::server_name(settings), clock)
-            .map(Arc::new)
-            .with_context(|| format!("{name} must be udp://HOST:PORT, tcp://HOST:PORT or unix:///PATH"))
+        Syslog::new(address, &audit::server_name(settings), clock).map(Arc::new).with_context(|| {
+            format!("{name}: {address:?} is none of udp://HOST:PORT, tcp://HOST:PORT, unix:///PATH")
+        })
     };
     let mut outside = Outside::default();
     if let Some(path) = &settings.audit_anchor_file {
@@ -81,11 +81,11 @@ fn open_outside(settings: &Settings) -> Result<Outside> {
     if !settings.audit_anchor_syslog.is_empty() {
         outside.anchors.push(syslog(&settings.audit_anchor_syslog, "audit_anchor_syslog")?);
     }
-    if settings.audit_events_stdout {
-        outside.outlets.push(Arc::new(EventStdout::new()?));
-    }
-    if !settings.audit_events_syslog.is_empty() {
-        outside.outlets.push(syslog(&settings.audit_events_syslog, "audit_events_syslog")?);
+    for place in &settings.audit_event_copies {
+        outside.outlets.push(match place.as_str() {
+            "stdout" => Arc::new(EventStdout::new()?),
+            address => syslog(address, "audit_event_copies")?,
+        });
     }
     Ok(outside)
 }

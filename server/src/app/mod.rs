@@ -152,8 +152,8 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     ));
     let Audit { service, checkpointer, mut tasks } =
         audit::begin(settings, &ports, &auditor, &provisioner).await?;
-    let parts = (Arc::clone(&auditor), provisioner, Arc::new(service));
-    let services = services(settings, ports, parts, Arc::clone(&tokens), &private_keys)?;
+    let shared = (Arc::clone(&auditor), provisioner, Arc::new(service));
+    let services = services(settings, ports, shared, Arc::clone(&tokens), &private_keys)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;

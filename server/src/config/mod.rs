@@ -142,10 +142,9 @@ pub struct Settings {
     pub audit_anchor_token_file: Option<PathBuf>,
     /// Syslog that checkpoints are sent to: `udp://`, `tcp://` or `unix://`; blank means none.
     pub audit_anchor_syslog: String,
-    /// Whether events are copied to standard output.
-    pub audit_events_stdout: bool,
-    /// Syslog that events are copied to; blank means none.
-    pub audit_events_syslog: String,
+    /// Where events are copied to: `stdout`, or a syslog by its address.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub audit_event_copies: Vec<String>,
     /// Directory on another disk where events wait while the trail cannot be written.
     pub audit_spool_dir: Option<PathBuf>,
     /// Most bytes that wait there.

@@ -283,13 +283,17 @@ mod tests {
 
     fn frontier(leaves: &[Vec<u8>]) -> Frontier {
         let mut frontier = Frontier::default();
-        leaves.iter().for_each(|leaf| frontier.push(leaf_hash(leaf)));
+        for leaf in leaves {
+            frontier.push(leaf_hash(leaf));
+        }
         frontier
     }
 
     fn proof(leaves: &[Vec<u8>], first: usize, ranges: Vec<(u64, u64)>) -> Option<Vec<Hash>> {
         let mut hasher = RangeHasher::new(&frontier(&leaves[..first]), ranges)?;
-        leaves[first..].iter().for_each(|leaf| hasher.push(leaf_hash(leaf)));
+        for leaf in &leaves[first..] {
+            hasher.push(leaf_hash(leaf));
+        }
         hasher.finish()
     }
 

@@ -87,7 +87,7 @@ async fn anchors_tell_of_an_older_log_and_copies_that_fail_are_shown() {
 
 #[tokio::test]
 async fn events_are_copied_to_standard_output() {
-    let site = site().with("KUNJI_AUDIT_EVENTS_STDOUT", "true");
+    let site = site().with("KUNJI_AUDIT_EVENT_COPIES", "stdout");
     let mut child = site
         .command()
         .arg("serve")

@@ -155,3 +155,30 @@ async fn a_log_that_was_changed_on_disk_stops_the_start() {
     assert!(later.verify(&[]).0);
     assert!(later.lines().len() > honest.lines().len());
 }
+
+/// What the database forgets, the servers bring back.
+#[tokio::test]
+async fn a_log_that_vanishes_from_the_roster_comes_back() {
+    let site = site();
+    site.start().stop();
+    let log = site.data_dir().join("audit");
+    fs::rename(&log, site.path().join("another-machine")).unwrap();
+    site.start().stop();
+    let named = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["roster"]["logs"].clone();
+    let before = named(&fs::read_to_string(log.join("roster.json")).unwrap());
+    assert_eq!(before.as_array().unwrap().len(), 2);
+    {
+        let url = format!("surrealkv://{}?sync=every", site.data_dir().join("database").display());
+        let database = surrealdb::engine::any::connect(url).await.unwrap();
+        database.use_ns("kunji").use_db("kunji").await.unwrap();
+        database.query("DELETE audit_roster").await.unwrap().check().unwrap();
+    }
+    let server = site.start();
+    let operator = auditor(&server).await;
+    let export = Export::of(&operator);
+    assert_eq!(named(&export.lines()[1]), before);
+    let restored = operator.run(&["audit", "search", "--operation", "audit.roster_restored"]);
+    assert_eq!(restored.stdout.lines().count(), 1, "{restored:?}");
+    let (fine, text) = export.verify(&[]);
+    assert!(!fine && text.contains("is missing: its export must be given too"), "{text}");
+}

@@ -83,7 +83,9 @@ fn assert_tree(data: &TempDir, log: &AuditLog) {
     let mut tree = Frontier::default();
     for path in segments(data) {
         let text = fs::read_to_string(path).unwrap();
-        text.lines().for_each(|line| tree.push(leaf_hash(line.as_bytes())));
+        for line in text.lines() {
+            tree.push(leaf_hash(line.as_bytes()));
+        }
     }
     assert_eq!(log.head(), tree);
 }
@@ -492,7 +494,9 @@ async fn lines_are_read_in_both_directions_over_all_segments() {
     assert!(log.lines(20..23).unwrap().any(|line| line.is_err()));
     for first in 1..=21 {
         let mut tree = Frontier::default();
-        lines.iter().take(usize::try_from(first - 1).unwrap()).for_each(|line| tree.push(leaf_hash(line)));
+        for line in lines.iter().take(usize::try_from(first - 1).unwrap()) {
+            tree.push(leaf_hash(line));
+        }
         assert_eq!(log.tree_before(first).unwrap(), tree);
     }
 }

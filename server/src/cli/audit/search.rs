@@ -109,10 +109,10 @@ pub(super) async fn run(remote: &Remote, arguments: &SearchArguments) -> Result<
         query.push(("limit", left.min(PAGE).to_string()));
         query.extend(from.map(|from: u64| ("from", from.to_string())));
         let page = get(remote, EVENTS, &query).await?;
-        let events = page["events"].as_array().context("the server's answer has no events")?;
+        let events = events(&page)?;
         print(events, remote.json)?;
         left = left.saturating_sub(events.len());
-        from = page["next"].as_u64();
+        from = page.get("next").and_then(Value::as_u64);
         if from.is_none() {
             break;
         }
@@ -126,7 +126,7 @@ pub(super) async fn tail(remote: &Remote, arguments: &TailArguments) -> Result<(
     if !arguments.follow {
         query.push(("limit", arguments.last.clamp(1, PAGE).to_string()));
         let page = get(remote, EVENTS, &query).await?;
-        let mut events = page["events"].as_array().cloned().context("the server's answer has no events")?;
+        let mut events = events(&page)?.clone();
         events.reverse();
         return print(&events, remote.json);
     }
@@ -157,6 +157,10 @@ pub(super) async fn status(remote: &Remote) -> Result<()> {
 
 async fn get(remote: &Remote, path: &str, query: &Query) -> Result<Value> {
     Ok(remote.send(remote.request(Method::GET, path).query(query)).await?.body)
+}
+
+fn events(page: &Value) -> Result<&Vec<Value>> {
+    page.get("events").and_then(Value::as_array).context("the server's answer has no events")
 }
 
 fn print(events: &[Value], json: bool) -> Result<()> {

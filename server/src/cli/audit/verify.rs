@@ -71,9 +71,9 @@ pub fn run(arguments: &VerifyArguments, server: &ServerArguments) -> Result<()> 
     }
     let verdict = verifier.finish();
     if server.json {
-        print_json(&verdict, &source)
+        print_json(&verdict, &source);
     } else {
-        print(&verdict, &source)
+        print(&verdict, &source);
     }
     let count = verdict.findings.len() + verdict.more;
     ensure!(

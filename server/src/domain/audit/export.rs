@@ -115,7 +115,9 @@ mod tests {
     #[test]
     fn a_header_has_one_form() {
         let mut before = Frontier::default();
-        (0..6_u8).for_each(|n| before.push(leaf_hash(&[n])));
+        for n in 0..6_u8 {
+            before.push(leaf_hash(&[n]));
+        }
         let header = ExportHeader::new(LOG.to_owned(), "kunji".to_owned(), &before, 40, 3);
         let line = header.to_line();
         let read = ExportHeader::from_line(line.as_bytes()).unwrap();

@@ -103,12 +103,9 @@ mod tests {
 
     const LINE: &[u8] = br#"{"sequence":7,"time":"2026-01-05T10:11:12.007Z","operation":"packet.decrypt","principal":"reg\"proc","application":"REGISTRATION","reference":"","outcome":"failed","code":"KER-FSE-004"}"#;
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn every_member_must_fit() {
+        let text = |text: &str| Some(text.to_owned());
         let all = EventFilter {
             operation: text("packet.decrypt"),
             principal: text("reg\"proc"),

@@ -60,6 +60,7 @@ impl AuditApi {
     /// Every filter that is given must fit. A search that finds little stops after a million events; `next` tells
     /// where to go on.
     #[oai(path = "/v1/audit/events", method = "get", operation_id = "searchAuditEvents", tag = "Tag::Audit")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter that the description names")]
     async fn search(
         &self,
         caller: Authorized<ReadAudit>,

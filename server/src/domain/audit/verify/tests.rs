@@ -32,8 +32,9 @@ impl Log {
 
     fn tree(&self, size: u64) -> Frontier {
         let mut tree = Frontier::default();
-        let lines = self.lines.iter().take(usize::try_from(size).unwrap());
-        lines.for_each(|line| tree.push(leaf_hash(line.as_bytes())));
+        for line in self.lines.iter().take(usize::try_from(size).unwrap()) {
+            tree.push(leaf_hash(line.as_bytes()));
+        }
         tree
     }
 
@@ -83,7 +84,9 @@ fn verify_from(key: &TestKey, first: u64, anchors: &[String], files: &[&[String]
     }
     for (number, lines) in files.iter().enumerate() {
         verifier.begin_file(&format!("file{number}"));
-        lines.iter().for_each(|line| verifier.line(line.as_bytes()));
+        for line in *lines {
+            verifier.line(line.as_bytes());
+        }
         verifier.end_file(true);
     }
     verifier.finish()
@@ -256,7 +259,9 @@ fn a_missing_end_is_found() {
     // The last line without its end.
     let mut verifier = Verifier::new(key.public(), 1);
     verifier.begin_file("x");
-    lines.iter().for_each(|line| verifier.line(line.as_bytes()));
+    for line in &lines {
+        verifier.line(line.as_bytes());
+    }
     verifier.end_file(false);
     assert!(verifier.finish().findings[0].text.contains("the file is cut off"));
 }
