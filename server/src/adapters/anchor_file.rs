@@ -38,8 +38,13 @@ impl AuditAnchor for AnchorFile {
 
 fn append(path: &Path, line: &[u8]) -> std::io::Result<()> {
     let mut file = OpenOptions::new().create(true).append(true).mode(0o600).open(path)?;
-    file.write_all(line)?;
-    file.sync_data()
+    let length = file.metadata()?.len();
+    let written = file.write_all(line).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // Half a line would spoil the next one. A file that can only be appended to keeps it.
+        let _ = file.set_len(length);
+    }
+    written
 }
 
 #[cfg(test)]

@@ -58,7 +58,10 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
 fn open_audit(settings: &Settings) -> Result<AuditLog> {
     let spool = settings.audit_spool_dir.clone().map(|directory| (directory, settings.audit_spool_bytes));
     let archive = settings.audit_archive_dir.clone();
-    Ok(AuditLog::open_with(&settings.data_dir, AuditLogSettings { archive, spool })?)
+    Ok(AuditLog::open_with(
+        &settings.data_dir,
+        AuditLogSettings { archive, spool, ..AuditLogSettings::default() },
+    )?)
 }
 
 /// The places that the audit trail is copied to.

@@ -164,7 +164,8 @@ async fn a_log_that_vanishes_from_the_roster_comes_back() {
     let log = site.data_dir().join("audit");
     fs::rename(&log, site.path().join("another-machine")).unwrap();
     site.start().stop();
-    let named = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["roster"]["logs"].clone();
+    let named =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["roster"]["logs"].clone();
     let before = named(&fs::read_to_string(log.join("roster.json")).unwrap());
     assert_eq!(before.as_array().unwrap().len(), 2);
     {

@@ -115,12 +115,21 @@ struct Files {
 }
 
 /// What the composition root decides about the log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AuditLogSettings {
     /// Where finished segments are archived, and read from.
     pub archive: Option<PathBuf>,
+    /// A segment is ended by the first piece that takes it to this length.
+    pub segment_bytes: u64,
     /// Where events wait that the log cannot take, and how many bytes of them.
     pub spool: Option<(PathBuf, u64)>,
+}
+
+impl Default for AuditLogSettings {
+    /// Neither archive nor spool; segments of 64 MiB.
+    fn default() -> Self {
+        Self { archive: None, segment_bytes: SEGMENT_BYTES, spool: None }
+    }
 }
 
 impl AuditLog {
@@ -138,16 +147,15 @@ impl AuditLog {
     /// # Errors
     /// [`OpenError`].
     pub fn open_with(data_dir: &Path, settings: AuditLogSettings) -> Result<Self, OpenError> {
-        Self::start(&data_dir.join("audit"), settings, SEGMENT_BYTES, |disk| disk)
+        Self::start(&data_dir.join("audit"), settings, |disk| disk)
     }
 
     fn start<D: Disk>(
         directory: &Path,
         settings: AuditLogSettings,
-        segment_bytes: u64,
         wrap: impl FnOnce(SegmentDirectory) -> D,
     ) -> Result<Self, OpenError> {
-        let AuditLogSettings { archive, spool } = settings;
+        let AuditLogSettings { archive, segment_bytes, spool } = settings;
         let spool = spool.map(|(directory, limit)| Spool::open(&directory, limit)).transpose()?;
         let segments = Segments::new(directory, archive.clone());
         let opened = SegmentDirectory::open(directory, &segments, spool.as_ref().and_then(Spool::first))?;
@@ -374,7 +382,7 @@ pub enum OpenError {
 pub const CERTIFICATES_FILE: &str = "keys.pem";
 /// Events that may wait before callers wait for room.
 pub const QUEUE_EVENTS: usize = 1024;
-/// A segment is ended by the first piece that takes it to this length.
+/// A segment's length as shipped.
 const SEGMENT_BYTES: u64 = 64 << 20;
 /// Most that is written between two `fdatasync`: a crash leaves no more than this unfinished.
 const MAX_PIECE_BYTES: usize = 1 << 20;

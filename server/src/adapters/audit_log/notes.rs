@@ -102,6 +102,8 @@ impl Notes {
 
     /// Appends a checkpoint, durably.
     pub(super) fn append_checkpoint(&self, checkpoint: &Signed<Checkpoint>) -> io::Result<()> {
+        // Cuts off what an earlier attempt may have left.
+        self.last_checkpoint()?;
         let path = self.checkpoints_path();
         let is_new = !path.exists();
         let mut file = OpenOptions::new().create(true).append(true).mode(OWNER_ONLY).open(path)?;
@@ -109,7 +111,7 @@ impl Notes {
         let line = format!("{}\n", checkpoint.to_line());
         let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
         if written.is_err() {
-            // Best effort: the next start cuts what is left of it.
+            // Best effort: the next attempt cuts what is left of it.
             let _ = file.set_len(length);
         } else if is_new {
             private_directory::sync(&self.directory)?;

@@ -74,7 +74,8 @@ fn torn(data: &TempDir) -> Vec<Vec<u8>> {
 
 /// The log with segments of `segment_bytes`, over a disk that `wrap` may meddle with.
 fn open_with<D: Disk>(data: &Path, segment_bytes: u64, wrap: impl FnOnce(SegmentDirectory) -> D) -> AuditLog {
-    AuditLog::start(&data.join("audit"), AuditLogSettings::default(), segment_bytes, wrap).unwrap()
+    let settings = AuditLogSettings { segment_bytes, ..AuditLogSettings::default() };
+    AuditLog::start(&data.join("audit"), settings, wrap).unwrap()
 }
 
 /// Checks that the tree in memory is the one over the lines on disk.
@@ -505,9 +506,9 @@ async fn lines_are_read_in_both_directions_over_all_segments() {
 async fn archived_segments_are_read_where_they_are() {
     let (data, archive) = (data_dir(), data_dir());
     let directory = data.path().join("audit");
-    let settings = |archive| AuditLogSettings { archive, spool: None };
+    let settings = |archive| AuditLogSettings { archive, segment_bytes: 500, spool: None };
     let place = archive.path().join("archive");
-    let log = AuditLog::start(&directory, settings(Some(place.clone())), 500, |disk| disk).unwrap();
+    let log = AuditLog::start(&directory, settings(Some(place.clone())), |disk| disk).unwrap();
     for n in 1..=20 {
         log.record(event(&n.to_string())).await.unwrap();
     }
@@ -525,13 +526,13 @@ async fn archived_segments_are_read_where_they_are() {
     let tree = log.head();
     drop(log);
     // Started without its archive, the log goes on, and says what it has.
-    let log = AuditLog::start(&directory, settings(None), 500, |disk| disk).unwrap();
+    let log = AuditLog::start(&directory, settings(None), |disk| disk).unwrap();
     assert_eq!((log.head(), log.first().unwrap()), (tree, finished.last().unwrap().end));
     assert!(log.lines(1..2).unwrap().any(|line| line.is_err()));
     assert!(log.archive(1).is_err());
     log.record(event("21")).await.unwrap();
     drop(log);
-    let log = AuditLog::start(&directory, settings(Some(place)), 500, |disk| disk).unwrap();
+    let log = AuditLog::start(&directory, settings(Some(place)), |disk| disk).unwrap();
     assert_eq!(log.lines(1..22).unwrap().count(), 21);
 }
 
@@ -592,7 +593,8 @@ async fn a_log_that_is_not_what_was_signed_is_refused() {
 
 /// A log with a spool, over a disk that fails while `broken` says so.
 fn spooling(data: &TempDir, spool: &TempDir, limit: u64, broken: &Arc<AtomicBool>) -> AuditLog {
-    let settings = AuditLogSettings { archive: None, spool: Some((spool.path().join("spool"), limit)) };
+    let spool = Some((spool.path().join("spool"), limit));
+    let settings = AuditLogSettings { segment_bytes: 500, spool, ..AuditLogSettings::default() };
     let broken = Arc::clone(broken);
     let wrap = |disk| Faulty {
         disk,
@@ -601,7 +603,7 @@ fn spooling(data: &TempDir, spool: &TempDir, limit: u64, broken: &Arc<AtomicBool
             fails.then_some(Fault::After)
         }),
     };
-    AuditLog::start(&data.path().join("audit"), settings, 500, wrap).unwrap()
+    AuditLog::start(&data.path().join("audit"), settings, wrap).unwrap()
 }
 
 #[tokio::test]
@@ -675,7 +677,8 @@ async fn a_full_spool_refuses_and_one_of_another_log_stops_the_start() {
     assert_eq!(log.head().size(), taken + 1);
     drop(log);
     fs::write(spool.path().join("spool/audit-spool.ndjson"), "{\"sequence\":99}\n").unwrap();
-    let settings = AuditLogSettings { archive: None, spool: Some((spool.path().join("spool"), 600)) };
+    let spool = Some((spool.path().join("spool"), 600));
+    let settings = AuditLogSettings { spool, ..AuditLogSettings::default() };
     let error = AuditLog::open_with(data.path(), settings).err().unwrap();
     assert!(matches!(error, OpenError::Gap { .. }), "{error}");
 }

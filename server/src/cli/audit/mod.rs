@@ -20,7 +20,7 @@ pub enum AuditCommand {
     /// the certificates of the keys that sign.
     Export(export::ExportArguments),
     /// List events that fit.
-    Search(search::SearchArguments),
+    Search(Box<search::SearchArguments>),
     /// Show how the trail stands: its length, what is signed, which copies outside fail.
     Status,
     /// Show the last events.

@@ -96,3 +96,73 @@ fn verify(trail: &dyn AuditTrail, events: &std::ops::Range<u64>) -> Result<(), T
     }
     if trail.tree_before(events.end)? == tree { Ok(()) } else { Err(altered()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        adapters::audit_log::{AuditLog, AuditLogSettings},
+        domain::audit::{
+            AuditEvent,
+            statement::{Checkpoint, Signed},
+        },
+        ports::audit_sink::AuditSink as _,
+    };
+
+    const OLD: Timestamp = Timestamp::from_seconds(1_767_607_872);
+
+    /// A log with old events in several segments, and a checkpoint over each, the last but one made by `root`.
+    async fn log(data: &std::path::Path, root: impl Fn(String) -> String) -> AuditLog {
+        let archive = Some(data.join("archive"));
+        let settings = AuditLogSettings { archive, segment_bytes: 300, ..AuditLogSettings::default() };
+        let log = AuditLog::open_with(data, settings).unwrap();
+        for number in 1..=12 {
+            log.record(AuditEvent::own(OLD, "server.start")).await.unwrap();
+            let tree = log.head();
+            let found = encode_hex(&tree.root());
+            let statement = Checkpoint {
+                log: log.log().to_owned(),
+                number,
+                size: tree.size(),
+                root: if number == 2 { root(found) } else { found },
+                time: OLD.to_text(),
+                key: "ab".repeat(32),
+            };
+            log.keep_checkpoint(&Signed { statement, signature: vec![7; 256] }).unwrap();
+        }
+        log
+    }
+
+    #[tokio::test]
+    async fn old_segments_are_verified_and_moved_and_still_read() {
+        let data = tempfile::tempdir().unwrap();
+        let log = log(data.path(), |root| root).await;
+        let segments = log.finished_segments().unwrap();
+        assert!(segments.len() > 2);
+        // Not before their time.
+        assert!(!archive(&log, segments[0].clone(), OLD).unwrap());
+        assert_eq!(log.finished_segments().unwrap(), segments);
+        for segment in segments.clone() {
+            assert!(archive(&log, segment, OLD.plus_days(1)).unwrap());
+        }
+        assert_eq!(log.finished_segments().unwrap(), []);
+        assert_eq!(std::fs::read_dir(data.path().join("archive")).unwrap().count(), segments.len());
+        assert_eq!(log.lines(1..13).unwrap().map(|line| line.unwrap()).count(), 12);
+    }
+
+    #[tokio::test]
+    async fn a_segment_that_is_not_what_was_signed_stays() {
+        let data = tempfile::tempdir().unwrap();
+        let log = log(data.path(), |root| root.replace(['0', '1', '2', '3'], "4")).await;
+        let segments = log.finished_segments().unwrap();
+        assert!(archive(&log, segments[0].clone(), OLD.plus_days(1)).is_err());
+        assert_eq!(log.finished_segments().unwrap(), segments);
+        // One whose file was changed since.
+        let first = segments[1].start;
+        let path = data.path().join(format!("audit/events-{first:020}.ndjson"));
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text.replacen("start", "stort", 1)).unwrap();
+        assert!(archive(&log, segments[1].clone(), OLD.plus_days(1)).is_err());
+        assert!(path.exists());
+    }
+}
