@@ -159,7 +159,7 @@ pub struct Settings {
     pub log_filter: String,
     /// All of these as they were read, without secrets, for the audit trail.
     #[serde(skip)]
-    pub in_force: serde_json::Value,
+    pub(crate) in_force: serde_json::Value,
 }
 
 /// Members of the distinguished name of our certificates.

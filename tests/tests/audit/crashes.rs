@@ -1,22 +1,10 @@
 //! Kills, an absent token, a full disk, archives.
 
-use std::{
-    fs,
-    process::Command,
-    time::{Duration, Instant},
-};
+use std::{fs, process::Command};
 
-use crate::trail::{Export, administrator, auditor, client, decrypt, site};
 use serde_json::json;
 
-/// Waits until it is so.
-async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !so().await {
-        assert!(Instant::now() < deadline, "{what}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
+use crate::trail::{Export, administrator, auditor, client, decrypt, site, until};
 
 #[tokio::test]
 async fn a_kill_between_event_and_checkpoint_loses_nothing_acknowledged() {

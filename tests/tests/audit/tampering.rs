@@ -2,7 +2,7 @@
 
 use std::{fs, process::Command};
 
-use crate::trail::{Export, auditor, decrypt, site, verify};
+use crate::trail::{Export, auditor, decrypt, site, until, verify};
 
 /// The place of an event of this operation in the lines of an export, and its number.
 fn find(lines: &[String], operation: &str) -> (usize, u64) {
@@ -174,6 +174,10 @@ async fn a_log_that_vanishes_from_the_roster_comes_back() {
         database.use_ns("kunji").use_db("kunji").await.unwrap();
         database.query("DELETE audit_roster").await.unwrap().check().unwrap();
     }
+    // The engine's tasks end some time after its last handle.
+    let lock = fs::File::open(site.data_dir().join("database/LOCK")).unwrap();
+    until("the database is closed", async || lock.try_lock().is_ok()).await;
+    drop(lock);
     let server = site.start();
     let operator = auditor(&server).await;
     let export = Export::of(&operator);

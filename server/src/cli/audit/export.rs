@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use clap::Args;
 use reqwest::Method;
 
@@ -19,7 +19,7 @@ pub struct ExportArguments {
     /// Address of a further server of the same installation, whose log goes into the same file.
     #[arg(long, value_name = "URL")]
     also: Vec<String>,
-    /// File to write; must not be there yet.
+    /// File to write; one that is there is replaced once the export is whole.
     #[arg(long)]
     output: PathBuf,
     /// Number of the first event; the first that is at hand when absent.
@@ -34,7 +34,6 @@ pub(super) async fn run(
     arguments: &ExportArguments,
 ) -> Result<()> {
     let output = &arguments.output;
-    ensure!(!output.exists(), "{} is there already", output.display());
     let (temporary, beside) = (with_end(output, ".part"), with_end(output, BESIDE));
     let mut file = File::create(&temporary).with_context(|| temporary.display().to_string())?;
     write_log(remote, arguments.first, &mut file).await?;

@@ -12,7 +12,7 @@ use crate::{
         access::{CallContext, Operation},
         audit::{
             export::{ExportHeader, with_leaf},
-            statement::{Checkpoint, Signed},
+            statement::{Checkpoint, Roster, Signed},
         },
     },
     ports::audit_trail::AuditTrail,
@@ -36,11 +36,11 @@ impl AuditService {
             .audited(call, Operation::ExportAudit, None, ready(Ok::<_, TrailError>(())), |()| None)
             .await?;
         let place = self.place()?;
-        let roster = self.checkpointer.refresh_roster().await?.to_line();
+        let roster = self.checkpointer.refresh_roster().await?;
         let last = self.checkpointer.fresh().await?;
-        let (trail, server) = (Arc::clone(&self.trail), self.checkpointer.roster.server.clone());
+        let trail = Arc::clone(&self.trail);
         let (sender, receiver) = mpsc::channel(PIECES);
-        let begun = super::blocking(move || Export::begin(trail, server, &roster, &last, first)).await?;
+        let begun = super::blocking(move || Export::begin(trail, &roster, &last, first)).await?;
         tokio::task::spawn_blocking(move || {
             let sink = Sink { sender: &sender, piece: Vec::new() };
             if let Err(error) = begun.write(sink) {
@@ -70,8 +70,7 @@ struct Export {
 impl Export {
     fn begin(
         trail: Arc<dyn AuditTrail>,
-        server: String,
-        roster: &str,
+        roster: &Signed<Roster>,
         last: &Signed<Checkpoint>,
         first: Option<u64>,
     ) -> Result<Self, TrailError> {
@@ -90,8 +89,11 @@ impl Export {
             }
         }
         let log = trail.log().to_owned();
+        // As the roster has it, which is signed.
+        let entry = roster.statement.logs.iter().find(|entry| entry.log == log);
+        let server = entry.ok_or(TrailError::Internal("the log is not on the roster"))?.server.clone();
         let header = ExportHeader::new(log, server, &before, last.statement.size, checkpoint);
-        let beginning = format!("{}\n{roster}\n", header.to_line());
+        let beginning = format!("{}\n{}\n", header.to_line(), roster.to_line());
         Ok(Self { trail, beginning, first, last: last.clone(), checkpoint })
     }
 

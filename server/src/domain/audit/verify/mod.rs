@@ -224,6 +224,15 @@ impl Verifier {
             self.report(format!("the roster does not count: {fault}"));
             return;
         }
+        let named = self.section.as_ref().and_then(|section| {
+            let entry = roster.statement.logs.iter().find(|entry| entry.log == section.log())?;
+            (entry.server != section.server()).then(|| entry.server.clone())
+        });
+        if let Some(server) = named {
+            self.report(format!(
+                "the line that begins the export was changed: the log is that of server {server}"
+            ));
+        }
         let misplaced = self.section.as_mut().is_none_or(|section| !section.take_roster());
         if misplaced {
             self.report("a roster stands where none belongs");

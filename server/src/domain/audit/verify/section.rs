@@ -56,6 +56,16 @@ impl Section {
         }
     }
 
+    /// The log, as the header says.
+    pub(super) fn log(&self) -> &str {
+        &self.header.log
+    }
+
+    /// The server, as the header says.
+    pub(super) fn server(&self) -> &str {
+        &self.header.server
+    }
+
     /// Notes the roster; `false` when it stands where none belongs.
     pub(super) fn take_roster(&mut self) -> bool {
         !std::mem::replace(&mut self.has_roster, true) && self.expected == self.header.first
