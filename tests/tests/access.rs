@@ -39,10 +39,9 @@ const ANONYMOUS: [&str; 10] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 20] = [
+const GUARDED: [(&str, &[&str]); 19] = [
     ("GET /v1/audit/checkpoints", &["auditor"]),
     ("GET /v1/audit/events", &["auditor"]),
-    ("GET /v1/audit/events/stream", &["auditor"]),
     ("GET /v1/audit/export", &["auditor"]),
     ("GET /v1/audit/keys", &["auditor"]),
     ("GET /v1/audit/proofs/consistency", &["auditor"]),

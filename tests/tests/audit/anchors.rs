@@ -52,8 +52,8 @@ async fn anchors_tell_of_an_older_log_and_copies_that_fail_are_shown() {
     let operator = auditor(&server).await;
     let older = Export::of(&operator);
     decrypt(&server).await;
-    let size = older.events().len() as u64;
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let exported = older.events().len() as u64;
+    let deadline = Instant::now() + Duration::from_mins(1);
     let newest = || {
         let text = fs::read_to_string(&anchors).unwrap_or_default();
         let checkpoints = text.lines().filter_map(|line| {
@@ -62,7 +62,7 @@ async fn anchors_tell_of_an_older_log_and_copies_that_fail_are_shown() {
         });
         checkpoints.max().unwrap_or(0)
     };
-    while newest() <= size {
+    while newest() <= exported {
         assert!(Instant::now() < deadline, "nothing newer is anchored");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -183,7 +183,8 @@ async fn nobody_else_reads_the_trail() {
     let site = site();
     let server = site.start();
     let administrator = administrator(&server).await;
-    for path in ["/v1/audit/events", "/v1/audit/export", "/v1/audit/status"] {
+    for path in ["/v1/audit/events", "/v1/audit/events/stream", "/v1/audit/export", "/v1/audit/status"] {
         administrator.get(path).await.problem(403, "access.forbidden");
+        server.http().get(path).await.problem(401, "access.unauthenticated");
     }
 }

@@ -57,8 +57,8 @@ async fn every_event_is_proved_and_states_follow_each_other() {
     let certificate = X509::from_pem(keys.text.as_bytes()).unwrap();
     let earlier = auditor.post("/v1/audit/checkpoints", &Value::Null).await.body;
     assert_signed(&earlier, &certificate);
-    let size = earlier["checkpoint"]["size"].as_u64().unwrap();
-    for sequence in 1..=size {
+    let former = earlier["checkpoint"]["size"].as_u64().unwrap();
+    for sequence in 1..=former {
         let proof = auditor.get(&format!("/v1/audit/proofs/inclusion?sequence={sequence}")).await.body;
         let event = proof["event"].as_str().unwrap();
         assert!(event.starts_with(&format!("{{\"sequence\":{sequence},")), "{event}");
@@ -66,16 +66,16 @@ async fn every_event_is_proved_and_states_follow_each_other() {
         assert_eq!(hex(&proof["leaf"]), leaf);
         assert_signed(&proof["checkpoint"], &certificate);
         let path: Vec<_> = proof["path"].as_array().unwrap().iter().map(hex).collect();
-        let size = proof["checkpoint"]["checkpoint"]["size"].as_u64().unwrap();
-        assert_eq!(root(&leaf, sequence - 1, size, &path), hex(&proof["checkpoint"]["checkpoint"]["root"]));
+        let events = proof["checkpoint"]["checkpoint"]["size"].as_u64().unwrap();
+        assert_eq!(root(&leaf, sequence - 1, events, &path), hex(&proof["checkpoint"]["checkpoint"]["root"]));
     }
-    let proof = auditor.get(&format!("/v1/audit/proofs/consistency?earlier={size}")).await.body;
+    let proof = auditor.get(&format!("/v1/audit/proofs/consistency?earlier={former}")).await.body;
     assert_signed(&proof["checkpoint"], &certificate);
     let hash = |value: &Value| -> [u8; 32] { hex(value).try_into().unwrap() };
     let path: Vec<_> = proof["path"].as_array().unwrap().iter().map(hash).collect();
     let later = &proof["checkpoint"]["checkpoint"];
     assert!(kunji_server::domain::merkle::verify_consistency(
-        size,
+        former,
         later["size"].as_u64().unwrap(),
         &path,
         &hash(&earlier["checkpoint"]["root"]),

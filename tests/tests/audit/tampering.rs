@@ -53,9 +53,9 @@ async fn every_tampering_of_an_export_is_found_and_the_entry_named() {
     named(&lines[..lines.len() - 2], "the end is cut off");
     named(&lines[..at], "the end is cut off");
     let mut forged = lines.clone();
-    let size = format!("\"size\":{}", last["sequence"]);
+    let covered = format!("\"size\":{}", last["sequence"]);
     let end = forged.len() - 1;
-    forged[end] = forged[end].replace(&size, &format!("\"size\":{}", number));
+    forged[end] = forged[end].replace(&covered, &format!("\"size\":{number}"));
     named(&forged, "forged or was changed");
     // A byte of the file's end.
     fs::write(&export.file, lines.join("\n")).unwrap();

@@ -87,7 +87,7 @@ impl Export {
     }
 
     pub(crate) fn write(&self, lines: &[String]) {
-        fs::write(&self.file, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        fs::write(&self.file, lines.join("\n") + "\n").unwrap();
     }
 
     /// Verifies it as it is now: whether all holds, and what was said.
@@ -111,7 +111,7 @@ pub(crate) fn verify(arguments: &[&str]) -> (bool, String) {
 
 /// Waits until it is so.
 pub(crate) async fn until(what: &str, mut so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !so().await {
         assert!(Instant::now() < deadline, "{what}");
         tokio::time::sleep(Duration::from_millis(100)).await;

@@ -120,12 +120,14 @@ impl AuditApi {
 
     /// Follow the events of this server's log
     ///
-    /// NDJSON: the last events, then each that follows, until the caller hangs up.
+    /// NDJSON: the last events, then each that follows, until the caller hangs up. Not in the description of the API,
+    /// whose readers expect answers that end.
     #[oai(
         path = "/v1/audit/events/stream",
         method = "get",
         operation_id = "followAuditEvents",
-        tag = "Tag::Audit"
+        tag = "Tag::Audit",
+        hidden = true
     )]
     async fn follow(
         &self,
