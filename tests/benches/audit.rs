@@ -43,13 +43,11 @@ use kunji_server::{
     },
 };
 use kunji_tests::{
-    http::b64,
     load::{Load, Post},
     measure::{Comparison, Process},
     peer,
     site::{Server, Site},
 };
-use serde_json::json;
 use tokio::{net::TcpListener, sync::watch};
 
 const CONNECTIONS: usize = 16;
