@@ -9,6 +9,7 @@
 //! `cargo build --release && cargo bench --profile release -p kunji-tests --bench audit`
 #![expect(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     reason = "a measurement of something that fails is none"
 )]
