@@ -18,7 +18,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRATION";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The provider, a process of its own.
 struct Provider {

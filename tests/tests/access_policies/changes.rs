@@ -33,7 +33,7 @@ async fn a_change_names_the_revision_that_it_changes() {
         let administrator = administrator.clone();
         async move { send(&administrator, Method::PUT, "night", headers, &policy()).await }
     };
-    put(&[]).await.problem(428, "access.precondition_required");
+    put(&[]).await.problem(428, "request.precondition_required");
     put(&[("if-match", "\"1\"")]).await.problem(412, "access.precondition_failed");
     let created = put(&[("if-none-match", "*")]).await;
     assert_eq!(created.status, 201, "{created:?}");

@@ -40,10 +40,28 @@ const PACKETS: [&str; 2] = ["packet.encrypt", "packet.decrypt"];
 /// There is none of this name.
 const NO_APPROVAL: &str = "/v1/approvals/00000000000000000000000000000000";
 
+/// No client has this name.
+const NO_CLIENT: &str = "/v1/clients/never-made";
+
 /// What each shipped role may do.
 const ROLES: [(&str, &[&str]); 22] = [
-    ("administrator", &["access.change", "access.read", "approval.decide", "approval.read", "client.create"]),
-    ("auditor", &["access.read", "approval.read"]),
+    (
+        "administrator",
+        &[
+            "access.change",
+            "access.read",
+            "approval.decide",
+            "approval.read",
+            "client.change_roles",
+            "client.create",
+            "client.delete",
+            "client.disable",
+            "client.enable",
+            "client.read",
+            "client.rotate_secret",
+        ],
+    ),
+    ("auditor", &["access.read", "approval.read", "audit.export", "audit.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
     ("key-administrator", &["key.generate", READ[0], READ[1]]),
@@ -67,15 +85,20 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 19] = [
+const OPERATIONS: [(&str, &str, bool); 35] = [
     ("approve", "approval.decide", false),
+    ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
     ("createClient", "client.create", false),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
+    ("deleteClient", "client.delete", false),
     ("deny", "approval.decide", false),
+    ("disableClient", "client.disable", false),
+    ("enableClient", "client.enable", false),
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
+    ("exportAudit", "audit.export", false),
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
@@ -83,10 +106,21 @@ const OPERATIONS: [(&str, &str, bool); 19] = [
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
     ("listApprovals", "approval.read", false),
+    ("listAuditCheckpoints", "audit.read", false),
+    ("listClients", "client.read", false),
+    ("makeAuditCheckpoint", "audit.read", false),
+    ("proveAuditConsistency", "audit.read", false),
+    ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
     ("readAccessPolicy", "access.read", false),
     ("readApproval", "approval.read", false),
+    ("readAuditKeys", "audit.read", false),
+    ("readAuditRoster", "audit.read", false),
+    ("readAuditStatus", "audit.read", false),
+    ("readClient", "client.read", false),
     ("removeAccessPolicy", "access.change", false),
+    ("rotateClientSecret", "client.rotate_secret", false),
+    ("searchAuditEvents", "audit.read", false),
 ];
 
 /// Good requests for the keys of one application.
@@ -150,6 +184,30 @@ impl Requests {
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
             "listApprovals" => client.get("/v1/approvals").await,
+            "listClients" => client.get("/v1/clients").await,
+            "readClient" => client.get(NO_CLIENT).await,
+            "disableClient" => client.post(&format!("{NO_CLIENT}/disable"), &json!({})).await,
+            "enableClient" => client.post(&format!("{NO_CLIENT}/enable"), &json!({})).await,
+            "rotateClientSecret" => client.post(&format!("{NO_CLIENT}/secret"), &json!({})).await,
+            "deleteClient" => {
+                Answer::read(client.request(Method::DELETE, NO_CLIENT).send().await.unwrap()).await
+            }
+            "changeClientRoles" => {
+                let request = client
+                    .request(Method::PUT, &format!("{NO_CLIENT}/roles"))
+                    .header("if-match", "*")
+                    .json(&json!({ "roles": ["auditor"] }));
+                Answer::read(request.send().await.unwrap()).await
+            }
+            "exportAudit" => client.get("/v1/audit/export").await,
+            "listAuditCheckpoints" => client.get("/v1/audit/checkpoints").await,
+            "makeAuditCheckpoint" => client.post("/v1/audit/checkpoints", &json!({})).await,
+            "proveAuditConsistency" => client.get("/v1/audit/proofs/consistency?earlier=1").await,
+            "proveAuditInclusion" => client.get("/v1/audit/proofs/inclusion?sequence=1").await,
+            "readAuditKeys" => client.get("/v1/audit/keys").await,
+            "readAuditRoster" => client.get("/v1/audit/roster").await,
+            "readAuditStatus" => client.get("/v1/audit/status").await,
+            "searchAuditEvents" => client.get("/v1/audit/events?limit=1").await,
             "listAccessPolicies" => client.get("/v1/access/policies").await,
             "readAccessPolicy" => client.get("/v1/access/policies/kunji.auditor").await,
             "putAccessPolicy" | "removeAccessPolicy" => {
@@ -191,7 +249,8 @@ fn is_refusal(answer: &Answer) -> bool {
 fn is_done(answer: &Answer, id: &str) -> bool {
     match id {
         "putAccessPolicy" => answer.status == 412,
-        "approve" | "deny" | "readApproval" => answer.status == 404,
+        "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
+        | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }
