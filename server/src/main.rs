@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
     cli::{
-        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, clients::ClientsCommand,
+        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, audit::AuditCommand,
+        clients::ClientsCommand,
     },
     config, telemetry,
 };
@@ -33,6 +34,13 @@ enum Command {
     Approvals {
         #[command(subcommand)]
         command: ApprovalsCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// The audit trail: search, follow, export, verify.
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -86,6 +94,12 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Approvals { command, server } => {
             ask(&server, async |remote| cli::approvals::run(&remote, command).await)
+        }
+        Command::Audit { command: AuditCommand::Verify(arguments), server } => {
+            cli::audit::verify(&arguments, &server)
+        }
+        Command::Audit { command, server } => {
+            ask(&server, async |remote| cli::audit::run(&remote, &server, command).await)
         }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)

@@ -25,7 +25,7 @@ use kunji_server::{
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
             ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
-            RepositoryError, SystemSecret,
+            RepositoryError, RosterRepository, StoredRoster, SystemSecret,
         },
     },
 };
@@ -328,6 +328,21 @@ impl ApprovalRepository for Mortal<dyn Repository> {
 
     async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
         database!(self.remove_approval(approval))
+    }
+}
+
+#[async_trait]
+impl RosterRepository for Mortal<dyn Repository> {
+    async fn find_roster(&self) -> Result<Option<StoredRoster>, RepositoryError> {
+        database!(self.find_roster())
+    }
+
+    async fn replace_roster(
+        &self,
+        expected: Option<u64>,
+        roster: &StoredRoster,
+    ) -> Result<(), RepositoryError> {
+        database!(self.replace_roster(expected, roster))
     }
 }
 

@@ -10,7 +10,7 @@ use kunji_server::{
         native_gcm::NativeGcm, surreal::SurrealRepository, system_entropy::SystemEntropy,
     },
     api,
-    app::{self, Ports},
+    app::{self, Outside, Ports},
     config,
 };
 use kunji_tests::{
@@ -40,13 +40,21 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 26] = [
+const GUARDED: [(&str, &[&str]); 35] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
     ("GET /v1/access/policies/{name}", &["administrator", "auditor"]),
     ("GET /v1/approvals", &["administrator", "auditor"]),
     ("GET /v1/approvals/{id}", &["administrator", "auditor"]),
+    ("GET /v1/audit/checkpoints", &["auditor"]),
+    ("GET /v1/audit/events", &["auditor"]),
+    ("GET /v1/audit/export", &["auditor"]),
+    ("GET /v1/audit/keys", &["auditor"]),
+    ("GET /v1/audit/proofs/consistency", &["auditor"]),
+    ("GET /v1/audit/proofs/inclusion", &["auditor"]),
+    ("GET /v1/audit/roster", &["auditor"]),
+    ("GET /v1/audit/status", &["auditor"]),
     ("GET /v1/clients", &["administrator"]),
     ("GET /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
@@ -54,6 +62,7 @@ const GUARDED: [(&str, &[&str]); 26] = [
     ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),
+    ("POST /v1/audit/checkpoints", &["auditor"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),
@@ -374,6 +383,7 @@ async fn a_token_ends_on_time() {
         demo_inbox: None,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        outside: Outside::default(),
         repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),

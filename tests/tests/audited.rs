@@ -3,6 +3,7 @@
 
 use std::{
     io,
+    ops::Range,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -17,10 +18,19 @@ use kunji_server::{
         system_entropy::SystemEntropy,
     },
     api,
-    app::{self, Ports},
+    app::{self, Outside, Ports},
     config,
-    domain::audit::AuditEvent,
-    ports::audit_sink::{Announcement, AuditError, AuditSink},
+    domain::{
+        audit::{
+            AuditEvent,
+            statement::{Checkpoint, Signed},
+        },
+        merkle::Frontier,
+    },
+    ports::{
+        audit_sink::{Announcement, AuditError, AuditSink},
+        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards},
+    },
 };
 use kunji_tests::{
     http::{Answer, Http, b64, unb64},
@@ -28,6 +38,7 @@ use kunji_tests::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 const CONTENT: &[u8] = b"Asha, born 1992";
 
@@ -48,6 +59,73 @@ impl AuditSink for Trail {
             return Err(AuditError(io::ErrorKind::StorageFull.into()));
         }
         self.log.record(event).await
+    }
+}
+
+/// What is read and signed is the log's.
+impl AuditTrail for Trail {
+    fn log(&self) -> &str {
+        self.log.log()
+    }
+
+    fn head(&self) -> Frontier {
+        self.log.head()
+    }
+
+    fn growth(&self) -> watch::Receiver<u64> {
+        self.log.growth()
+    }
+
+    fn spooled(&self) -> u64 {
+        self.log.spooled()
+    }
+
+    fn first(&self) -> io::Result<u64> {
+        self.log.first()
+    }
+
+    fn tree_before(&self, first: u64) -> io::Result<Frontier> {
+        self.log.tree_before(first)
+    }
+
+    fn lines(&self, range: Range<u64>) -> io::Result<EventLines> {
+        self.log.lines(range)
+    }
+
+    fn backwards(&self, below: u64) -> io::Result<EventLinesBackwards> {
+        self.log.backwards(below)
+    }
+
+    fn checkpoints(&self, from: u64) -> io::Result<Checkpoints> {
+        self.log.checkpoints(from)
+    }
+
+    fn last_checkpoint(&self) -> io::Result<Option<Signed<Checkpoint>>> {
+        self.log.last_checkpoint()
+    }
+
+    fn keep_checkpoint(&self, checkpoint: &Signed<Checkpoint>) -> io::Result<()> {
+        self.log.keep_checkpoint(checkpoint)
+    }
+
+    fn keep_certificates(&self, pem: &str) -> io::Result<()> {
+        self.log.keep_certificates(pem)
+    }
+
+    fn roster(&self) -> io::Result<Option<String>> {
+        self.log.roster()
+    }
+
+    fn keep_roster(&self, line: &str) -> io::Result<()> {
+        self.log.keep_roster(line)
+    }
+
+    fn finished_segments(&self) -> io::Result<Vec<Range<u64>>> {
+        self.log.finished_segments()
+    }
+
+    fn archive(&self, first: u64) -> io::Result<()> {
+        self.log.archive(first)
     }
 }
 
@@ -91,6 +169,7 @@ async fn what_cannot_be_recorded_has_failed() {
         demo_inbox: None,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        outside: Outside::default(),
         repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),

@@ -9,7 +9,7 @@ use kunji_server::{
         native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
-    app::{self, Ports},
+    app::{self, Outside, Ports},
     config::{self, Settings},
     domain::{
         access::{CallContext, Principal, Role},
@@ -61,6 +61,7 @@ impl World {
             demo_inbox: None,
             entropy: Arc::<SystemEntropy>::clone(&entropy),
             hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+            outside: Outside::default(),
             repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),
             software: Arc::new(AwsLcKeys),
             spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),

@@ -49,6 +49,8 @@ pub(super) struct Exchange {
     body_complete: AtomicBool,
     memory: Arc<BodyMemory>,
     room: OnceLock<BodyRoom>,
+    /// What the caller may not do, and the stable name of why.
+    denied: OnceLock<(&'static str, &'static str)>,
 }
 
 impl Exchange {
@@ -59,8 +61,16 @@ impl Exchange {
         body: BodyBounds,
         memory: Arc<BodyMemory>,
     ) -> Self {
-        let (body_complete, room) = (AtomicBool::new(false), OnceLock::new());
-        Self { request_id, address, principal, body, body_complete, memory, room }
+        Self {
+            request_id,
+            address,
+            principal,
+            body,
+            body_complete: AtomicBool::new(false),
+            memory,
+            room: OnceLock::new(),
+            denied: OnceLock::new(),
+        }
     }
 
     /// The exchange of a request.
@@ -69,6 +79,16 @@ impl Exchange {
     /// [`TransportError::Internal`] when the request did not come through the front.
     pub(super) fn of(request: &Request) -> Result<&Arc<Self>, TransportError> {
         request.data::<Arc<Self>>().ok_or(TransportError::Internal)
+    }
+
+    /// Notes what was refused to the caller, and the stable name of why, for the audit trail.
+    pub(super) fn deny(&self, operation: &'static str, code: &'static str) {
+        let _ = self.denied.set((operation, code));
+    }
+
+    /// What was refused to the caller, and why.
+    pub(super) fn denied(&self) -> Option<(&'static str, &'static str)> {
+        self.denied.get().copied()
     }
 
     /// Notes that the body was read to its end: what takes long from now on is our doing.

@@ -1,6 +1,7 @@
 //! What happens to every request, whatever it asks for, before and after its operation.
 
 use std::{
+    net::IpAddr,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::Arc,
@@ -17,8 +18,8 @@ use tokio::runtime::Handle;
 
 use super::{
     access::{
-        BodyKind, Caller, Credential, FailureForm, KnownClient, PathClass, WithoutToken, credential,
-        is_foreign, is_of_unlisted_page,
+        BodyKind, Caller, Credential, FailureForm, KnownClient, PathClass, TurnedAway, WithoutToken,
+        credential, is_foreign, is_of_unlisted_page,
     },
     allowed_methods::AllowedMethods,
     body_memory::BodyMemory,
@@ -36,7 +37,7 @@ use super::{
 use crate::{
     config::Settings,
     domain::access::Principal,
-    services::{Services, access::TokenRefusal},
+    services::{Services, denials::Denial},
 };
 
 /// Largest body of the routes that take a client's secret; they are open to everyone.
@@ -96,33 +97,46 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         request: &Request,
         class: PathClass,
         request_id: &str,
-    ) -> Result<Option<Arc<Principal>>, TransportError> {
+    ) -> Result<Option<Arc<Principal>>, TurnedAway> {
         if class.anonymous {
             return Ok(None);
         }
-        let (refusal, reason) = match credential(request.headers(), class.cookies) {
+        let turned_away: TurnedAway = match credential(request.headers(), class.cookies) {
             Credential::Missing => match self.known_client(request, class) {
-                None => (TransportError::Unauthenticated, "no token"),
+                None => TurnedAway::WITHOUT_TOKEN,
                 // Browsers show certificates, and reach networks, for pages of other sites too.
-                Some(client) if self.is_foreign_to(client, request) => {
-                    (TransportError::ForeignOrigin, FOREIGN)
-                }
+                Some(client) if self.is_foreign_to(client, request) => TurnedAway::FOREIGN,
                 Some(client) => match self.services.access.principal_of(client.id).await {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(refusal) => refused(refusal),
+                    Err(refusal) => refusal.into(),
                 },
             },
-            Credential::Cookie(_) if self.is_foreign(request) => (TransportError::ForeignOrigin, FOREIGN),
+            Credential::Cookie(_) if self.is_foreign(request) => TurnedAway::FOREIGN,
             Credential::Header(token) | Credential::Cookie(token) => {
                 match self.services.access.authenticate(token).await {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(refusal) => refused(refusal),
+                    Err(refusal) => refusal.into(),
                 }
             }
         };
         let address = self.senders.address(request);
+        let reason = turned_away.reason;
         tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
-        Err(refusal)
+        Err(turned_away)
+    }
+
+    /// Puts a refusal into the audit trail.
+    async fn deny(
+        &self,
+        operation: &'static str,
+        principal: Option<&Principal>,
+        address: Option<IpAddr>,
+        request_id: &Arc<str>,
+        code: &'static str,
+    ) {
+        let principal = principal.map(|principal| principal.name.clone());
+        let request_id = Arc::clone(request_id);
+        self.services.denials.record(Denial { operation, principal, address, request_id, code }).await;
     }
 
     /// The client that a caller without a token counts as.
@@ -156,7 +170,14 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = self.admit(&request, class, request_id).await?;
+        let principal = match self.admit(&request, class, request_id).await {
+            Ok(principal) => principal,
+            Err(turned_away) => {
+                let address = self.senders.address(&request);
+                self.deny("access", None, address, request_id, turned_away.code).await;
+                return Err(turned_away.answer.into());
+            }
+        };
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
         }
@@ -194,21 +215,27 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
         request.set_data(Arc::clone(&exchange));
         request.set_data(Arc::clone(&self.services.authorization));
-        let answer = Operation::new(&self.routes, request);
-        let answer = if class.body == BodyKind::Packet {
-            // Packets take as long as they are large; how slow they may be is bounded where they are read.
-            answer.await
-        } else {
-            match tokio::time::timeout(self.request_timeout, answer).await {
-                Ok(answer) => answer,
-                Err(_elapsed) if exchange.is_body_complete() => {
-                    tracing::error!(%request_id, "an operation did not end in time");
-                    Err(TransportError::Overloaded.into())
-                }
-                Err(_elapsed) => Err(TransportError::Timeout.into()),
-            }
-        };
+        let answer = self.wait(Operation::new(&self.routes, request), class, &exchange).await;
+        if let Some((operation, code)) = exchange.denied() {
+            let principal = exchange.principal.as_deref();
+            self.deny(operation, principal, address, request_id, code).await;
+        }
         Ok(exchange.end_with(answer?).await?)
+    }
+
+    async fn wait(&self, answer: Operation, class: PathClass, exchange: &Exchange) -> Result<Response> {
+        if class.body == BodyKind::Packet {
+            // Packets take as long as they are large; how slow they may be is bounded where they are read.
+            return answer.await;
+        }
+        match tokio::time::timeout(self.request_timeout, answer).await {
+            Ok(answer) => answer,
+            Err(_elapsed) if exchange.is_body_complete() => {
+                tracing::error!(request_id = %exchange.request_id, "an operation did not end in time");
+                Err(TransportError::Overloaded.into())
+            }
+            Err(_elapsed) => Err(TransportError::Timeout.into()),
+        }
     }
 
     /// The answer to a request that failed, in the form that its caller understands.
@@ -268,24 +295,6 @@ impl<E: Endpoint<Output = Response> + 'static> Endpoint for Front<E> {
         headers::complete(&mut response, &request_id);
         tracing::debug!(%request_id, path = ?shown(uri.path()), status = response.status().as_u16(), "answered");
         Ok(response)
-    }
-}
-
-/// Why a caller is not let in.
-const FOREIGN: &str = "sent by a browser for a page of another site";
-
-/// What the caller and the log are told of one whose credentials do not count.
-const fn refused(refusal: TokenRefusal) -> (TransportError, &'static str) {
-    match refusal {
-        TokenRefusal::Ended => {
-            (TransportError::Unauthenticated, "token ended with its client, or the client is disabled")
-        }
-        TokenRefusal::Expired => (TransportError::Unauthenticated, "token expired"),
-        TokenRefusal::Invalid => (TransportError::Unauthenticated, "token not valid"),
-        TokenRefusal::Unconfirmed => {
-            (TransportError::Unavailable, "the keys that verify tokens were not confirmed for too long")
-        }
-        TokenRefusal::Unknown => (TransportError::Unavailable, "the client cannot be looked up"),
     }
 }
 

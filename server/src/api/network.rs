@@ -1,6 +1,6 @@
-//! Whose request it is, and what counts as one peer.
+//! Whose request it is.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use poem::{
     Addr, Request,
@@ -70,20 +70,6 @@ fn forwarded_for(element: &str) -> &str {
         .map_or("", |(_, value)| value)
 }
 
-/// Stands for every peer that has no address of its own here.
-pub(super) const SHARED: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
-
-/// The network that whoever has this address controls: the address itself, or its IPv6 network of 64 bits.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use poem::http::HeaderValue;
@@ -122,14 +108,5 @@ mod tests {
             map.append(name, HeaderValue::from_bytes(line).unwrap());
             assert_eq!(hops(&map, form).first(), Some(&expected), "{name}");
         }
-    }
-
-    #[test]
-    fn an_ipv6_network_is_one_peer() {
-        let network = |text: &str| network(text.parse().unwrap());
-        assert_eq!(network("2001:db8::1"), network("2001:db8::2:3"));
-        assert_ne!(network("2001:db8::1"), network("2001:db8:0:1::1"));
-        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
-        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
     }
 }

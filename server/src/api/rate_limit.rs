@@ -8,7 +8,7 @@ use std::{
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock, clock::DefaultClock};
 
-use super::network::{SHARED, network};
+use crate::domain::network::{SHARED, network};
 
 /// Addresses that are remembered at once; those beyond share one allowance.
 const MAX_ADDRESSES: usize = 10_000;

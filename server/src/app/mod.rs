@@ -12,16 +12,9 @@ use crate::{
         policy::{AccessList, KeyPolicy},
     },
     ports::{
-        audit_sink::AuditSink,
-        bulk_cipher::BulkCipher,
-        clock::Clock,
-        demo_inbox::DemoInbox,
-        entropy::Entropy,
-        key_store::{KeyStore, KeyStoreError},
-        repository::Repository,
-        secret_hasher::SecretHasher,
-        software_keys::SoftwareKeys,
-        spool::Spool,
+        audit_sink::AuditSink, audit_trail::AuditTrail, bulk_cipher::BulkCipher, clock::Clock,
+        demo_inbox::DemoInbox, entropy::Entropy, key_store::KeyStore, repository::Repository,
+        secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
     },
     services::{
         Services,
@@ -31,12 +24,14 @@ use crate::{
             known_clients::KnownClients,
             tokens::{AccessTokens, TokenSettings},
         },
+        audit::{AuditService, checkpoints::Checkpointer},
         auditor::Auditor,
         authorization::Authorizer,
         bootstrap,
         demo::DemoService,
+        denials::Denials,
         keys::{
-            KeyError, KeyService, KeySettings,
+            KeyService, KeySettings,
             directory::KeyDirectory,
             issuing::{Issuer, SubjectDefaults},
             policies::PolicyTable,
@@ -44,6 +39,7 @@ use crate::{
             provisioning::Provisioner,
         },
         packets::{PacketDependencies, PacketService, PacketSettings},
+        pseudonyms::Pseudonyms,
         readiness::Readiness,
         signatures::SignatureService,
     },
@@ -51,27 +47,33 @@ use crate::{
 
 mod adapters;
 mod administrator;
+mod audit;
 pub mod exit;
 mod external_issuers;
 pub mod hsm_worker;
 mod private_file;
 mod serve;
+mod system_keys;
 mod tls;
 mod tokens;
 
 pub use adapters::open_ports;
+pub use audit::Outside;
 pub use serve::serve;
+
+use audit::Audit;
 
 /// The adapters, as the services see them.
 #[derive(Clone)]
 #[expect(missing_docs, reason = "each is named and documented by its port")]
 pub struct Ports {
-    pub audit: Arc<dyn AuditSink>,
+    pub audit: Arc<dyn AuditTrail>,
     pub cipher: Arc<dyn BulkCipher>,
     pub clock: Arc<dyn Clock>,
     pub demo_inbox: Option<Arc<dyn DemoInbox>>,
     pub entropy: Arc<dyn Entropy>,
     pub hasher: Arc<dyn SecretHasher>,
+    pub outside: Outside,
     pub repository: Arc<dyn Repository>,
     pub software: Arc<dyn SoftwareKeys>,
     pub spool: Arc<dyn Spool>,
@@ -84,12 +86,27 @@ pub struct Running {
     pub services: Services,
     /// Where this start wrote the first administrator's secret, if it did.
     pub new_secret: Option<PathBuf>,
-    maintenance: [tokio::task::JoinHandle<()>; 3],
+    auditor: Arc<Auditor>,
+    checkpointer: Arc<Checkpointer>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Running {
+    /// Ends the audit trail: what was counted is recorded, and the end is signed. Requests must have ended.
+    ///
+    /// # Errors
+    /// When the end cannot be recorded.
+    pub async fn stop(self) -> Result<()> {
+        self.services.denials.flush(true).await;
+        self.auditor.own("server.stop", None, None).await?;
+        self.checkpointer.end().await;
+        Ok(())
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.maintenance.iter().for_each(tokio::task::JoinHandle::abort);
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
     }
 }
 
@@ -98,7 +115,10 @@ impl Drop for Running {
 /// # Errors
 /// When a port fails or the settings cannot be met.
 pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
-    let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), Arc::clone(&ports.audit)));
+    let sink: Arc<dyn AuditSink> = Arc::<dyn AuditTrail>::clone(&ports.audit);
+    let pseudonyms = Pseudonyms::new(settings.audit_pseudonymous_references.clone());
+    let auditor = Arc::new(Auditor::new(Arc::clone(&ports.clock), sink, pseudonyms));
+    audit::record_start(&auditor, settings).await.context("the start could not be recorded")?;
     let staleness = Duration::from_millis(settings.current_key_cache_milliseconds);
     let standby = Duration::from_secs(settings.database_away_seconds);
     let directory = Arc::new(KeyDirectory::new(Arc::clone(&ports.repository), staleness, standby));
@@ -106,16 +126,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
     let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
-    let installed =
-        bootstrap::install_integrity_key(&provisioner, &*ports.repository, &*ports.token, &*ports.entropy)
-            .await;
-    if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = installed {
-        bootstrap::make_ahead(&provisioner, &settings.key_aliases())
-            .await
-            .context("the first keys could not be made on the primary token")?;
-    }
-    let is_first_start =
-        installed.context("the key that protects the records could not be unwrapped by the token")?;
+    let is_first_start = system_keys::install(settings, &ports, &auditor, &provisioner).await?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
@@ -171,35 +182,48 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         repository: Arc::clone(&ports.repository),
         tokens: Arc::clone(&tokens),
     };
-    let services =
-        services(settings, ports, auditor, &authorizer, Arc::clone(&provisioner), access, &private_keys)?;
+    let Audit { service, checkpointer, mut tasks } =
+        audit::begin(settings, &ports, &auditor, &provisioner).await?;
+    let shared = Shared {
+        access: Arc::new(access),
+        audit: Arc::new(service),
+        auditor: Arc::clone(&auditor),
+        authorizer: Arc::clone(&authorizer),
+        private_keys: Arc::clone(&private_keys),
+        provisioner: Arc::clone(&provisioner),
+    };
+    let services = services(settings, ports, shared)?;
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
     let directory = settings.has_remote_database().then_some(directory);
-    let maintenance = [
+    let denials = Arc::clone(&services.denials);
+    tasks.extend([
         tokio::spawn(async move {
             tokio::join!(
-                bootstrap::maintain(tokens, private_keys, directory),
+                bootstrap::maintain(tokens, private_keys, directory, denials),
                 ended.watch(),
                 external.watch()
             );
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
         tokio::spawn(authorizer.follow()),
-    ];
-    Ok(Running { services, new_secret, maintenance })
+    ]);
+    Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }
 
-fn services(
-    settings: &Settings,
-    ports: Ports,
+/// What services have in common.
+struct Shared {
+    access: Arc<AccessService>,
+    audit: Arc<AuditService>,
     auditor: Arc<Auditor>,
-    authorizer: &Arc<Authorizer>,
+    authorizer: Arc<Authorizer>,
+    private_keys: Arc<PrivateKeys>,
     provisioner: Arc<Provisioner>,
-    access: AccessService,
-    private_keys: &Arc<PrivateKeys>,
-) -> Result<Services> {
+}
+
+fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Services> {
+    let Shared { access, audit, auditor, authorizer, private_keys, provisioner } = shared;
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
     let pending = Arc::clone(&provisioner.pending);
@@ -207,7 +231,7 @@ fn services(
         provisioner,
         Arc::clone(&ports.software),
         Arc::clone(&auditor),
-        Arc::clone(authorizer),
+        Arc::clone(&authorizer),
         KeySettings {
             creation_quota_per_hour: settings.key_creation_quota_per_hour,
             public_certificates: settings.public_certificates.clone(),
@@ -217,13 +241,13 @@ fn services(
     let packets = PacketService::new(
         PacketDependencies {
             auditor: Arc::clone(&auditor),
-            authorizer: Arc::clone(authorizer),
+            authorizer: Arc::clone(&authorizer),
             cipher: ports.cipher,
             directory: Arc::clone(&directory),
             entropy: Arc::clone(&ports.entropy),
             keys: Arc::clone(&keys),
             policies: Arc::clone(&policies),
-            private_keys: Arc::clone(private_keys),
+            private_keys,
             spool: ports.spool,
         },
         PacketSettings {
@@ -237,7 +261,7 @@ fn services(
         },
     );
     let demo = DemoService {
-        authorizer: Arc::clone(authorizer),
+        authorizer: Arc::clone(&authorizer),
         clock: Arc::clone(&ports.clock),
         entropy: Arc::clone(&ports.entropy),
         inbox: ports.demo_inbox,
@@ -245,10 +269,12 @@ fn services(
         recipient: settings.demo_recipient().context("demo_recipient")?,
     };
     Ok(Services {
-        access: Arc::new(access),
-        authorization: Arc::clone(authorizer),
+        access,
+        audit,
+        authorization: Arc::clone(&authorizer),
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
+        denials: Arc::new(Denials::new(Arc::clone(&auditor))),
         packets: Arc::new(packets),
         readiness: Arc::new(Readiness {
             pending,
@@ -257,7 +283,7 @@ fn services(
         }),
         signatures: Arc::new(SignatureService {
             auditor,
-            authorizer: Arc::clone(authorizer),
+            authorizer,
             clock: ports.clock,
             directory,
             keys: Arc::clone(&keys),

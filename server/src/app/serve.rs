@@ -51,7 +51,7 @@ pub async fn serve(settings: Settings) -> Result<()> {
     };
     let limits = api::ServeLimits::from(&settings);
     api::serve(listener, carrier, endpoint, limits, stop).await?;
-    Ok(())
+    running.stop().await
 }
 
 /// Says what a person who starts the server looks for. Nobody may be listening, which is no reason to stop.

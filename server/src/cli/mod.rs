@@ -6,6 +6,7 @@ use clap::Args;
 
 pub mod access;
 pub mod approvals;
+pub mod audit;
 pub mod clients;
 mod output;
 mod remote;

@@ -93,6 +93,19 @@ impl Remote {
         receive(request.timeout(ANSWER)).await
     }
 
+    /// Sends a request whose answer is read piece by piece, however long it takes.
+    ///
+    /// # Errors
+    /// As [`Remote::send`].
+    pub(super) async fn stream(&self, request: RequestBuilder) -> Result<Response, CliError> {
+        let response = request.send().await.map_err(CliError::of_transport)?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response);
+        }
+        Err(CliError::of_refusal(status, &read(response).await?))
+    }
+
     fn address(&self, path: &str) -> String {
         format!("{}{path}", self.base.as_str().trim_end_matches('/'))
     }

@@ -6,10 +6,9 @@ use std::{
 };
 
 use config::{Config, Environment, File, FileFormat};
-
 use secrecy::SecretString;
 
-use super::Settings;
+use super::{Settings, in_force};
 
 /// Environment variables with our prefix that are for commands, not settings. Those of the tests are none either.
 const NOT_SETTINGS: [&str; 5] =
@@ -40,7 +39,9 @@ where
     let environment = Environment::with_prefix("KUNJI")
         .prefix_separator("_")
         .source(Some(environment.into_iter().collect()));
-    let mut settings: Settings = sources.add_source(environment).build()?.try_deserialize()?;
+    let sources = sources.add_source(environment).build()?;
+    let mut settings: Settings = sources.clone().try_deserialize()?;
+    settings.in_force = in_force::shown(sources.try_deserialize()?);
     settings.pkcs11_pin = pin;
     settings.check()?;
     Ok(settings)

@@ -8,6 +8,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 mod external_issuer;
+mod in_force;
 mod list;
 mod load;
 mod replicas;
@@ -160,10 +161,41 @@ pub struct Settings {
     pub demo_inbox: bool,
     /// Whose certificate the demo's form encrypts for: `APPLICATION/REFERENCE`.
     pub demo_recipient: String,
+    /// Names this server on the roster of audit logs; blank means the machine's name.
+    pub audit_server_name: String,
+    /// Longest time that an event waits for a signed checkpoint.
+    pub audit_checkpoint_seconds: u64,
+    /// Most events that wait for one.
+    pub audit_checkpoint_events: u64,
+    /// Patterns `APPLICATION/REFERENCE` (with `*`) of the references that stand in the audit trail by pseudonyms.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub audit_pseudonymous_references: Vec<String>,
+    /// File elsewhere that checkpoints are appended to.
+    pub audit_anchor_file: Option<PathBuf>,
+    /// Address that checkpoints are posted to; blank means none.
+    pub audit_anchor_url: String,
+    /// File with a bearer token for that address.
+    pub audit_anchor_token_file: Option<PathBuf>,
+    /// Syslog that checkpoints are sent to: `udp://`, `tcp://` or `unix://`; blank means none.
+    pub audit_anchor_syslog: String,
+    /// Where events are copied to: `stdout`, or a syslog by its address.
+    #[serde(deserialize_with = "list::deserialize")]
+    pub audit_event_copies: Vec<String>,
+    /// Directory on another disk where events wait while the trail cannot be written.
+    pub audit_spool_dir: Option<PathBuf>,
+    /// Most bytes that wait there.
+    pub audit_spool_bytes: u64,
+    /// Directory that finished parts of the trail are moved to.
+    pub audit_archive_dir: Option<PathBuf>,
+    /// Days until they are; 0 leaves them where they are.
+    pub audit_retention_days: u32,
     /// `text` or `json`.
     pub log_format: LogFormat,
     /// What is logged, as `tracing` filters say it.
     pub log_filter: String,
+    /// All of these as they were read, without secrets, for the audit trail.
+    #[serde(skip)]
+    pub(crate) in_force: serde_json::Value,
 }
 
 /// Members of the distinguished name of our certificates.

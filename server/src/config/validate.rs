@@ -7,6 +7,7 @@ use kunji_shared::{ModulusLength, packet::Splitter};
 use super::{ClientCertificates, Settings, load::ConfigError};
 use crate::domain::{
     alias::{AliasRole, ApplicationId, KeyAlias},
+    audit::statement::is_server_name,
     client::{ClientId, TOKEN_LIFETIME_MAX_SECONDS},
     network::Networks,
 };
@@ -80,6 +81,7 @@ impl Settings {
         if self.demo_recipient().is_none_or(|alias| alias.role() != AliasRole::Base) {
             return senseless("demo_recipient", "must be APPLICATION/REFERENCE of a base key");
         }
+        self.check_audit()?;
         if self.subject.country.len() != 2 {
             return senseless("subject", "country must have two letters");
         }
@@ -152,6 +154,35 @@ impl Settings {
     pub fn certificate_clients(&self) -> HashMap<String, ClientId> {
         let clients = self.certificate_clients.iter();
         clients.filter_map(|(name, client)| Some((name.clone(), ClientId::parse(client)?))).collect()
+    }
+
+    fn check_audit(&self) -> Result<(), ConfigError> {
+        if !self.audit_server_name.is_empty() && !is_server_name(&self.audit_server_name) {
+            return senseless(
+                "audit_server_name",
+                "must have 1 to 64 characters of A-Z, a-z, 0-9, '_', '-' and '.'",
+            );
+        }
+        if !(1..=86_400).contains(&self.audit_checkpoint_seconds) {
+            return senseless("audit_checkpoint_seconds", "must be from 1 to 86400");
+        }
+        if self.audit_checkpoint_events == 0 {
+            return senseless("audit_checkpoint_events", "must be at least 1");
+        }
+        if self.audit_retention_days > 0 && self.audit_archive_dir.is_none() {
+            return senseless(
+                "audit_retention_days",
+                "needs audit_archive_dir: nothing of the audit trail is deleted",
+            );
+        }
+        if self.audit_spool_dir.is_some() && self.audit_spool_bytes < (1 << 20) {
+            return senseless("audit_spool_bytes", "must be at least 1048576");
+        }
+        let url = &self.audit_anchor_url;
+        if !url.is_empty() && !url.starts_with("https://") && !url.starts_with("http://") {
+            return senseless("audit_anchor_url", "must begin with https:// (or http:// on this machine)");
+        }
+        Ok(())
     }
 
     /// A certificate ends with its issuer's at the latest. So that a new one is not due for renewal the day it is
@@ -277,6 +308,11 @@ mod tests {
             ("KUNJI_DEMO_RECIPIENT", "REGISTRATION/a/b"),
             ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
             ("KUNJI_KEY_CACHE_SECONDS", "soon"),
+            ("KUNJI_AUDIT_SERVER_NAME", "a b"),
+            ("KUNJI_AUDIT_CHECKPOINT_SECONDS", "0"),
+            ("KUNJI_AUDIT_CHECKPOINT_EVENTS", "0"),
+            ("KUNJI_AUDIT_RETENTION_DAYS", "30"),
+            ("KUNJI_AUDIT_ANCHOR_URL", "ftp://x"),
         ] {
             assert!(with(&[pair]).is_err(), "{pair:?}");
         }

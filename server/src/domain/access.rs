@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 pub enum Role {
     /// Clients and configuration; no cryptography.
     Administrator,
-    /// Reads who may do what.
+    /// Reads who may do what; reads, exports and verifies the audit trail; nothing else.
     Auditor,
     /// Opens packets.
     Decryptor,
@@ -85,12 +85,16 @@ pub enum Operation {
     EnableClient,
     /// Seal a packet.
     Encrypt,
+    /// Take a whole log, for verification elsewhere.
+    ExportAudit,
     /// Make a module key, or a CSR for it.
     GenerateMasterKey,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
     ReadApprovals,
+    /// Read events of the audit trail, and what proves them.
+    ReadAudit,
     /// Read the current certificate of an alias, which makes its base key on first use.
     ReadCertificate,
     /// Read the certificates of all versions of a key.
@@ -107,7 +111,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::CreateAdministrator,
@@ -118,9 +122,11 @@ impl Operation {
         Self::DisableClient,
         Self::EnableClient,
         Self::Encrypt,
+        Self::ExportAudit,
         Self::GenerateMasterKey,
         Self::ReadAccess,
         Self::ReadApprovals,
+        Self::ReadAudit,
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::ReadClients,
@@ -142,9 +148,11 @@ impl Operation {
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
             Self::Encrypt => "packet.encrypt",
+            Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
+            Self::ReadAudit => "audit.read",
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
@@ -177,8 +185,10 @@ impl Operation {
             | Self::DeleteClient
             | Self::DisableClient
             | Self::EnableClient
+            | Self::ExportAudit
             | Self::ReadAccess
             | Self::ReadApprovals
+            | Self::ReadAudit
             | Self::ReadClients
             | Self::RotateClientSecret => false,
         }
@@ -212,6 +222,7 @@ impl Operation {
             | Self::RotateClientSecret => &[Role::Administrator],
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
+            Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::GenerateMasterKey => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
@@ -263,6 +274,19 @@ mod tests {
             assert_eq!(Operation::parse(operation.name()), Some(operation));
         }
         assert_eq!(Operation::parse("key.steal"), None);
+    }
+
+    #[test]
+    fn an_auditor_only_reads_and_nobody_else_reads_the_trail() {
+        let of = |role| Operation::ALL.into_iter().filter(move |operation| operation.roles().contains(role));
+        let own =
+            [Operation::ExportAudit, Operation::ReadAccess, Operation::ReadApprovals, Operation::ReadAudit];
+        assert!(of(&Role::Auditor).eq(own));
+        for role in Role::ALL.iter().filter(|role| **role != Role::Auditor) {
+            assert!(
+                !of(role).any(|operation| matches!(operation, Operation::ExportAudit | Operation::ReadAudit))
+            );
+        }
     }
 
     #[test]

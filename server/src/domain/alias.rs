@@ -136,6 +136,16 @@ impl KeyAlias {
         Self { application: ApplicationId::internal(), reference: ReferenceId("ACCESS_TOKEN".to_owned()) }
     }
 
+    /// The key that signs what is said about the audit logs; no caller can name it.
+    pub fn audit() -> Self {
+        Self { application: ApplicationId::internal(), reference: ReferenceId("AUDIT".to_owned()) }
+    }
+
+    /// The pairs of the servers themselves, which every server needs.
+    pub fn internal() -> [Self; 2] {
+        [Self::access_token(), Self::audit()]
+    }
+
     /// The key that signs for callers who name none.
     pub fn kernel_sign() -> Self {
         Self {
@@ -149,7 +159,7 @@ impl KeyAlias {
         let application = self.application.as_str();
         let reference = self.reference.as_str();
         if application == ApplicationId::INTERNAL {
-            AliasRole::AccessToken
+            AliasRole::Internal
         } else if application == ApplicationId::ROOT && self.reference.is_master() {
             AliasRole::Root
         } else if self.reference.is_master() {
@@ -171,10 +181,11 @@ impl fmt::Display for KeyAlias {
 /// The place of an alias in the key hierarchy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AliasRole {
-    /// Signs the server's own access tokens; in the HSM, certified by ROOT.
-    AccessToken,
     /// Encrypts packets; made in software, kept in the database under the module's KEK.
     Base,
+    /// Signs what the servers themselves say: access tokens, checkpoints of the audit trail. In the HSM, certified by
+    /// ROOT.
+    Internal,
     /// Certifies base keys and signs for its application; in the HSM.
     Module,
     /// The self-signed trust anchor; in the HSM.
@@ -208,7 +219,8 @@ mod tests {
         assert_eq!(role("KERNEL", "sign"), AliasRole::Sign);
         assert_eq!(KeyAlias::parse("KERNEL", "sign"), KeyAlias::parse("KERNEL", "SIGN"));
         assert_eq!(KeyAlias::kernel_sign(), KeyAlias::parse("KERNEL", "SIGN").unwrap());
-        assert_eq!(KeyAlias::access_token().role(), AliasRole::AccessToken);
+        assert_eq!(KeyAlias::access_token().role(), AliasRole::Internal);
+        assert_eq!(KeyAlias::audit().role(), AliasRole::Internal);
         assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
         assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
     }

@@ -242,6 +242,32 @@ pub trait ApprovalRepository: Send + Sync {
     async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError>;
 }
 
+/// The roster of the servers' audit logs.
+#[async_trait]
+pub trait RosterRepository: Send + Sync {
+    /// The newest roster.
+    async fn find_roster(&self) -> Result<Option<StoredRoster>, RepositoryError>;
+
+    /// Puts a roster in place of the one of version `expected` (`None`: of none).
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] when there is another one by now.
+    async fn replace_roster(
+        &self,
+        expected: Option<u64>,
+        roster: &StoredRoster,
+    ) -> Result<(), RepositoryError>;
+}
+
+/// A roster as the database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoster {
+    /// Its version.
+    pub version: u64,
+    /// The signed statement, one line of JSON.
+    pub statement: String,
+}
+
 /// A database with everything the services need.
 #[async_trait]
 pub trait Repository:
@@ -251,6 +277,7 @@ pub trait Repository:
     + PolicyRepository
     + AccessPolicyRepository
     + ApprovalRepository
+    + RosterRepository
 {
     /// Whether the database answers now.
     async fn check_health(&self) -> Result<(), RepositoryError>;

@@ -1,7 +1,15 @@
 //! Records the outcome of each operation before it is reported.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::IpAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
+use super::{
+    denials::{Denial, Windows},
+    pseudonyms::Pseudonyms,
+};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -20,6 +28,17 @@ use crate::{
 pub(crate) struct Auditor {
     clock: Arc<dyn Clock>,
     sink: Arc<dyn AuditSink>,
+    /// Stand for references that name persons.
+    pub(crate) pseudonyms: Pseudonyms,
+    refusals: Windows,
+}
+
+/// What an operation was about.
+#[derive(Default)]
+struct Subject<'a> {
+    alias: Option<&'a KeyAlias>,
+    key: Option<KeyId>,
+    duration: Option<Duration>,
 }
 
 /// A service error that the audit trail can name.
@@ -29,8 +48,8 @@ pub(crate) trait Audited: From<AuditError> {
 }
 
 impl Auditor {
-    pub(crate) fn new(clock: Arc<dyn Clock>, sink: Arc<dyn AuditSink>) -> Self {
-        Self { clock, sink }
+    pub(crate) fn new(clock: Arc<dyn Clock>, sink: Arc<dyn AuditSink>, pseudonyms: Pseudonyms) -> Self {
+        Self { clock, sink, pseudonyms, refusals: Windows::default() }
     }
 
     /// Does `work`, records its result and gives it back; when it cannot be recorded, the operation failed.
@@ -43,12 +62,15 @@ impl Auditor {
         key: impl FnOnce(&T) -> Option<&KeyId>,
     ) -> Result<T, E> {
         let _announcement = self.sink.announce();
+        let began = Instant::now();
         let result = work.await;
+        let duration = Some(began.elapsed());
         let (key, outcome) = match &result {
             Ok(done) => (key(done).cloned(), Outcome::Succeeded),
             Err(error) => (None, Outcome::Failed(error.code())),
         };
-        let recorded = self.record(call, operation.name(), alias.cloned(), key, outcome).await;
+        let subject = Subject { alias, key, duration };
+        let recorded = self.record(call, operation.name(), subject, outcome).await;
         settle(result, recorded)
     }
 
@@ -61,20 +83,24 @@ impl Auditor {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let _announcement = self.sink.announce();
+        let began = Instant::now();
         let result = work.await;
         let outcome = match &result {
             Ok(_) => Outcome::Succeeded,
             Err(error) => Outcome::Failed(error.code()),
         };
-        let event =
-            AuditEvent { client: Some(client.clone()), ..self.event(call, operation.name(), outcome) };
+        let event = AuditEvent {
+            client: Some(client.clone()),
+            duration: Some(began.elapsed()),
+            ..self.event(call, operation.name(), outcome)
+        };
         settle(result, self.sink.record(event).await)
     }
 
     /// Records that a call made a key.
     pub(crate) async fn created(&self, call: &CallContext, key: &KeyRecord) -> Result<(), AuditError> {
-        let (alias, id) = (key.alias.clone(), key.id.clone());
-        self.record(call, "key.create", Some(alias), Some(id), Outcome::Succeeded).await
+        let subject = Subject { alias: Some(&key.alias), key: Some(key.id.clone()), duration: None };
+        self.record(call, "key.create", subject, Outcome::Succeeded).await
     }
 
     /// Records what the server did of itself.
@@ -84,21 +110,24 @@ impl Auditor {
         alias: Option<KeyAlias>,
         key: Option<KeyId>,
     ) -> Result<(), AuditError> {
-        let event = AuditEvent {
-            at: self.clock.now(),
-            operation,
-            principal: None,
-            address: None,
-            request_id: None,
-            client: None,
-            alias,
-            key,
-            outcome: Outcome::Succeeded,
-        };
-        self.sink.record(event).await
+        let event = AuditEvent { key, ..AuditEvent::own(self.clock.now(), operation) };
+        self.sink.record(self.about(event, alias.as_ref())).await
     }
 
-    /// Records that an access token was asked for.
+    /// Records what the server did of itself, or what happened to it, with what there is to know of it.
+    pub(crate) async fn own_with(
+        &self,
+        operation: &'static str,
+        outcome: Outcome,
+        details: serde_json::Value,
+    ) -> Result<(), AuditError> {
+        let details = Some(details);
+        self.sink
+            .record(AuditEvent { outcome, details, ..AuditEvent::own(self.clock.now(), operation) })
+            .await
+    }
+
+    /// Records that an access token was asked for. Refusals are counted, as there may be any number of them.
     pub(crate) async fn token_asked(
         &self,
         principal: Option<String>,
@@ -106,42 +135,71 @@ impl Auditor {
         request_id: Arc<str>,
         outcome: Outcome,
     ) -> Result<(), AuditError> {
+        const OPERATION: &str = "token.issue";
+        if let Outcome::Refused(code) = outcome {
+            self.refused(Denial { operation: OPERATION, principal, address, request_id, code }).await;
+            return Ok(());
+        }
         let event = AuditEvent {
-            at: self.clock.now(),
-            operation: "token.issue",
             principal,
             address,
             request_id: Some(request_id),
-            client: None,
-            alias: None,
-            key: None,
             outcome,
+            ..AuditEvent::own(self.clock.now(), OPERATION)
         };
         self.sink.record(event).await
+    }
+
+    /// Records that a request was refused, or counts it.
+    pub(super) async fn refused(&self, denial: Denial) {
+        if let Some(event) = self.refusals.note(denial, self.clock.now()) {
+            self.record_refusal(event).await;
+        }
+    }
+
+    /// Records what was counted.
+    pub(super) async fn flush_refused(&self, all: bool) {
+        for event in self.refusals.ended(self.clock.now(), all) {
+            self.record_refusal(event).await;
+        }
+    }
+
+    async fn record_refusal(&self, event: AuditEvent) {
+        if let Err(error) = self.sink.record(event).await {
+            tracing::error!(%error, "a refusal was not recorded");
+        }
     }
 
     async fn record(
         &self,
         call: &CallContext,
         operation: &'static str,
-        alias: Option<KeyAlias>,
-        key: Option<KeyId>,
+        subject: Subject<'_>,
         outcome: Outcome,
     ) -> Result<(), AuditError> {
-        self.sink.record(AuditEvent { alias, key, ..self.event(call, operation, outcome) }).await
+        let event = AuditEvent {
+            key: subject.key,
+            duration: subject.duration,
+            ..self.event(call, operation, outcome)
+        };
+        self.sink.record(self.about(event, subject.alias)).await
     }
 
     fn event(&self, call: &CallContext, operation: &'static str, outcome: Outcome) -> AuditEvent {
         AuditEvent {
-            at: self.clock.now(),
-            operation,
             principal: Some(call.principal.name.clone()),
             address: call.address,
             request_id: Some(Arc::clone(&call.request_id)),
-            client: None,
-            alias: None,
-            key: None,
             outcome,
+            ..AuditEvent::own(self.clock.now(), operation)
+        }
+    }
+
+    fn about(&self, event: AuditEvent, alias: Option<&KeyAlias>) -> AuditEvent {
+        AuditEvent {
+            application: alias.map(|alias| alias.application.to_string()),
+            reference: alias.map(|alias| self.pseudonyms.reference(alias)),
+            ..event
         }
     }
 }

@@ -13,6 +13,7 @@ use super::{
         provisioning::Provisioner,
         recognition::{INTEGRITY_SECRET, SYSTEM_KEK, system_kek},
     },
+    pseudonyms::Pseudonyms,
 };
 use crate::{
     domain::{
@@ -28,6 +29,9 @@ use crate::{
     },
 };
 
+/// Name of the secret behind the pseudonyms in the audit trail.
+const PSEUDONYM_SECRET: &str = "audit-pseudonyms/1";
+
 /// Unwraps the key of the integrity tags, or makes it, and gives it to the repository. Must come before anything
 /// else that reads records. Where the key is there already, the token must have what wraps it.
 ///
@@ -40,48 +44,76 @@ pub(crate) async fn install_integrity_key(
 ) -> Result<bool, KeyError> {
     if let Some(secret) = repository.find_system_secret(INTEGRITY_SECRET).await? {
         token.recognise(vec![system_kek(&secret)]).await?;
-        unwrap_integrity_key(repository, token, &secret).await?;
-        return Ok(false);
     }
-    let lease = provisioner.lease(INTEGRITY_SECRET).await?;
-    let made = make_integrity_key(provisioner, repository, token, entropy).await;
-    provisioner.release(lease).await;
-    let by_us = made?;
-    let secret = repository.find_system_secret(INTEGRITY_SECRET).await?;
-    unwrap_integrity_key(repository, token, &secret.ok_or(KeyError::Internal("the integrity key vanished"))?)
-        .await?;
+    let (key, by_us) = system_key(INTEGRITY_SECRET, provisioner, repository, token, entropy).await?;
+    repository.install_integrity_key(key);
     Ok(by_us)
 }
 
-async fn make_integrity_key(
+/// Unwraps the key of the pseudonyms in the audit trail, or makes it.
+pub(crate) async fn install_pseudonym_key(
+    pseudonyms: &Pseudonyms,
+    provisioner: &Provisioner,
+    repository: &dyn Repository,
+    token: &dyn KeyStore,
+    entropy: &dyn Entropy,
+) -> Result<(), KeyError> {
+    let (key, _) = system_key(PSEUDONYM_SECRET, provisioner, repository, token, entropy).await?;
+    pseudonyms.install(&key);
+    Ok(())
+}
+
+/// A random key of the servers, wrapped by the system KEK; made when there is none. Returns whether it was made by
+/// this call, too.
+async fn system_key(
+    name: &'static str,
+    provisioner: &Provisioner,
+    repository: &dyn Repository,
+    token: &dyn KeyStore,
+    entropy: &dyn Entropy,
+) -> Result<(Zeroizing<[u8; 32]>, bool), KeyError> {
+    if let Some(secret) = repository.find_system_secret(name).await? {
+        return Ok((unwrap_system_key(name, token, &secret).await?, false));
+    }
+    let lease = provisioner.lease(name).await?;
+    let made = make_system_key(name, provisioner, repository, token, entropy).await;
+    provisioner.release(lease).await;
+    let by_us = made?;
+    let secret = repository.find_system_secret(name).await?;
+    let secret = secret.ok_or(KeyError::Internal("a key of the servers vanished"))?;
+    Ok((unwrap_system_key(name, token, &secret).await?, by_us))
+}
+
+/// Returns whether it was made by this call.
+async fn make_system_key(
+    name: &'static str,
     provisioner: &Provisioner,
     repository: &dyn Repository,
     token: &dyn KeyStore,
     entropy: &dyn Entropy,
 ) -> Result<bool, KeyError> {
-    if repository.find_system_secret(INTEGRITY_SECRET).await?.is_some() {
+    if repository.find_system_secret(name).await?.is_some() {
         return Ok(false);
     }
     let kek = provisioner.kek_object(SYSTEM_KEK).await?;
     let mut key = Zeroizing::new(vec![0; 32]);
     entropy.fill(&mut key).map_err(|_| KeyError::Internal("randomness"))?;
-    let blob = token.wrap(kek, INTEGRITY_SECRET.as_bytes(), key).await?;
-    Ok(repository.insert_system_secret(INTEGRITY_SECRET, &SystemSecret { kek, blob }).await?)
+    let blob = token.wrap(kek, name.as_bytes(), key).await?;
+    Ok(repository.insert_system_secret(name, &SystemSecret { kek, blob }).await?)
 }
 
-async fn unwrap_integrity_key(
-    repository: &dyn Repository,
+async fn unwrap_system_key(
+    name: &'static str,
     token: &dyn KeyStore,
     secret: &SystemSecret,
-) -> Result<(), KeyError> {
-    let key = token.unwrap(secret.kek, INTEGRITY_SECRET.as_bytes(), &secret.blob).await?;
+) -> Result<Zeroizing<[u8; 32]>, KeyError> {
+    let key = token.unwrap(secret.kek, name.as_bytes(), &secret.blob).await?;
     let mut fixed = Zeroizing::new([0; 32]);
     if key.len() != fixed.len() {
-        return Err(KeyError::Internal("the stored integrity key has a wrong length"));
+        return Err(KeyError::Internal("a stored key of the servers has a wrong length"));
     }
     fixed.copy_from_slice(&key);
-    repository.install_integrity_key(fixed);
-    Ok(())
+    Ok(fixed)
 }
 
 /// Writes the configured policies where there are none, and gives back those in force.
@@ -110,7 +142,7 @@ pub(crate) async fn recognise_keys(provisioner: &Provisioner) -> Result<(), KeyE
 
 /// Makes, on the primary alone, what a first start will need, so that it can be cloned all at once.
 pub(crate) async fn make_ahead(provisioner: &Provisioner, aliases: &[KeyAlias]) -> Result<(), KeyError> {
-    for alias in aliases.iter().chain([&KeyAlias::access_token()]) {
+    for alias in aliases.iter().chain(&KeyAlias::internal()) {
         provisioner.make_ahead(alias).await?;
     }
     Ok(())
@@ -158,13 +190,24 @@ pub(crate) async fn maintain(
     tokens: Arc<super::access::tokens::AccessTokens>,
     private_keys: Arc<super::keys::private_keys::PrivateKeys>,
     directory: Option<Arc<super::keys::directory::KeyDirectory>>,
+    denials: Arc<super::denials::Denials>,
 ) {
     let confirm = async {
         if let Some(directory) = directory {
             directory.confirm().await;
         }
     };
-    tokio::join!(forget(&private_keys), refresh(&tokens), confirm);
+    tokio::join!(forget(&private_keys), refresh(&tokens), tell(&denials), confirm);
+}
+
+/// Records the refusals that were counted, when their time is over.
+async fn tell(denials: &super::denials::Denials) {
+    const EVERY: Duration = Duration::from_secs(1);
+    let mut ticks = ticks(EVERY);
+    loop {
+        ticks.tick().await;
+        denials.flush(false).await;
+    }
 }
 
 async fn forget(private_keys: &super::keys::private_keys::PrivateKeys) {

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 pub mod access;
+pub mod audit;
 pub(crate) mod auditor;
 pub mod authorization;
 pub(crate) mod bootstrap;
 pub mod demo;
+pub mod denials;
 pub mod keys;
 pub mod packets;
+pub(crate) mod pseudonyms;
 pub mod readiness;
 pub mod signatures;
 
@@ -17,12 +20,16 @@ pub mod signatures;
 pub struct Services {
     /// Clients and access tokens.
     pub access: Arc<access::AccessService>,
+    /// The audit trail.
+    pub audit: Arc<audit::AuditService>,
     /// Who may do what.
     pub authorization: Arc<authorization::Authorizer>,
     /// The time, for answers that carry it.
     pub clock: Arc<dyn crate::ports::clock::Clock>,
     /// The demo's form and inbox.
     pub demo: Arc<demo::DemoService>,
+    /// Who was turned away at the door.
+    pub denials: Arc<denials::Denials>,
     /// Keys and certificates.
     pub keys: Arc<keys::KeyService>,
     /// Sealing and opening.

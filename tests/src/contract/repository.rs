@@ -22,7 +22,7 @@ use kunji_server::{
     },
     ports::repository::{
         AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, Repository, RepositoryError,
-        SystemSecret,
+        StoredRoster, SystemSecret,
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -58,6 +58,7 @@ macro_rules! repository_contract {
                 one_of_many_takes_a_lease,
                 the_latest_intent_counts,
                 the_first_system_secret_stays,
+                one_of_many_rosters_follows_another,
                 names_are_data,
                 a_healthy_repository_says_so,
                 a_second_integrity_key_is_ignored,
@@ -677,6 +678,34 @@ pub async fn the_first_system_secret_stays(repository: Subject) -> Result<()> {
     ensure!(!repository.insert_system_secret("integrity", &offer(100)).await?);
     ensure!(repository.find_system_secret("integrity").await? == kept.pop());
     ensure!(repository.find_system_secret("other").await?.is_none());
+    Ok(())
+}
+
+/// A roster takes the place of the one it knows of, and of eight at once one does.
+pub async fn one_of_many_rosters_follows_another(repository: Subject) -> Result<()> {
+    let roster = |version, task: u64| StoredRoster { version, statement: format!("{{\"task\":{task}}}") };
+    ensure!(repository.find_roster().await?.is_none());
+    ensure!(matches!(
+        repository.replace_roster(Some(1), &roster(2, 0)).await,
+        Err(RepositoryError::Conflict)
+    ));
+    for (expected, version) in [(None, 1), (Some(1), 2), (Some(2), 7)] {
+        let outcomes = at_once(|task| {
+            let repository = Arc::clone(&repository);
+            async move { repository.replace_roster(expected, &roster(version, task.into())).await }
+        })
+        .await?;
+        let mut kept = Vec::new();
+        for (task, outcome) in (0..).zip(outcomes) {
+            match outcome {
+                Ok(()) => kept.push(roster(version, task)),
+                Err(RepositoryError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        ensure!(kept.len() == 1, "{} were kept", kept.len());
+        ensure!(repository.find_roster().await? == kept.pop());
+    }
     Ok(())
 }
 

@@ -61,7 +61,7 @@ const ROLES: [(&str, &[&str]); 22] = [
             "client.rotate_secret",
         ],
     ),
-    ("auditor", &["access.read", "approval.read"]),
+    ("auditor", &["access.read", "approval.read", "audit.export", "audit.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
     ("key-administrator", &["key.generate", READ[0], READ[1]]),
@@ -85,7 +85,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 26] = [
+const OPERATIONS: [(&str, &str, bool); 35] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -98,6 +98,7 @@ const OPERATIONS: [(&str, &str, bool); 26] = [
     ("enableClient", "client.enable", false),
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
+    ("exportAudit", "audit.export", false),
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
@@ -105,13 +106,21 @@ const OPERATIONS: [(&str, &str, bool); 26] = [
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
     ("listApprovals", "approval.read", false),
+    ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
+    ("makeAuditCheckpoint", "audit.read", false),
+    ("proveAuditConsistency", "audit.read", false),
+    ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
     ("readAccessPolicy", "access.read", false),
     ("readApproval", "approval.read", false),
+    ("readAuditKeys", "audit.read", false),
+    ("readAuditRoster", "audit.read", false),
+    ("readAuditStatus", "audit.read", false),
     ("readClient", "client.read", false),
     ("removeAccessPolicy", "access.change", false),
     ("rotateClientSecret", "client.rotate_secret", false),
+    ("searchAuditEvents", "audit.read", false),
 ];
 
 /// Good requests for the keys of one application.
@@ -190,6 +199,15 @@ impl Requests {
                     .json(&json!({ "roles": ["auditor"] }));
                 Answer::read(request.send().await.unwrap()).await
             }
+            "exportAudit" => client.get("/v1/audit/export").await,
+            "listAuditCheckpoints" => client.get("/v1/audit/checkpoints").await,
+            "makeAuditCheckpoint" => client.post("/v1/audit/checkpoints", &json!({})).await,
+            "proveAuditConsistency" => client.get("/v1/audit/proofs/consistency?earlier=1").await,
+            "proveAuditInclusion" => client.get("/v1/audit/proofs/inclusion?sequence=1").await,
+            "readAuditKeys" => client.get("/v1/audit/keys").await,
+            "readAuditRoster" => client.get("/v1/audit/roster").await,
+            "readAuditStatus" => client.get("/v1/audit/status").await,
+            "searchAuditEvents" => client.get("/v1/audit/events?limit=1").await,
             "listAccessPolicies" => client.get("/v1/access/policies").await,
             "readAccessPolicy" => client.get("/v1/access/policies/kunji.auditor").await,
             "putAccessPolicy" | "removeAccessPolicy" => {

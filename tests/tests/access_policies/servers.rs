@@ -12,7 +12,7 @@ use kunji_server::{
         system_entropy::SystemEntropy,
     },
     api,
-    app::{self, Ports},
+    app::{self, Outside, Ports},
     config,
     ports::key_store::KeyStore,
 };
@@ -42,6 +42,7 @@ async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &Tem
         demo_inbox: None,
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        outside: Outside::default(),
         repository: Arc::new(SurrealRepository::from_client(database.clone()).await.unwrap()),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),

@@ -8,8 +8,9 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("telemetry", &["config", "domain"]),
     ("trust", &[]),
-    // A client like any other: it knows the server by its HTTP API.
-    ("cli", &["domain", "trust"]),
+    // A client like any other: it knows the server by its HTTP API. `config` says where the files are of a server that
+    // does not run.
+    ("cli", &["domain", "config", "trust"]),
     ("ports", &["domain"]),
     ("services", &["ports", "domain"]),
     // An adapter may name its own section of `config`, and no other adapter.

@@ -9,7 +9,7 @@ use kunji_server::{
         native_gcm::NativeGcm, pkcs11::Pkcs11KeyStore, surreal::SurrealRepository,
         system_entropy::SystemEntropy,
     },
-    app::{self, Ports, Running},
+    app::{self, Outside, Ports, Running},
     config,
     domain::{
         access::{CallContext, Principal, Role},
@@ -72,6 +72,7 @@ impl Installation {
             demo_inbox: None,
             entropy: Arc::<SystemEntropy>::clone(&entropy),
             hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+            outside: Outside::default(),
             repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),
             software: Arc::new(AwsLcKeys),
             spool: Arc::new(FileSpool::new(dir.path()).unwrap()),

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
-    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
@@ -10,8 +10,13 @@ use std::{
 use super::{
     OpenError,
     recovery::{self, Damage, LogEnd},
+    segments::Segments,
+    tree,
 };
-use crate::adapters::private_directory;
+use crate::{
+    adapters::private_directory,
+    domain::merkle::{Frontier, leaf_hash},
+};
 
 /// What the writer does to the last segment. A trait so that tests can make each of it fail.
 pub(super) trait Disk: Send + 'static {
@@ -24,8 +29,8 @@ pub(super) trait Disk: Send + 'static {
     /// Cuts the segment back to `length`, durably.
     fn cut(&mut self, length: u64) -> io::Result<()>;
 
-    /// Ends the segment and begins the one whose first event is `first`. May be called again after it failed.
-    fn begin_segment(&mut self, first: u64) -> io::Result<()>;
+    /// Ends the segment and begins the next one, behind all events of `tree`. May be called again after it failed.
+    fn begin_segment(&mut self, tree: &Frontier) -> io::Result<()>;
 }
 
 /// The directory of the log, locked, with the last segment open.
@@ -36,19 +41,55 @@ pub(super) struct SegmentDirectory {
     _lock: File,
 }
 
+/// The log as it was found.
+pub(super) struct Opened {
+    pub(super) disk: SegmentDirectory,
+    pub(super) end: LogEnd,
+    pub(super) tree: Frontier,
+}
+
 impl SegmentDirectory {
-    /// Makes the directory if it is not there, locks it, repairs the end of the log and says where that is.
-    pub(super) fn open(directory: &Path) -> Result<(Self, LogEnd), OpenError> {
+    /// Makes the directory if it is not there, locks it, repairs the end of the log and says where that is. What
+    /// `authority` (where events wait that the log could not take) says is number `first` and behind is cut off: it
+    /// was never known to be durable here.
+    pub(super) fn open(
+        directory: &Path,
+        segments: &Segments,
+        authority: Option<u64>,
+    ) -> Result<Opened, OpenError> {
         private_directory::ensure(directory).map_err(at(directory))?;
         let lock = lock(directory)?;
         let first = last_segment(directory).map_err(at(directory))?.unwrap_or(1);
         let path = directory.join(segment_name(first));
         let segment = open_segment(&path).map_err(at(&path))?;
-        let end = repair(&path, &segment, first)?;
+        let mut end = repair(&path, &segment, first)?;
         // The entry of a segment that is new, or that a crash kept from being synced.
         private_directory::sync(directory).map_err(at(directory))?;
-        Ok((Self { directory: directory.to_owned(), segment, _lock: lock }, end))
+        let mut tree = tree::before(directory, segments, first).map_err(at(directory))?;
+        let next = authority.unwrap_or(end.next_sequence);
+        if next > end.next_sequence || next < first {
+            return Err(OpenError::Gap { end: end.next_sequence - 1, spool: next });
+        }
+        let length = grow(&path, &mut tree, next - first).map_err(at(&path))?;
+        if next < end.next_sequence {
+            cut(&segment, length).map_err(at(&path))?;
+            end = LogEnd { next_sequence: next, segment_length: length };
+        }
+        let disk = Self { directory: directory.to_owned(), segment, _lock: lock };
+        Ok(Opened { disk, end, tree })
     }
+}
+
+/// Adds the first `events` lines of a segment to the tree; says how many bytes they have.
+fn grow(segment: &Path, tree: &mut Frontier, events: u64) -> io::Result<u64> {
+    let (mut reader, mut length) = (BufReader::with_capacity(256 * 1024, File::open(segment)?), 0);
+    let mut line = Vec::new();
+    for _ in 0..events {
+        line.clear();
+        length += reader.read_until(b'\n', &mut line)? as u64;
+        tree.push(leaf_hash(line.strip_suffix(b"\n").unwrap_or(&line)));
+    }
+    Ok(length)
 }
 
 impl Disk for SegmentDirectory {
@@ -64,8 +105,9 @@ impl Disk for SegmentDirectory {
         cut(&self.segment, length)
     }
 
-    fn begin_segment(&mut self, first: u64) -> io::Result<()> {
-        let segment = open_segment(&self.directory.join(segment_name(first)))?;
+    fn begin_segment(&mut self, tree: &Frontier) -> io::Result<()> {
+        tree::write(&self.directory, tree)?;
+        let segment = open_segment(&self.directory.join(segment_name(tree.size() + 1)))?;
         if segment.metadata()?.len() > 0 {
             return Err(io::Error::new(
                 io::ErrorKind::AlreadyExists,
@@ -94,12 +136,12 @@ const PREFIX: &str = "events-";
 const SUFFIX: &str = ".ndjson";
 const OWNER_ONLY: u32 = 0o600;
 
-fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
+pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> OpenError {
     move |source| OpenError::Io { path: path.to_owned(), source }
 }
 
 /// The lock of the directory. The system takes it back when the process ends, however that happens.
-fn lock(directory: &Path) -> Result<File, OpenError> {
+pub(super) fn lock(directory: &Path) -> Result<File, OpenError> {
     let path = directory.join("lock");
     let file = OpenOptions::new()
         .create(true)

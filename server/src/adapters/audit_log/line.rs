@@ -2,15 +2,17 @@
 
 use std::{io, net::IpAddr};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde_json::Value;
 
 use crate::domain::{
     audit::{AuditEvent, Outcome},
     client::ClientId,
 };
 
-/// The longest line, sequence and line end included. Names and codes are bounded long before they come here.
-pub(super) const MAX_LINE_BYTES: usize = 16 * 1024;
+/// The longest line, sequence and line end included. Names and codes are bounded long before they come here; the
+/// settings in force are the longest there is.
+pub(super) const MAX_LINE_BYTES: usize = 64 * 1024;
 
 /// A line from its second member on, `"time":…}`: the number is known only to the thread that writes.
 pub(super) struct UnnumberedLine(String);
@@ -32,11 +34,13 @@ pub(super) fn encode(event: &AuditEvent) -> io::Result<UnnumberedLine> {
         address: event.address,
         request_id: event.request_id.as_deref(),
         client: event.client.as_ref().map(ClientId::as_str),
-        application: event.alias.as_ref().map(|alias| alias.application.as_str()),
-        reference: event.alias.as_ref().map(|alias| alias.reference.as_str()),
+        application: event.application.as_deref(),
+        reference: event.reference.as_deref(),
         key_id: event.key.as_ref().map(|key| key.0.as_str()),
         outcome,
         code,
+        microseconds: event.duration.map(|duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)),
+        details: event.details.as_ref(),
     })?;
     if text.len() + NUMBER_BYTES > MAX_LINE_BYTES {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the audit event is too long"));
@@ -54,17 +58,6 @@ impl UnnumberedLine {
         to.extend_from_slice(self.0.as_bytes());
         to.push(b'\n');
     }
-}
-
-/// The number of a whole line (without its end); `None` for anything that was not written by this module.
-pub(super) fn sequence(line: &[u8]) -> Option<u64> {
-    /// Reading it as JSON proves that the line is whole.
-    #[derive(Deserialize)]
-    struct Numbered {
-        sequence: u64,
-    }
-    let numbered: Numbered = serde_json::from_slice(line).ok()?;
-    Some(numbered.sequence)
 }
 
 /// Room for `{"sequence":<20 digits>,` and the line end.
@@ -92,12 +85,18 @@ struct Line<'a> {
     outcome: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    microseconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<&'a Value>,
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::domain::{alias::KeyAlias, key::KeyId, time::Timestamp};
+    use crate::domain::{audit::export::sequence_of, key::KeyId, time::Timestamp};
 
     fn text(event: &AuditEvent, sequence: u64) -> String {
         let mut bytes = Vec::new();
@@ -106,17 +105,7 @@ mod tests {
     }
 
     fn bare() -> AuditEvent {
-        AuditEvent {
-            at: Timestamp::from_millis(1_767_607_872_007),
-            operation: "server.start",
-            principal: None,
-            address: None,
-            request_id: None,
-            client: None,
-            alias: None,
-            key: None,
-            outcome: Outcome::Succeeded,
-        }
+        AuditEvent::own(Timestamp::from_millis(1_767_607_872_007), "server.start")
     }
 
     #[test]
@@ -127,9 +116,12 @@ mod tests {
             address: Some([192, 0, 2, 7].into()),
             request_id: Some("r-1".into()),
             client: ClientId::parse("pms"),
-            alias: Some(KeyAlias::parse("REGISTRATION", "10001_110011").unwrap()),
+            application: Some("REGISTRATION".to_owned()),
+            reference: Some("10001_110011".to_owned()),
             key: Some(KeyId("k-1".to_owned())),
             outcome: Outcome::Failed("KER-FSE-004"),
+            duration: Some(Duration::from_micros(412)),
+            details: Some(serde_json::json!({ "count": 3 })),
             ..bare()
         };
         assert_eq!(
@@ -137,7 +129,7 @@ mod tests {
             "{\"sequence\":42,\"time\":\"2026-01-05T10:11:12.007Z\",\"operation\":\"packet.decrypt\",\
              \"principal\":\"reg\\\"proc\\n\",\"address\":\"192.0.2.7\",\"requestId\":\"r-1\",\"client\":\"pms\",\
              \"application\":\"REGISTRATION\",\"reference\":\"10001_110011\",\"keyId\":\"k-1\",\
-             \"outcome\":\"failed\",\"code\":\"KER-FSE-004\"}\n"
+             \"outcome\":\"failed\",\"code\":\"KER-FSE-004\",\"microseconds\":412,\"details\":{\"count\":3}}\n"
         );
     }
 
@@ -156,13 +148,13 @@ mod tests {
     fn sequence_is_read_from_whole_lines_only() {
         let line = text(&bare(), 7);
         let line = line.trim_end().as_bytes();
-        assert_eq!(sequence(line), Some(7));
+        assert_eq!(sequence_of(line), Some(7));
         for cut in 0..line.len() {
-            assert_eq!(sequence(&line[..cut]), None);
+            assert_eq!(sequence_of(&line[..cut]), None);
         }
         let mut holed = line.to_vec();
         holed[30..40].fill(0);
-        assert_eq!(sequence(&holed), None);
+        assert_eq!(sequence_of(&holed), None);
     }
 
     #[test]

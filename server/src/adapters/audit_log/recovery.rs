@@ -1,6 +1,7 @@
 //! Where the log ends, told from the last bytes of its last segment.
 
 use super::{MAX_PIECE_BYTES, line};
+use crate::domain::audit::export::sequence_of;
 
 /// The end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub(super) fn find_end(tail: &[u8], offset: u64, first: u64) -> Result<LogEnd, D
         rest = split_line(tail).map_or(tail, |(_, rest)| rest);
     }
     while let Some((line, behind)) = split_line(rest) {
-        let next = line::sequence(line)
+        let next = sequence_of(line)
             .filter(|sequence| expected.map_or(*sequence >= first, |expected| *sequence == expected))
             .and_then(|sequence| sequence.checked_add(1));
         if next.is_none() {

@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
+        atomic::AtomicBool,
         mpsc::{self, Receiver, Sender},
     },
 };
@@ -17,20 +18,17 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::{recovery::LogEnd, *};
-use crate::domain::{audit::Outcome, time::Timestamp};
+use crate::domain::{audit::Outcome, merkle::leaf_hash, time::Timestamp};
 
 /// An event that can be told from others.
 fn event(name: &str) -> AuditEvent {
     AuditEvent {
-        at: Timestamp::from_millis(1_767_607_872_007),
         operation: "packet.decrypt",
         principal: Some("regproc".to_owned()),
         address: Some([192, 0, 2, 7].into()),
         request_id: Some(name.into()),
-        client: None,
-        alias: None,
-        key: None,
         outcome: Outcome::Succeeded,
+        ..AuditEvent::own(Timestamp::from_millis(1_767_607_872_007), "")
     }
 }
 
@@ -76,8 +74,34 @@ fn torn(data: &TempDir) -> Vec<Vec<u8>> {
 
 /// The log with segments of `segment_bytes`, over a disk that `wrap` may meddle with.
 fn open_with<D: Disk>(data: &Path, segment_bytes: u64, wrap: impl FnOnce(SegmentDirectory) -> D) -> AuditLog {
-    let (disk, end) = SegmentDirectory::open(&data.join("audit")).unwrap();
-    AuditLog::start(Ledger::new(wrap(disk), end, segment_bytes)).unwrap()
+    let settings = AuditLogSettings { segment_bytes, ..AuditLogSettings::default() };
+    AuditLog::start(&data.join("audit"), settings, wrap).unwrap()
+}
+
+/// Checks that the tree in memory is the one over the lines on disk.
+#[track_caller]
+fn assert_tree(data: &TempDir, log: &AuditLog) {
+    let mut tree = Frontier::default();
+    for path in segments(data) {
+        let text = fs::read_to_string(path).unwrap();
+        for line in text.lines() {
+            tree.push(leaf_hash(line.as_bytes()));
+        }
+    }
+    assert_eq!(log.head(), tree);
+}
+
+fn checkpoint(log: &AuditLog, number: u64) -> Signed<Checkpoint> {
+    let tree = log.head();
+    let statement = Checkpoint {
+        log: log.log().to_owned(),
+        number,
+        size: tree.size(),
+        root: encode_hex(&tree.root()),
+        time: "2026-01-05T10:11:12.007Z".to_owned(),
+        key: "ab".repeat(32),
+    };
+    Signed { statement, signature: vec![7; 256] }
 }
 
 #[tokio::test]
@@ -261,8 +285,8 @@ impl Disk for Faulty {
         self.run("cut", |disk| disk.cut(length))
     }
 
-    fn begin_segment(&mut self, first: u64) -> io::Result<()> {
-        self.run("begin", |disk| disk.begin_segment(first))
+    fn begin_segment(&mut self, tree: &Frontier) -> io::Result<()> {
+        self.run("begin", |disk| disk.begin_segment(tree))
     }
 }
 
@@ -303,10 +327,14 @@ async fn acknowledged_events_and_no_others_survive_every_fault() {
                 assert!(refused > 0, "fault {n} hit nothing");
                 assert_eq!(acknowledged.last().map(String::as_str), Some("15"));
                 assert_eq!(recorded(&data), acknowledged, "fault {n}");
+                assert_tree(&data, &log);
                 drop(log);
-                AuditLog::open(data.path()).unwrap().record(event("after")).await.unwrap();
+                let log = AuditLog::open(data.path()).unwrap();
+                assert_tree(&data, &log);
+                log.record(event("after")).await.unwrap();
                 acknowledged.push("after".to_owned());
                 assert_eq!(recorded(&data), acknowledged, "fault {n}");
+                assert_tree(&data, &log);
             }
         }
     }
@@ -436,11 +464,223 @@ fn end_survives_any_cut_of_the_file() {
     let line = bytes.len() as u64 / 2;
     for length in 0..=bytes.len() as u64 {
         fs::write(&path, &bytes[..usize::try_from(length).unwrap()]).unwrap();
-        let (_, end) = SegmentDirectory::open(&data.path().join("audit")).unwrap();
+        let directory = data.path().join("audit");
+        let end = SegmentDirectory::open(&directory, &Segments::new(&directory, None), None).unwrap().end;
         let whole = length / line;
         assert_eq!(end, LogEnd { next_sequence: whole + 1, segment_length: whole * line });
         assert_eq!(fs::metadata(&path).unwrap().len(), whole * line);
     }
+}
+
+#[tokio::test]
+async fn lines_are_read_in_both_directions_over_all_segments() {
+    let data = data_dir();
+    let log = open_with(data.path(), 500, |disk| disk);
+    for n in 1..=20 {
+        log.record(event(&n.to_string())).await.unwrap();
+    }
+    assert!(segments(&data).len() > 3);
+    let text = segments(&data).iter().map(|path| fs::read_to_string(path).unwrap()).collect::<String>();
+    let lines: Vec<_> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+    for (from, to) in [(1, 21), (5, 12), (20, 21), (7, 7)] {
+        let read: Vec<_> = log.lines(from..to).unwrap().map(|line| line.unwrap()).collect();
+        let range = usize::try_from(from - 1).unwrap()..usize::try_from(to - 1).unwrap();
+        assert_eq!(read, lines[range]);
+    }
+    for below in [21, 12, 2, 1] {
+        let read: Vec<_> = log.backwards(below).unwrap().map(|line| line.unwrap()).collect();
+        let expected = (1..below).rev().map(|n| (n, lines[usize::try_from(n - 1).unwrap()].clone()));
+        assert_eq!(read, expected.collect::<Vec<_>>());
+    }
+    assert!(log.lines(20..23).unwrap().any(|line| line.is_err()));
+    for first in 1..=21 {
+        let mut tree = Frontier::default();
+        for line in lines.iter().take(usize::try_from(first - 1).unwrap()) {
+            tree.push(leaf_hash(line));
+        }
+        assert_eq!(log.tree_before(first).unwrap(), tree);
+    }
+}
+
+#[tokio::test]
+async fn archived_segments_are_read_where_they_are() {
+    let (data, archive) = (data_dir(), data_dir());
+    let directory = data.path().join("audit");
+    let settings = |archive| AuditLogSettings { archive, segment_bytes: 500, spool: None };
+    let place = archive.path().join("archive");
+    let log = AuditLog::start(&directory, settings(Some(place.clone())), |disk| disk).unwrap();
+    for n in 1..=20 {
+        log.record(event(&n.to_string())).await.unwrap();
+    }
+    let all: Vec<_> = log.lines(1..21).unwrap().map(|line| line.unwrap()).collect();
+    let finished = log.finished_segments().unwrap();
+    assert_eq!(finished.len() + 1, segments(&data).len());
+    for segment in &finished {
+        log.archive(segment.start).unwrap();
+    }
+    assert_eq!(
+        (segments(&data).len(), log.finished_segments().unwrap().len(), log.first().unwrap()),
+        (1, 0, 1)
+    );
+    assert_eq!(log.lines(1..21).unwrap().map(|line| line.unwrap()).collect::<Vec<_>>(), all);
+    let tree = log.head();
+    drop(log);
+    // Started without its archive, the log goes on, and says what it has.
+    let log = AuditLog::start(&directory, settings(None), |disk| disk).unwrap();
+    assert_eq!((log.head(), log.first().unwrap()), (tree, finished.last().unwrap().end));
+    assert!(log.lines(1..2).unwrap().any(|line| line.is_err()));
+    assert!(log.archive(1).is_err());
+    log.record(event("21")).await.unwrap();
+    drop(log);
+    let log = AuditLog::start(&directory, settings(Some(place)), |disk| disk).unwrap();
+    assert_eq!(log.lines(1..22).unwrap().count(), 21);
+}
+
+#[tokio::test]
+async fn the_tree_of_a_trail_that_had_none_is_computed() {
+    let data = data_dir();
+    let log = open_with(data.path(), 500, |disk| disk);
+    for n in 1..=20 {
+        log.record(event(&n.to_string())).await.unwrap();
+    }
+    let tree = log.head();
+    drop(log);
+    for entry in fs::read_dir(data.path().join("audit")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "json") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    assert_eq!(AuditLog::open(data.path()).unwrap().head(), tree);
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_what_was_signed_is_refused() {
+    let data = data_dir();
+    let log = AuditLog::open(data.path()).unwrap();
+    for n in 1..=5 {
+        log.record(event(&n.to_string())).await.unwrap();
+    }
+    log.keep_checkpoint(&checkpoint(&log, 1)).unwrap();
+    log.record(event("6")).await.unwrap();
+    let last = checkpoint(&log, 2);
+    log.keep_checkpoint(&last).unwrap();
+    assert_eq!(log.last_checkpoint().unwrap().as_ref(), Some(&last));
+    assert_eq!(log.checkpoints(2).unwrap().map(|read| read.unwrap()).collect::<Vec<_>>(), [last]);
+    drop(log);
+    let path = segments(&data).remove(0);
+    let text = fs::read_to_string(&path).unwrap();
+    for (changed, shortened) in [
+        (text.replacen("\"2\"", "\"X\"", 1), false),
+        (text.split_inclusive('\n').take(5).collect(), true),
+        (String::new(), true),
+    ] {
+        fs::write(&path, &changed).unwrap();
+        let error = AuditLog::open(data.path()).err().unwrap();
+        assert_eq!(matches!(error, OpenError::Shortened { .. }), shortened, "{error}");
+        assert_eq!(matches!(error, OpenError::Differs { .. }), !shortened, "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), changed);
+    }
+    fs::write(&path, &text).unwrap();
+    let notes = data.path().join("audit/checkpoints.ndjson");
+    let mut torn = fs::read(&notes).unwrap();
+    torn.extend_from_slice(b"{\"check");
+    fs::write(&notes, torn).unwrap();
+    let log = AuditLog::open(data.path()).unwrap();
+    assert_eq!(log.last_checkpoint().unwrap().unwrap().statement.number, 2);
+    assert!(fs::read(&notes).unwrap().ends_with(b"\n"));
+}
+
+/// A log with a spool, over a disk that fails while `broken` says so.
+fn spooling(data: &TempDir, spool: &TempDir, limit: u64, broken: &Arc<AtomicBool>) -> AuditLog {
+    let spool = Some((spool.path().join("spool"), limit));
+    let settings = AuditLogSettings { segment_bytes: 500, spool, ..AuditLogSettings::default() };
+    let broken = Arc::clone(broken);
+    let wrap = |disk| Faulty {
+        disk,
+        fault: Box::new(move |operation| {
+            let fails = operation != "cut" && broken.load(Ordering::Relaxed);
+            fails.then_some(Fault::After)
+        }),
+    };
+    AuditLog::start(&data.path().join("audit"), settings, wrap).unwrap()
+}
+
+#[tokio::test]
+async fn events_wait_in_the_spool_in_order_and_come_back() {
+    let (data, spool) = (data_dir(), data_dir());
+    let broken = Arc::new(AtomicBool::new(false));
+    let log = spooling(&data, &spool, 1 << 20, &broken);
+    let mut names = Vec::new();
+    for n in 0..60 {
+        broken.store(n % 20 >= 10, Ordering::Relaxed);
+        let name = n.to_string();
+        log.record(event(&name)).await.unwrap();
+        names.push(name);
+        let waiting = if n % 20 >= 10 { n % 10 + 1 } else { 0 };
+        assert_eq!(log.spooled(), waiting, "{n}");
+        assert_eq!(log.head().size() + waiting, names.len() as u64);
+    }
+    broken.store(false, Ordering::Relaxed);
+    log.record(event("last")).await.unwrap();
+    names.push("last".to_owned());
+    assert_eq!(recorded(&data), names);
+    assert_tree(&data, &log);
+}
+
+#[tokio::test]
+async fn what_waits_in_the_spool_survives_a_crash() {
+    for tail in [&b""[..], b"{\"sequence\":6,\"ti"] {
+        let (data, spool) = (data_dir(), data_dir());
+        let broken = Arc::new(AtomicBool::new(false));
+        let log = spooling(&data, &spool, 1 << 20, &broken);
+        for name in ["a", "b"] {
+            log.record(event(name)).await.unwrap();
+        }
+        broken.store(true, Ordering::Relaxed);
+        for name in ["c", "d", "e"] {
+            log.record(event(name)).await.unwrap();
+        }
+        drop(log);
+        let file = spool.path().join("spool/audit-spool.ndjson");
+        let mut text = fs::read(&file).unwrap();
+        let waiting = text.clone();
+        text.extend_from_slice(tail);
+        fs::write(&file, text).unwrap();
+        // Still broken, then well again.
+        assert_eq!(spooling(&data, &spool, 1 << 20, &broken).spooled(), 3);
+        broken.store(false, Ordering::Relaxed);
+        let log = spooling(&data, &spool, 1 << 20, &broken);
+        assert_eq!((log.spooled(), recorded(&data).len()), (0, 5));
+        drop(log);
+        // Killed after it was written and before the spool was cleared.
+        fs::write(&file, waiting).unwrap();
+        let log = spooling(&data, &spool, 1 << 20, &broken);
+        log.record(event("f")).await.unwrap();
+        assert_eq!(recorded(&data), ["a", "b", "c", "d", "e", "f"]);
+        assert_tree(&data, &log);
+    }
+}
+
+#[tokio::test]
+async fn a_full_spool_refuses_and_one_of_another_log_stops_the_start() {
+    let (data, spool) = (data_dir(), data_dir());
+    let broken = Arc::new(AtomicBool::new(true));
+    let log = spooling(&data, &spool, 600, &broken);
+    let mut taken = 0;
+    for n in 0..20 {
+        taken += u64::from(log.record(event(&n.to_string())).await.is_ok());
+    }
+    assert!((1..20).contains(&taken) && log.spooled() == taken, "{taken}");
+    broken.store(false, Ordering::Relaxed);
+    log.record(event("after")).await.unwrap();
+    assert_eq!(log.head().size(), taken + 1);
+    drop(log);
+    fs::write(spool.path().join("spool/audit-spool.ndjson"), "{\"sequence\":99}\n").unwrap();
+    let spool = Some((spool.path().join("spool"), 600));
+    let settings = AuditLogSettings { spool, ..AuditLogSettings::default() };
+    let error = AuditLog::open_with(data.path(), settings).err().unwrap();
+    assert!(matches!(error, OpenError::Gap { .. }), "{error}");
 }
 
 const CHILD_DIRECTORY: &str = "KUNJI_TEST_AUDIT_CHILD";
@@ -489,7 +729,9 @@ fn kill_loses_no_acknowledged_event() {
         acknowledged.extend(lines);
         child.wait().unwrap();
 
-        drop(AuditLog::open(data.path()).unwrap());
+        let log = AuditLog::open(data.path()).unwrap();
+        assert_tree(&data, &log);
+        drop(log);
         let recorded = recorded(&data);
         let distinct: HashSet<_> = recorded.iter().collect();
         assert_eq!(distinct.len(), recorded.len());

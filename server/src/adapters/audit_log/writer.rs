@@ -12,7 +12,15 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{MAX_PIECE_BYTES, QUEUE_EVENTS, disk::Disk, line::UnnumberedLine, recovery::LogEnd};
+use super::{
+    MAX_PIECE_BYTES, QUEUE_EVENTS,
+    disk::{Disk, Opened, SegmentDirectory},
+    line::UnnumberedLine,
+    published::Published,
+    recovery::LogEnd,
+    spool::Spool,
+};
+use crate::domain::merkle::{Frontier, leaf_hash};
 
 /// An event on its way to the disk, and who waits for it.
 pub(super) struct Entry {
@@ -97,32 +105,86 @@ const SYNC_INTERVAL: Duration = Duration::from_millis(4);
 /// The end of the log, and whether the disk agrees with it.
 pub(super) struct Ledger<D> {
     disk: D,
-    /// What is durable.
+    /// What is durable in the log.
     end: LogEnd,
+    /// The Merkle tree over it.
+    tree: Frontier,
     segment_bytes: u64,
     /// Whether something was written after `end` that may or may not be on disk.
     unsettled: bool,
+    /// Takes what the log cannot take, if there is one.
+    spool: Option<Spool>,
+    published: Arc<Published>,
 }
 
 impl<D: Disk> Ledger<D> {
-    /// `end` is where `disk` stands, all of it durable.
-    pub(super) const fn new(disk: D, end: LogEnd, segment_bytes: u64) -> Self {
-        Self { disk, end, segment_bytes, unsettled: false }
+    /// Goes on where a log was opened, over its disk as `wrap` makes it. What waits in the spool is written first, if
+    /// that can be done.
+    pub(super) fn new(
+        opened: Opened,
+        wrap: impl FnOnce(SegmentDirectory) -> D,
+        segment_bytes: u64,
+        spool: Option<Spool>,
+    ) -> Self {
+        let Opened { disk, end, tree } = opened;
+        let published = Arc::new(Published::new(tree.clone()));
+        let mut ledger =
+            Self { disk: wrap(disk), end, tree, segment_bytes, unsettled: false, spool, published };
+        if let Err(error) = ledger.drain_spool() {
+            tracing::error!(%error, "the audit trail cannot take what waits in its spool yet");
+        }
+        ledger.publish();
+        ledger
+    }
+
+    /// What readers see of the log.
+    pub(super) fn published(&self) -> Arc<Published> {
+        Arc::clone(&self.published)
     }
 
     fn next_sequence(&self) -> u64 {
-        self.end.next_sequence
+        self.end.next_sequence + self.spool.as_ref().map_or(0, Spool::events)
     }
 
     /// Makes `piece`, whole lines numbered from [`Ledger::next_sequence`] up to but not including `next`,
     /// durable: all of it or, on an error, nothing.
     fn append(&mut self, piece: &[u8], next: u64) -> io::Result<()> {
+        let events = next - self.next_sequence();
+        let written = self.drain_spool().and_then(|()| self.write(piece, next));
+        let taken = match (written, &mut self.spool) {
+            (Err(error), Some(spool)) => spool.add(piece, events).map_err(|refused| {
+                tracing::error!(%refused, "the audit trail cannot be written, nor its spool");
+                error
+            }),
+            (written, _) => written,
+        };
+        self.publish();
+        taken
+    }
+
+    /// Writes to the log what waits in the spool.
+    fn drain_spool(&mut self) -> io::Result<()> {
+        let Some(mut spool) = self.spool.take() else { return Ok(()) };
+        let mut drained = Ok(());
+        if spool.events() > 0 {
+            drained = self.write(spool.waiting(), self.end.next_sequence + spool.events());
+            if drained.is_ok() {
+                spool.written();
+            }
+        }
+        let settled = drained.and_then(|()| spool.settle());
+        self.spool = Some(spool);
+        settled
+    }
+
+    /// Writes lines to the log: all of them or, on an error, nothing that counts.
+    fn write(&mut self, piece: &[u8], next: u64) -> io::Result<()> {
         if self.unsettled {
             self.disk.cut(self.end.segment_length)?;
             self.unsettled = false;
         }
         if self.end.segment_length >= self.segment_bytes {
-            self.disk.begin_segment(self.end.next_sequence)?;
+            self.disk.begin_segment(&self.tree)?;
             self.end.segment_length = 0;
         }
         // Also when `sync` fails: what is in the file then is unknown, and asking again may answer wrongly.
@@ -132,7 +194,14 @@ impl<D: Disk> Ledger<D> {
         self.unsettled = false;
         self.end.segment_length += piece.len() as u64;
         self.end.next_sequence = next;
+        for line in piece.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            self.tree.push(leaf_hash(line));
+        }
         Ok(())
+    }
+
+    fn publish(&self) {
+        self.published.set(&self.tree, self.spool.as_ref().map_or(0, Spool::events));
     }
 }
 

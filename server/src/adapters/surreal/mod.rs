@@ -36,6 +36,7 @@ mod key_rows;
 mod link;
 mod policy_rows;
 mod provisioning_rows;
+mod roster_rows;
 mod runner;
 mod schema;
 

@@ -23,11 +23,15 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 3] =
-    [step!("0001_initial.surql"), step!("0002_clients.surql"), step!("0003_access_policies.surql")];
+const MIGRATIONS: [&str; 4] = [
+    step!("0001_initial.surql"),
+    step!("0002_clients.surql"),
+    step!("0003_access_policies.surql"),
+    step!("0004_audit_roster.surql"),
+];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 3;
+pub(super) const VERSION: u32 = 4;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.

@@ -38,9 +38,11 @@ permissions!(
     DisableClient,
     EnableClient,
     Encrypt,
+    ExportAudit,
     GenerateMasterKey,
     ReadAccess,
     ReadApprovals,
+    ReadAudit,
     ReadCertificate,
     ReadCertificates,
     ReadClients,
@@ -83,6 +85,7 @@ impl<'a, P: Permission> ApiExtractor<'a> for Authorized<P> {
                 %refusal,
                 "refused"
             );
+            exchange.deny(P::OPERATION.name(), refusal.code());
             return Err(TransportError::from(refusal).into());
         }
         let call = CallContext {

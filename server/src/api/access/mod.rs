@@ -5,16 +5,18 @@ mod credentials;
 mod failure_budget;
 mod paths;
 mod token_requests;
+mod turned_away;
 mod without_token;
 
 pub(super) use self::{
     authorized::{
         Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
-        DisableClient, EnableClient, Encrypt, GenerateMasterKey, ReadAccess, ReadApprovals, ReadCertificate,
-        ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
+        DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, ReadAccess, ReadApprovals,
+        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},
     token_requests::TokenRequests,
+    turned_away::TurnedAway,
     without_token::{Caller, KnownClient, WithoutToken},
 };

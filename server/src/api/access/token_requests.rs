@@ -7,16 +7,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::failure_budget::FailureBudget;
 use crate::{
-    api::{
-        exchange::Exchange,
-        network::{SHARED, network},
-        transport::TransportError,
-    },
+    api::{exchange::Exchange, transport::TransportError},
     config::Settings,
-    domain::client::ClientId,
+    domain::{
+        client::ClientId,
+        network::{SHARED, network},
+    },
     services::{
         Services,
         access::{AccessError, IssuedToken, SecretHashError},
+        denials::Denial,
     },
 };
 
@@ -56,7 +56,7 @@ impl TokenRequests {
     /// A token for the client, or why there is none.
     ///
     /// # Errors
-    /// [`TransportError::TooManyFailures`] before anything else is done; nothing is recorded then.
+    /// [`TransportError::TooManyFailures`] before anything else is done.
     pub(crate) async fn issue(
         &self,
         exchange: &Exchange,
@@ -65,7 +65,22 @@ impl TokenRequests {
     ) -> Result<Result<IssuedToken, AccessError>, TransportError> {
         let address = exchange.address.map_or(SHARED, network);
         let place = ClientId::parse(client_id).map(|id| (address, id));
-        let taken = self.take(address, place.as_ref())?;
+        let taken = match self.take(address, place.as_ref()) {
+            Ok(taken) => taken,
+            Err(seconds) => {
+                self.services
+                    .denials
+                    .record(Denial {
+                        operation: "token.issue",
+                        principal: None,
+                        address: exchange.address,
+                        request_id: Arc::clone(&exchange.request_id),
+                        code: "access.too_many_failures",
+                    })
+                    .await;
+                return Err(TransportError::TooManyFailures { seconds });
+            }
+        };
         // No client has such an id or secret: not worth a look at the records, nor an entry in the trail.
         let Some(place) = place.filter(|_| secret.expose_secret().len() <= SECRET_LIMIT_BYTES) else {
             return Ok(Err(AccessError::InvalidClient));
@@ -84,21 +99,19 @@ impl TokenRequests {
         Ok(issued)
     }
 
-    /// Takes one failure from the budgets that count.
-    fn take(&self, address: IpAddr, place: Option<&Place>) -> Result<Taken, TransportError> {
+    /// Takes one failure from the budgets that count, or tells in how many seconds there is one to take.
+    fn take(&self, address: IpAddr, place: Option<&Place>) -> Result<Taken, u32> {
         let now = self.services.clock.now();
-        let refused = |seconds| TransportError::TooManyFailures { seconds };
         if let Some(place) = place {
-            self.by_place.take(place, now).map_err(refused)?;
+            self.by_place.take(place, now)?;
             if self.known.contains_key(place) {
                 return Ok(Taken { of_address: false });
             }
         }
-        self.by_address.take(&address, now).map_err(|seconds| {
+        self.by_address.take(&address, now).inspect_err(|_seconds| {
             if let Some(place) = place {
                 self.by_place.give_back(place);
             }
-            refused(seconds)
         })?;
         Ok(Taken { of_address: true })
     }

@@ -1,7 +1,8 @@
-//! Our own routes: packets as bytes, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, packets as bytes, public certificates, clients, tokens, health.
 
 mod access_policies;
 mod approvals;
+mod audit;
 mod certificates;
 mod clients;
 mod health;
@@ -22,6 +23,7 @@ pub(super) use self::{
 
 /// The resources of this module.
 pub(super) type NativeApi = (
+    audit::AuditApi,
     packets::PacketsApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
@@ -39,6 +41,7 @@ pub(super) fn resources(
     token_requests: &Arc<TokenRequests>,
 ) -> NativeApi {
     (
+        audit::AuditApi::new(services),
         packets::PacketsApi::new(services),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),

@@ -21,6 +21,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
+        audit::TrailError,
         authorization::{AccessPolicyError, ApprovalError},
         demo::DemoError,
         keys::KeyError,
@@ -73,6 +74,7 @@ problem_kinds! {
     AccessQuestionInvalid, "access.question_invalid", 422, "The question makes no sense";
     AliasInvalid, "alias.invalid", 400, "Application or reference is no name of a key";
     ApplicationUnknown, "application.unknown", 404, "No policy allows keys for the application";
+    AuditOutOfRange, "audit.out_of_range", 404, "The audit trail has no such events";
     BaseKeyNotAllowed, "alias.base_key_not_allowed", 409, "The application has no encryption keys";
     CertificateNotFound, "certificate.not_found", 404, "There is no such public certificate";
     ClientChanged, "client.changed", 412, "The client is not in the state that If-Match names";
@@ -295,6 +297,24 @@ impl From<DemoError> for Problem {
             DemoError::Internal(_) => Self::internal(&error),
             DemoError::Keys(error) => error.into(),
             DemoError::NotFound | DemoError::Off => TransportError::NotFound.into(),
+        }
+    }
+}
+
+impl From<TrailError> for Problem {
+    fn from(error: TrailError) -> Self {
+        match error {
+            TrailError::Audit(_)
+            | TrailError::Busy
+            | TrailError::Files(_)
+            | TrailError::Repository(_)
+            | TrailError::Token(_) => Self::unavailable(&error),
+            TrailError::Internal(_) | TrailError::Signature(_) => Self::internal(&error),
+            TrailError::Key(error) => error.into(),
+            TrailError::OutOfRange => Self::new(
+                ProblemKind::AuditOutOfRange,
+                "ask for events that the log has; earlier ones may have been archived elsewhere",
+            ),
         }
     }
 }

@@ -73,6 +73,10 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
+        "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {
+            &[P::AuditOutOfRange, P::RequestInvalid]
+        }
         "createClient" => &[P::ApprovalsFull, P::ClientExists, P::ClientInvalid, P::RequestInvalid],
         "listClients" => &[P::ClientNotFound, P::RequestInvalid],
         "readClient" => &[P::ClientNotFound],

@@ -39,6 +39,8 @@ const DESCRIPTION: &str = "Keys, certificates, encryption, decryption and signat
 pub(super) enum Tag {
     /// Clients and access tokens.
     Access,
+    /// The audit trail.
+    Audit,
     /// Public certificates.
     Certificates,
     /// The paths, names and codes of the MOSIP key manager.

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use crate::api::network::network;
+use crate::domain::network::network;
 
 /// The peers that have connections: never more than there are connections.
 pub(super) struct Peers {

@@ -330,7 +330,7 @@ impl BuilderProfile for Profile {
         let (path_length, usage) = match self.role {
             AliasRole::Root => (Some(2), issuer_usage()),
             AliasRole::Module => (Some(1), issuer_usage()),
-            AliasRole::Sign | AliasRole::AccessToken => (None, KeyUsages::DigitalSignature.into()),
+            AliasRole::Internal | AliasRole::Sign => (None, KeyUsages::DigitalSignature.into()),
             AliasRole::Base => (None, KeyUsages::KeyEncipherment.into()),
         };
         let constraints = BasicConstraints { ca: path_length.is_some(), path_len_constraint: path_length };

@@ -19,7 +19,7 @@ mod base;
 pub(crate) mod directory;
 mod error;
 pub(crate) mod issuing;
-mod patterns;
+pub(crate) mod patterns;
 pub(crate) mod pending;
 pub(crate) mod policies;
 pub(crate) mod private_keys;
@@ -137,7 +137,7 @@ impl KeyService {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         match alias.role() {
             AliasRole::Base => self.current_base(call, alias).await,
-            AliasRole::AccessToken => Err(KeyError::PolicyMissing),
+            AliasRole::Internal => Err(KeyError::PolicyMissing),
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => self.current_on_token(alias).await,
         }
     }
@@ -276,7 +276,7 @@ impl KeyService {
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => {
                 self.provisioner.ensure(alias, subject).await
             }
-            AliasRole::AccessToken | AliasRole::Base => Err(KeyError::ReferenceNotSupported),
+            AliasRole::Internal | AliasRole::Base => Err(KeyError::ReferenceNotSupported),
         }
     }
 

@@ -1,16 +1,16 @@
-//! Which certificates anyone may read.
+//! Which aliases a setting means.
 
 use crate::domain::{alias::KeyAlias, glob};
 
 /// Patterns `APPLICATION/REFERENCE`, where `*` stands for any run of characters.
-pub(super) struct PublicPatterns(Vec<String>);
+pub(crate) struct PublicPatterns(Vec<String>);
 
 impl PublicPatterns {
-    pub(super) fn new(patterns: Vec<String>) -> Self {
+    pub(crate) fn new(patterns: Vec<String>) -> Self {
         Self(patterns)
     }
 
-    pub(super) fn admit(&self, alias: &KeyAlias) -> bool {
+    pub(crate) fn admit(&self, alias: &KeyAlias) -> bool {
         let name = alias.to_string();
         self.0.iter().any(|pattern| glob::matches(pattern, &name))
     }

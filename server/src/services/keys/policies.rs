@@ -24,7 +24,7 @@ impl PolicyTable {
     pub(crate) fn periods(&self, alias: &KeyAlias) -> Result<(u32, u32), KeyError> {
         let own = match alias.role() {
             // The server's own keys follow those that sign for it.
-            AliasRole::AccessToken => self.active(ApplicationId::KERNEL)?,
+            AliasRole::Internal => self.active(ApplicationId::KERNEL)?,
             _ => self.active(alias.application.as_str())?,
         };
         let policy = match alias.role() {

@@ -46,7 +46,7 @@ impl Provisioner {
         let mut known: Vec<_> = secret.iter().map(system_kek).collect();
         let applications: Vec<_> = self.policies.applications().collect();
         let aliases = applications.iter().map(|application| KeyAlias::master((*application).clone()));
-        for alias in aliases.chain([KeyAlias::kernel_sign(), KeyAlias::access_token()]) {
+        for alias in aliases.chain([KeyAlias::kernel_sign()]).chain(KeyAlias::internal()) {
             if let Some(Some(key)) = trusted(self.directory.newest(&alias).await)? {
                 known.push(pair(&key)?);
             }

@@ -1,0 +1,51 @@
+//! Why callers are not let in, whatever they ask for: what they, the log and the audit trail are told.
+
+use crate::{api::transport::TransportError, services::access::TokenRefusal};
+
+/// A request that is turned away at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TurnedAway {
+    /// What the caller is told.
+    pub(crate) answer: TransportError,
+    /// What the log is told.
+    pub(crate) reason: &'static str,
+    /// The stable name in the audit trail.
+    pub(crate) code: &'static str,
+}
+
+impl TurnedAway {
+    pub(crate) const WITHOUT_TOKEN: Self =
+        Self { answer: TransportError::Unauthenticated, reason: "no token", code: "access.token_missing" };
+    pub(crate) const FOREIGN: Self = Self {
+        answer: TransportError::ForeignOrigin,
+        reason: "sent by a browser for a page of another site",
+        code: "access.foreign_origin",
+    };
+}
+
+impl From<TokenRefusal> for TurnedAway {
+    fn from(refusal: TokenRefusal) -> Self {
+        let (answer, reason, code) = match refusal {
+            TokenRefusal::Ended => (
+                TransportError::Unauthenticated,
+                "token ended with its client, or the client is disabled",
+                "access.token_ended",
+            ),
+            TokenRefusal::Expired => {
+                (TransportError::Unauthenticated, "token expired", "access.token_expired")
+            }
+            TokenRefusal::Invalid => {
+                (TransportError::Unauthenticated, "token not valid", "access.token_invalid")
+            }
+            TokenRefusal::Unconfirmed => (
+                TransportError::Unavailable,
+                "the keys that verify tokens were not confirmed for too long",
+                "access.token_unconfirmed",
+            ),
+            TokenRefusal::Unknown => {
+                (TransportError::Unavailable, "the client cannot be looked up", "access.client_unknown")
+            }
+        };
+        Self { answer, reason, code }
+    }
+}

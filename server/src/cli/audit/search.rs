@@ -1,0 +1,218 @@
+//! `kunji audit search`, `tail` and `status`.
+
+use std::io::{self, Write as _};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::cli::{Remote, remote::printable};
+
+const EVENTS: &str = "/v1/audit/events";
+/// Events on one page.
+const PAGE: usize = 1_000;
+
+/// Which events.
+#[derive(Args, Debug)]
+struct FilterArguments {
+    /// Operation, for example packet.decrypt; packet.* for all that begin so.
+    #[arg(long)]
+    operation: Option<String>,
+    /// Who.
+    #[arg(long)]
+    principal: Option<String>,
+    /// succeeded, failed or refused.
+    #[arg(long)]
+    outcome: Option<String>,
+}
+
+/// Arguments of `kunji audit search`.
+#[derive(Args, Debug)]
+pub struct SearchArguments {
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// The peer's address.
+    #[arg(long)]
+    address: Option<String>,
+    /// Application.
+    #[arg(long)]
+    application: Option<String>,
+    /// Reference within the application, as callers send it.
+    #[arg(long, requires = "application")]
+    reference: Option<String>,
+    /// Key version.
+    #[arg(long)]
+    key_id: Option<String>,
+    /// Request.
+    #[arg(long)]
+    request_id: Option<String>,
+    /// Why it failed or was refused.
+    #[arg(long)]
+    code: Option<String>,
+    /// First instant, UTC: 2026-01-05T10:11:12.007, or a beginning of that.
+    #[arg(long)]
+    since: Option<String>,
+    /// Instant after the last one.
+    #[arg(long)]
+    until: Option<String>,
+    /// Oldest first.
+    #[arg(long)]
+    oldest: bool,
+    /// Most events.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+/// Arguments of `kunji audit tail`.
+#[derive(Args, Debug)]
+pub struct TailArguments {
+    #[command(flatten)]
+    filter: FilterArguments,
+    /// Past events that are shown.
+    #[arg(long, short = 'n', default_value_t = 10)]
+    last: usize,
+    /// Go on with each event that follows.
+    #[arg(long, short)]
+    follow: bool,
+}
+
+type Query = Vec<(&'static str, String)>;
+
+impl FilterArguments {
+    fn query(&self) -> Query {
+        given([("operation", &self.operation), ("principal", &self.principal), ("outcome", &self.outcome)])
+    }
+}
+
+fn given<const N: usize>(members: [(&'static str, &Option<String>); N]) -> Query {
+    members.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
+}
+
+/// Lists events, page after page, until there are enough.
+pub(super) async fn run(remote: &Remote, arguments: &SearchArguments) -> Result<()> {
+    let mut filter = arguments.filter.query();
+    filter.extend(given([
+        ("address", &arguments.address),
+        ("application", &arguments.application),
+        ("reference", &arguments.reference),
+        ("keyId", &arguments.key_id),
+        ("requestId", &arguments.request_id),
+        ("code", &arguments.code),
+        ("since", &arguments.since),
+        ("until", &arguments.until),
+    ]));
+    filter.push(("order", if arguments.oldest { "oldest" } else { "newest" }.to_owned()));
+    let (mut left, mut from) = (arguments.limit, None);
+    while left > 0 {
+        let mut query = filter.clone();
+        query.push(("limit", left.min(PAGE).to_string()));
+        query.extend(from.map(|from: u64| ("from", from.to_string())));
+        let page = get(remote, EVENTS, &query).await?;
+        let events = events(&page)?;
+        print(events, remote.json)?;
+        left = left.saturating_sub(events.len());
+        from = page.get("next").and_then(Value::as_u64);
+        if from.is_none() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Shows the last events, and perhaps those that follow.
+pub(super) async fn tail(remote: &Remote, arguments: &TailArguments) -> Result<()> {
+    let mut query = arguments.filter.query();
+    if !arguments.follow {
+        query.push(("limit", arguments.last.clamp(1, PAGE).to_string()));
+        let page = get(remote, EVENTS, &query).await?;
+        let mut events = events(&page)?.clone();
+        events.reverse();
+        return print(&events, remote.json);
+    }
+    query.push(("last", arguments.last.min(PAGE).to_string()));
+    let request = remote.request(Method::GET, "/v1/audit/events/stream").query(&query);
+    let mut response = remote.stream(request).await?;
+    let mut text = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        text.extend_from_slice(&piece);
+        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = text.drain(..=end).collect();
+            print(&[serde_json::from_slice(&line)?], remote.json)?;
+        }
+    }
+    Ok(())
+}
+
+/// Shows how the trail stands.
+pub(super) async fn status(remote: &Remote) -> Result<()> {
+    let status = get(remote, "/v1/audit/status", &Query::new()).await?;
+    if remote.json {
+        writeln!(io::stdout(), "{status}")?;
+    } else {
+        writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&status)?)?;
+    }
+    Ok(())
+}
+
+async fn get(remote: &Remote, path: &str, query: &Query) -> Result<Value> {
+    Ok(remote.send(remote.request(Method::GET, path).query(query)).await?.body)
+}
+
+fn events(page: &Value) -> Result<&Vec<Value>> {
+    page.get("events").and_then(Value::as_array).context("the server's answer has no events")
+}
+
+fn print(events: &[Value], json: bool) -> Result<()> {
+    let mut output = io::stdout().lock();
+    for event in events {
+        if json {
+            writeln!(output, "{event}")?;
+        } else {
+            writeln!(output, "{}", summary(event))?;
+        }
+    }
+    Ok(output.flush()?)
+}
+
+/// An event on one line, for people.
+fn summary(event: &Value) -> String {
+    let member = |name: &str| event.get(name).and_then(Value::as_str);
+    let text = |name: &str| printable(member(name).unwrap_or("-"));
+    let alias = match (member("application"), member("reference")) {
+        (Some(application), Some(reference)) => printable(&format!(" {application}/{reference}")),
+        _ => String::new(),
+    };
+    let code = member("code").map(|code| format!(" ({})", printable(code))).unwrap_or_default();
+    let count = event.pointer("/details/count").and_then(Value::as_u64);
+    let count = count.map(|count| format!(" {count} times")).unwrap_or_default();
+    format!(
+        "{:>8}  {}  {:<20} {}{code}{count}  {} {}{alias}",
+        event.get("sequence").and_then(Value::as_u64).unwrap_or_default(),
+        text("time"),
+        text("operation"),
+        text("outcome"),
+        text("principal"),
+        text("address"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        let event = json!({
+            "sequence": 7, "time": "2026-01-05T10:11:12.007Z", "operation": "packet.decrypt", "principal": "a\nb\u{1b}",
+            "application": "REGISTRATION", "reference": "10001", "outcome": "failed", "code": "KER-FSE-004",
+        });
+        assert_eq!(
+            summary(&event),
+            "       7  2026-01-05T10:11:12.007Z  packet.decrypt       failed (KER-FSE-004)  a b  - \
+             REGISTRATION/10001"
+        );
+    }
+}
