@@ -291,7 +291,7 @@ async fn what_memory_holds_goes_on_and_the_rest_is_refused_until_the_database_is
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn memory_stands_in_for_no_longer_than_it_may() {
-    const LONGEST: u64 = 4;
+    const LONGEST: u64 = 6;
     let world = World::open(&LONGEST.to_string()).await;
     world.works_from_memory().await;
     // Known as the administrator by its network, who may not decrypt.
