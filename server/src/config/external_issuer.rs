@@ -131,7 +131,7 @@ mod tests {
             ("k", format!("{ISSUER}{ROLES}leeway_seconds = 301")),
             ("k", format!("{ISSUER}{ROLES}key_set_url = 'http://id.example/keys'")),
             ("k", format!("{ISSUER}{ROLES}secret = 'x'")),
-            ("k", format!("{ISSUER}roles = {{ opens = ['root'] }}")),
+            ("k", format!("{ISSUER}roles = {{ opens = ['no role'] }}")),
             ("k", format!("issuer = 'http://id.example'\naudiences = ['kunji']\n{ROLES}")),
             ("k", format!("issuer = 'https://id.example'\naudiences = []\n{ROLES}")),
         ] {
