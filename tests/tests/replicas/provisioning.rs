@@ -146,14 +146,14 @@ async fn keys_become_current_when_every_token_has_them() {
     assert_eq!(server.token().await, (State::Degraded, 1));
     let made = installation.intent("sign/REGISTRATION//2").await;
 
-    // Another server, and this one after a restart, find it so and go on from there. They need a new key for access
-    // tokens, too.
+    // Another server, and this one after a restart, find it so and go on from there. They need new keys for access
+    // tokens and for the audit trail, too.
     let other = installation.live().await;
     drop(server);
     let server = installation.live().await;
     for server in [&server, &other] {
         assert_eq!(server.certificate("").await.id, first.id);
-        assert_eq!(server.token().await, (State::Degraded, 2));
+        assert_eq!(server.token().await, (State::Degraded, 3));
     }
     installation.clone_keys();
     until(async || server.token().await == (State::Ready, 0), "nothing waits any more").await;
