@@ -36,7 +36,7 @@ struct Given {
     /// Logins with the last one, in a row, that never had an answer.
     unanswered: u32,
     /// When the last of them was given up.
-    given_up: Option<Instant>,
+    abandoned: Option<Instant>,
 }
 
 impl Given {
@@ -44,7 +44,7 @@ impl Given {
     fn pause(&self, now: Instant) -> Option<Duration> {
         let doublings = self.unanswered.checked_sub(UNANSWERED.saturating_add(1))?;
         let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(doublings)).min(LONGEST_PAUSE);
-        pause.checked_sub(now.duration_since(self.given_up?)).filter(|left| !left.is_zero())
+        pause.checked_sub(now.duration_since(self.abandoned?)).filter(|left| !left.is_zero())
     }
 }
 
@@ -131,7 +131,7 @@ impl GivenPin {
         self.settle(false, |given, was_due| {
             if was_due {
                 given.unanswered = given.unanswered.saturating_add(1);
-                given.given_up = Some(now);
+                given.abandoned = Some(now);
             }
         });
     }
