@@ -154,12 +154,27 @@ pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias])
     let mut ordered: Vec<_> = aliases.iter().collect();
     ordered.sort_by_key(|alias| alias.role() != AliasRole::Root);
     for alias in ordered {
-        match provisioner.ensure_with_kek(alias).await {
+        match ensure_key(provisioner, alias).await {
             Err(KeyError::Token(KeyStoreError::Incomplete(_))) if alias.role() != AliasRole::Root => {}
             made => made?,
         }
     }
     Ok(())
+}
+
+/// Nothing below repeats the making of a key, since nobody knows what became of it. A start can: it finds what was made,
+/// and one failure of a busy token should not end it.
+async fn ensure_key(provisioner: &Provisioner, alias: &KeyAlias) -> Result<(), KeyError> {
+    const ATTEMPTS: u32 = 3;
+    for _ in 1..ATTEMPTS {
+        match provisioner.ensure_with_kek(alias).await {
+            Err(KeyError::Token(KeyStoreError::Unavailable(cause))) => {
+                tracing::warn!(%alias, cause, "a key could not be made; the start tries again");
+            }
+            outcome => return outcome,
+        }
+    }
+    provisioner.ensure_with_kek(alias).await
 }
 
 /// Makes the first administrator where there is no client at all. `secret` is asked only then.

@@ -8,5 +8,6 @@ mod goes_on;
 mod pin;
 mod queue;
 mod service;
+mod start;
 mod storage;
 mod worker;
