@@ -26,8 +26,9 @@ async fn ask(nobody: &Http, from: &str, id: &str, secret: &str) -> Answer {
 }
 
 fn events(site: &Site) -> Vec<Value> {
-    let files = std::fs::read_dir(site.data_dir().join("audit")).unwrap();
-    let text: String = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let files = std::fs::read_dir(site.data_dir().join("audit")).unwrap().map(|file| file.unwrap().path());
+    let segments = files.filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("events-"));
+    let text: String = segments.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
