@@ -15,6 +15,7 @@ pub mod fault_module;
 pub mod fault_page;
 pub mod faults;
 pub mod http;
+pub mod in_process;
 pub mod kryoptic;
 pub mod large;
 pub mod load;

@@ -5,17 +5,13 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kunji_server::{
-    adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, surreal::SurrealRepository, system_entropy::SystemEntropy,
-    },
     api,
-    app::{self, Outside, Ports},
-    config,
+    app::{self, Ports},
 };
 use kunji_tests::{
     faults::ManualClock,
     http::{Answer, Http, unb64},
+    in_process,
     raw::{Raw, exchange, head},
     refusals::{names, sorted},
     site::{Shared, shared},
@@ -365,29 +361,18 @@ async fn a_token_ends_on_time() {
     let token = Token::create("access");
     let data_dir = tempfile::tempdir().unwrap();
     let environment = [
-        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
         ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
         ("KUNJI_TOKEN_LIFETIME_SECONDS", "900"),
         ("KUNJI_ISSUER", "http://kunji.test"),
     ];
-    let settings =
-        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+    let settings = in_process::settings(data_dir.path(), &environment);
     let clock = Arc::new(ManualClock::at(1_767_607_872_000));
-    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
-    database.use_ns("kunji").use_db("kunji").await.unwrap();
-    let entropy = Arc::new(SystemEntropy);
+    let (audit, database) = (in_process::trail(data_dir.path()), in_process::database().await);
+    let repository = in_process::repository(&database).await;
+    let token = Arc::new(token.open().await.unwrap());
     let ports = Ports {
-        audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
-        cipher: Arc::new(NativeGcm::new().unwrap()),
         clock: Arc::<ManualClock>::clone(&clock),
-        demo_inbox: None,
-        entropy: Arc::<SystemEntropy>::clone(&entropy),
-        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
-        outside: Outside::default(),
-        repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
-        software: Arc::new(AwsLcKeys),
-        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
-        token: Arc::new(token.open().await.unwrap()),
+        ..in_process::ports(data_dir.path(), audit, repository, token)
     };
     let running = app::start(&settings, ports).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -12,14 +12,8 @@ use std::{
 
 use async_trait::async_trait;
 use kunji_server::{
-    adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
-        system_entropy::SystemEntropy,
-    },
-    api,
-    app::{self, Outside, Ports},
-    config,
+    adapters::audit_log::AuditLog,
+    api, app,
     domain::{
         audit::{
             AuditEvent,
@@ -34,6 +28,7 @@ use kunji_server::{
 };
 use kunji_tests::{
     http::{Answer, Http, b64, unb64},
+    in_process,
     softhsm::Token,
 };
 use reqwest::Method;
@@ -150,31 +145,19 @@ async fn what_cannot_be_recorded_has_failed() {
     let token = Token::create("audited");
     let data_dir = tempfile::tempdir().unwrap();
     let environment = [
-        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
         ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
         ("KUNJI_SPOOL_THRESHOLD_BYTES", "100000"),
         ("KUNJI_ISSUER", "http://kunji.test"),
     ];
-    let settings =
-        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
-    database.use_ns("kunji").use_db("kunji").await.unwrap();
-    let entropy = Arc::new(SystemEntropy);
+    let settings = in_process::settings(data_dir.path(), &environment);
     let trail =
         Arc::new(Trail { log: AuditLog::open(data_dir.path()).unwrap(), full: AtomicBool::new(false) });
-    let ports = Ports {
-        audit: Arc::<Trail>::clone(&trail),
-        cipher: Arc::new(NativeGcm::new().unwrap()),
-        clock: Arc::new(SystemClock),
-        demo_inbox: None,
-        entropy: Arc::<SystemEntropy>::clone(&entropy),
-        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
-        outside: Outside::default(),
-        repository: Arc::new(SurrealRepository::from_client(database).await.unwrap()),
-        software: Arc::new(AwsLcKeys),
-        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
-        token: Arc::new(token.open().await.unwrap()),
-    };
+    let ports = in_process::ports(
+        data_dir.path(),
+        Arc::<Trail>::clone(&trail),
+        in_process::repository(&in_process::database().await).await,
+        Arc::new(token.open().await.unwrap()),
+    );
     let running = app::start(&settings, ports).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let nobody = Http::new(&format!("http://{}", listener.local_addr().unwrap()));

@@ -4,13 +4,9 @@
 use std::{collections::HashSet, sync::Arc};
 
 use kunji_server::{
-    adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
-        system_entropy::SystemEntropy,
-    },
-    app::{self, Outside, Ports},
-    config::{self, Settings},
+    adapters::system_clock::SystemClock,
+    app::{self, Ports},
+    config::Settings,
     domain::{
         access::{CallContext, Principal, Role},
         alias::KeyAlias,
@@ -20,6 +16,7 @@ use kunji_server::{
 };
 use kunji_tests::{
     faults::{Life, ManualClock, Mortal},
+    in_process,
     softhsm::Token,
 };
 use tempfile::TempDir;
@@ -32,40 +29,26 @@ struct World {
 }
 
 fn settings(data_dir: &TempDir) -> Settings {
-    let environment = [
-        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
-        ("KUNJI_KEYS", "ROOT,REGISTRATION"),
-        ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
-    ];
-    config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+    let environment = [("KUNJI_KEYS", "ROOT,REGISTRATION"), ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0")];
+    in_process::settings(data_dir.path(), &environment)
 }
 
 impl World {
     async fn over(store: Arc<dyn KeyStore>) -> Self {
-        let client = surrealdb::engine::any::connect("mem://").await.unwrap();
-        client.use_ns("kunji").use_db("kunji").await.unwrap();
         Self {
             clock: Arc::new(ManualClock::at(1_767_607_872_000)),
-            repository: Arc::new(SurrealRepository::from_client(client).await.unwrap()),
+            repository: in_process::repository(&in_process::database().await).await,
             store,
         }
     }
 
     /// The ports of a server that lives for so many calls to the token and the database.
     fn ports(&self, data_dir: &TempDir, life: &Arc<Life>) -> Ports {
-        let entropy = Arc::new(SystemEntropy);
+        let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
+        let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
         Ports {
-            audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
-            cipher: Arc::new(NativeGcm::new().unwrap()),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            demo_inbox: None,
-            entropy: Arc::<SystemEntropy>::clone(&entropy),
-            hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
-            outside: Outside::default(),
-            repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),
-            software: Arc::new(AwsLcKeys),
-            spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
-            token: Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) }),
+            ..in_process::ports(data_dir.path(), in_process::trail(data_dir.path()), repository, token)
         }
     }
 

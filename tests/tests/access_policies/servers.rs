@@ -5,18 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use kunji_server::{
-    adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
-        system_entropy::SystemEntropy,
-    },
-    api,
-    app::{self, Outside, Ports},
-    config,
-    ports::key_store::KeyStore,
-};
-use kunji_tests::{http::Http, softhsm::Token};
+use kunji_server::{api, app, ports::key_store::KeyStore};
+use kunji_tests::{http::Http, in_process, softhsm::Token};
 use serde_json::json;
 use surrealdb::{Surreal, engine::any::Any};
 use tempfile::TempDir;
@@ -27,27 +17,11 @@ const CERTIFICATE: &str = "/v1/keymanager/getCertificate?applicationId=REGISTRAT
 
 /// A server in this process; it ends with the test's runtime.
 async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &TempDir) -> Http {
-    let environment = [
-        ("KUNJI_DATA_DIR", data_dir.path().to_str().unwrap()),
-        ("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"),
-        ("KUNJI_ISSUER", "http://kunji.test"),
-    ];
-    let settings =
-        config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-    let entropy = Arc::new(SystemEntropy);
-    let ports = Ports {
-        audit: Arc::new(AuditLog::open(data_dir.path()).unwrap()),
-        cipher: Arc::new(NativeGcm::new().unwrap()),
-        clock: Arc::new(SystemClock),
-        demo_inbox: None,
-        entropy: Arc::<SystemEntropy>::clone(&entropy),
-        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
-        outside: Outside::default(),
-        repository: Arc::new(SurrealRepository::from_client(database.clone()).await.unwrap()),
-        software: Arc::new(AwsLcKeys),
-        spool: Arc::new(FileSpool::new(data_dir.path()).unwrap()),
-        token,
-    };
+    let environment =
+        [("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"), ("KUNJI_ISSUER", "http://kunji.test")];
+    let settings = in_process::settings(data_dir.path(), &environment);
+    let (audit, repository) = (in_process::trail(data_dir.path()), in_process::repository(database).await);
+    let ports = in_process::ports(data_dir.path(), audit, repository, token);
     let running = app::start(&settings, ports).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
@@ -64,8 +38,7 @@ async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &Tem
 #[tokio::test(flavor = "multi_thread")]
 async fn all_servers_obey_a_change_within_two_seconds() {
     let token: Arc<dyn KeyStore> = Arc::new(Token::create("policies").open().await.unwrap());
-    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
-    database.use_ns("kunji").use_db("kunji").await.unwrap();
+    let database = in_process::database().await;
     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let first = serve(&database, Arc::clone(&token), &dirs[0]).await;
     let second = serve(&database, token, &dirs[1]).await;

@@ -4,13 +4,8 @@
 use std::sync::Arc;
 
 use kunji_server::{
-    adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, pkcs11::Pkcs11KeyStore, surreal::SurrealRepository,
-        system_entropy::SystemEntropy,
-    },
-    app::{self, Outside, Ports, Running},
-    config,
+    adapters::pkcs11::Pkcs11KeyStore,
+    app::{self, Ports, Running},
     domain::{
         access::{CallContext, Principal, Role},
         alias::KeyAlias,
@@ -25,6 +20,7 @@ use kunji_server::{
 use kunji_tests::{
     clones::Home,
     faults::{Life, ManualClock, Mortal},
+    in_process,
 };
 use tempfile::TempDir;
 
@@ -40,15 +36,13 @@ struct Installation {
 
 impl Installation {
     async fn new() -> Self {
-        let client = surrealdb::engine::any::connect("mem://").await.unwrap();
-        client.use_ns("kunji").use_db("kunji").await.unwrap();
         let (primary, replica) = (Home::with_token(), Home::with_token());
         replica.clone_from(&primary.tokens());
         let store =
             Pkcs11KeyStore::open_several(primary.settings("primary"), vec![replica.settings("replica")]);
         Self {
             clock: Arc::new(ManualClock::at(1_767_607_872_000)),
-            repository: Arc::new(SurrealRepository::from_client(client).await.unwrap()),
+            repository: in_process::repository(&in_process::database().await).await,
             store: Arc::new(store.await.unwrap()),
             primary,
             replica,
@@ -57,26 +51,14 @@ impl Installation {
 
     async fn start(&self, life: &Arc<Life>) -> anyhow::Result<Server> {
         let dir = tempfile::tempdir().unwrap();
-        let environment = [
-            ("KUNJI_DATA_DIR", dir.path().to_str().unwrap()),
-            ("KUNJI_KEYS", "ROOT,REGISTRATION"),
-            ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
-        ];
-        let settings =
-            config::load(None, environment.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-        let entropy = Arc::new(SystemEntropy);
+        let environment =
+            [("KUNJI_KEYS", "ROOT,REGISTRATION"), ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0")];
+        let settings = in_process::settings(dir.path(), &environment);
+        let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
+        let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
         let ports = Ports {
-            audit: Arc::new(AuditLog::open(dir.path()).unwrap()),
-            cipher: Arc::new(NativeGcm::new().unwrap()),
             clock: Arc::<ManualClock>::clone(&self.clock),
-            demo_inbox: None,
-            entropy: Arc::<SystemEntropy>::clone(&entropy),
-            hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
-            outside: Outside::default(),
-            repository: Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) }),
-            software: Arc::new(AwsLcKeys),
-            spool: Arc::new(FileSpool::new(dir.path()).unwrap()),
-            token: Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) }),
+            ..in_process::ports(dir.path(), in_process::trail(dir.path()), repository, token)
         };
         Ok(Server { running: app::start(&settings, ports).await?, _dir: dir })
     }

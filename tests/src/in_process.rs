@@ -1,0 +1,62 @@
+//! A server within the process of a test, of real parts.
+
+use std::{path::Path, sync::Arc};
+
+use kunji_server::{
+    adapters::{
+        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
+        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        system_entropy::SystemEntropy,
+    },
+    app::{Outside, Ports},
+    config::{self, Settings},
+    ports::{audit_trail::AuditTrail, key_store::KeyStore, repository::Repository},
+};
+use surrealdb::{Surreal, engine::any::Any};
+
+/// Settings by the names of their environment variables, and the data directory.
+pub fn settings(data_dir: &Path, environment: &[(&str, &str)]) -> Settings {
+    let data_dir = ("KUNJI_DATA_DIR", data_dir.to_str().unwrap());
+    let environment = environment.iter().chain([&data_dir]);
+    config::load(None, environment.map(|&(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
+/// An empty database in memory.
+pub async fn database() -> Surreal<Any> {
+    let database = surrealdb::engine::any::connect("mem://").await.unwrap();
+    database.use_ns("kunji").use_db("kunji").await.unwrap();
+    database
+}
+
+/// The records in it.
+pub async fn repository(database: &Surreal<Any>) -> Arc<dyn Repository> {
+    Arc::new(SurrealRepository::from_client(database.clone()).await.unwrap())
+}
+
+/// The audit trail in the data directory.
+pub fn trail(data_dir: &Path) -> Arc<dyn AuditTrail> {
+    Arc::new(AuditLog::open(data_dir).unwrap())
+}
+
+/// The ports of a server. A test puts its own in the place of some.
+pub fn ports(
+    data_dir: &Path,
+    audit: Arc<dyn AuditTrail>,
+    repository: Arc<dyn Repository>,
+    token: Arc<dyn KeyStore>,
+) -> Ports {
+    let entropy = Arc::new(SystemEntropy);
+    Ports {
+        audit,
+        cipher: Arc::new(NativeGcm::new().unwrap()),
+        clock: Arc::new(SystemClock),
+        demo_inbox: None,
+        entropy: Arc::<SystemEntropy>::clone(&entropy),
+        hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
+        outside: Outside::default(),
+        repository,
+        software: Arc::new(AwsLcKeys),
+        spool: Arc::new(FileSpool::new(data_dir).unwrap()),
+        token,
+    }
+}
