@@ -75,7 +75,10 @@ async function encryptLarge({ pem, mebibytes }) {
     const { done, value } = await reader.read();
     if (done) return bytes;
     bytes += value.length;
-    // What comes out is the reader's, and here it goes on to somebody else, as it would to a worker.
+    // What comes out is the reader's, and here it goes on to somebody else, as it would to a worker. What a buffer took
+    // the browser gives back when it next has nothing to do, which a network or a disk grants it with each part: at
+    // full speed some 32 MiB wait for that, and as many when WebCrypto alone makes them.
     port1.postMessage(value, [value.buffer]);
+    await new Promise((resolve) => setTimeout(resolve));
   }
 }
