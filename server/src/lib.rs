@@ -14,7 +14,7 @@
 //! - `app`: the one place that names adapters and joins everything.
 //! - [`config`]: the settings.
 //! - [`cli`]: commands that talk to a running server, as any other client does.
-//! - [`trust`]: which TLS servers are believed.
+//! - [`outward`], [`trust`]: how others are talked to, and which TLS servers are believed.
 
 pub mod adapters;
 pub mod api;
@@ -22,6 +22,7 @@ pub mod app;
 pub mod cli;
 pub mod config;
 pub mod domain;
+pub mod outward;
 pub mod ports;
 pub mod services;
 pub mod telemetry;

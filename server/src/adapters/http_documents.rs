@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, header, redirect::Policy};
+use reqwest::{Client, header};
 use rustls::pki_types::CertificateDer;
 
 use crate::{
     domain::web::readable_url,
+    outward,
     ports::document_fetcher::{DocumentFetcher, FetchError},
     trust,
 };
@@ -30,13 +31,9 @@ impl HttpDocuments {
     /// What is wrong with an authority, or with TLS as a whole.
     pub fn new(authorities: Vec<CertificateDer<'_>>) -> Result<Self, String> {
         let tls = trust::client_config_with(authorities).map_err(|error| error.to_string())?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .no_proxy()
-            .redirect(Policy::none())
+        let client = outward::client(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            .user_agent("kunji")
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { client })
@@ -47,7 +44,7 @@ impl HttpDocuments {
 impl DocumentFetcher for HttpDocuments {
     async fn fetch(&self, url: &str) -> Result<Vec<u8>, FetchError> {
         let url = readable_url(url).ok_or(FetchError::Address)?;
-        let unavailable = |error: reqwest::Error| FetchError::Unavailable(cause(&error));
+        let unavailable = |error| FetchError::Unavailable(outward::cause(error));
         let request = self.client.get(url).header(header::ACCEPT, "application/json");
         let mut response = request.send().await.map_err(unavailable)?;
         if response.status() != reqwest::StatusCode::OK {
@@ -62,15 +59,6 @@ impl DocumentFetcher for HttpDocuments {
         }
         Ok(document)
     }
-}
-
-/// The innermost cause: the outer ones only say that a request failed.
-fn cause(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
-    while let Some(source) = innermost.source() {
-        innermost = source;
-    }
-    innermost.to_string()
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::{Client, header, redirect::Policy};
+use reqwest::{Client, header};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
+    outward,
     ports::audit_anchor::{AnchorError, AuditAnchor},
     trust,
 };
@@ -29,13 +30,10 @@ impl Webhook {
     /// # Errors
     /// What is wrong with TLS as a whole.
     pub fn new(url: &str, token: Option<SecretString>) -> Result<Self, String> {
-        let client = Client::builder()
-            .tls_backend_preconfigured(trust::client_config().map_err(|error| error.to_string())?)
-            .no_proxy()
-            .redirect(Policy::none())
+        let tls = trust::client_config().map_err(|error| error.to_string())?;
+        let client = outward::client(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
-            .user_agent("kunji")
             .build()
             .map_err(|error| error.to_string())?;
         Ok(Self { client, url: url.to_owned(), token })

@@ -2,12 +2,15 @@
 
 use std::{env, fs, io::Read, time::Duration};
 
-use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use super::ServerArguments;
-use crate::trust::{self, TrustError};
+use crate::{
+    outward,
+    trust::{self, TrustError},
+};
 
 /// Longest time for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -41,10 +44,7 @@ impl Remote {
     /// [`CliError`].
     pub async fn connect(arguments: &ServerArguments) -> Result<Self, CliError> {
         let base = parse_base(&arguments.url)?;
-        let client = Client::builder()
-            .tls_backend_preconfigured(trust::client_config()?)
-            .no_proxy()
-            .redirect(redirect::Policy::none())
+        let client = outward::client(trust::client_config()?)
             .connect_timeout(CONNECT)
             .build()
             .map_err(CliError::of_transport)?;
@@ -188,14 +188,7 @@ pub enum CliError {
 impl CliError {
     /// The address that it concerns is left out of the text: it may carry a secret in its query.
     fn of_transport(error: reqwest::Error) -> Self {
-        let error = error.without_url();
-        let mut text = error.to_string();
-        let mut cause = std::error::Error::source(&error);
-        while let Some(deeper) = cause {
-            text = deeper.to_string();
-            cause = deeper.source();
-        }
-        Self::Unreachable(text)
+        Self::Unreachable(outward::cause(error))
     }
 
     /// A problem document (RFC 9457), or an error of the token route (RFC 6749 5.2).

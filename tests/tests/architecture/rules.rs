@@ -7,14 +7,15 @@ pub(crate) const EDGES: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("config", &["domain"]),
     ("telemetry", &["config", "domain"]),
+    ("outward", &["trust"]),
     ("trust", &[]),
     // A client like any other: it knows the server by its HTTP API. `config` says where the files are of a server that
     // does not run.
-    ("cli", &["domain", "config", "trust"]),
+    ("cli", &["domain", "config", "outward", "trust"]),
     ("ports", &["domain"]),
     ("services", &["ports", "domain"]),
     // An adapter may name its own section of `config`, and no other adapter.
-    ("adapters", &["ports", "domain", "config", "trust"]),
+    ("adapters", &["ports", "domain", "config", "outward", "trust"]),
     // Settings are plain data.
     ("api", &["services", "domain", "config"]),
     ("app", &["domain", "config", "telemetry", "ports", "services", "adapters", "api"]),
@@ -33,7 +34,7 @@ const LIBRARIES: &[(&str, &[&str])] = &[
     ("surrealdb", &["adapters"]),
     ("poem", &["api", "app"]),
     ("poem_openapi", &["api", "app"]),
-    ("reqwest", &["adapters", "cli"]),
+    ("reqwest", &["adapters", "cli", "outward"]),
 ];
 
 /// What the `rsa` crate names a private key, and the types that hold one; and a glob, which would hide them.
