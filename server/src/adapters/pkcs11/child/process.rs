@@ -109,6 +109,11 @@ impl Process {
         }
     }
 
+    /// Waits until no login of the child has its answer due.
+    pub(crate) async fn login_answered(&self) {
+        self.pin.answered().await;
+    }
+
     /// Kills the child; what is under way ends with [`Fault::Gone`].
     pub(crate) fn kill(&self) {
         let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).start_kill();

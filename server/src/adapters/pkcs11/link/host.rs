@@ -36,6 +36,13 @@ impl Host {
         }
     }
 
+    /// Waits until no login has its answer due. Calls of threads go on after their end anyway.
+    pub(super) async fn login_answered(&self) {
+        if let Self::Child(process) = self {
+            process.login_answered().await;
+        }
+    }
+
     /// Whether [`Host::kill`] ends what is under way.
     pub(super) fn can_be_killed(&self) -> bool {
         matches!(self, Self::Child(_))

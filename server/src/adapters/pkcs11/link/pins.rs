@@ -11,6 +11,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 use super::super::{OpenError, PinSource, protocol::Login};
 
@@ -81,7 +82,7 @@ impl Pins {
         }
         let is_doubtful = given.unanswered > 0;
         drop(given);
-        Ok(GivenPin { pins: Arc::clone(self), pin, is_doubtful, is_due: Mutex::new(false) })
+        Ok(GivenPin { pins: Arc::clone(self), pin, is_doubtful, is_due: watch::Sender::new(false) })
     }
 
     /// Whether a token has been given the PIN and has not answered yet.
@@ -100,7 +101,7 @@ pub(in super::super) struct GivenPin {
     pin: Arc<SecretString>,
     is_doubtful: bool,
     /// Whether the engine has given it to the token and awaits an answer.
-    is_due: Mutex<bool>,
+    is_due: watch::Sender<bool>,
 }
 
 impl GivenPin {
@@ -122,6 +123,12 @@ impl GivenPin {
         });
     }
 
+    /// Waits until the engine awaits no answer.
+    pub(in super::super) async fn answered(&self) {
+        // Fails only when the sender is gone, which this is.
+        let _ = self.is_due.subscribe().wait_for(|is_due| !is_due).await;
+    }
+
     /// Awaits no answer any more: the engine has ended, or nobody waits for it.
     pub(in super::super) fn abandon(&self) {
         self.abandon_at(Instant::now());
@@ -139,8 +146,7 @@ impl GivenPin {
     /// Changes what is known of this PIN, unless there is another by now.
     fn settle(&self, is_due: bool, change: impl FnOnce(&mut Given, bool)) {
         let mut given = self.pins.given();
-        let was_due =
-            std::mem::replace(&mut *self.is_due.lock().unwrap_or_else(PoisonError::into_inner), is_due);
+        let was_due = self.is_due.send_replace(is_due);
         if !given.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &self.pin)) {
             return;
         }
@@ -161,6 +167,8 @@ fn equal(one: &SecretString, other: &SecretString) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::timeout;
+
     use super::*;
 
     fn pins() -> (Arc<Mutex<String>>, Arc<Pins>) {
@@ -211,6 +219,20 @@ mod tests {
         assert!(matches!(pins.next(), Err(OpenError::Unavailable(_))));
         first.note(Login::Answered);
         assert!(!pins.is_answer_due() && !pins.next().unwrap().is_doubtful());
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_waited_for_only_while_it_is_due() {
+        let (_, pins) = pins();
+        let pin = pins.next().unwrap();
+        pin.answered().await;
+        pin.note(Login::Begun);
+        assert!(timeout(Duration::ZERO, pin.answered()).await.is_err());
+        pin.note(Login::Answered);
+        pin.answered().await;
+        pin.note(Login::Begun);
+        pin.abandon();
+        pin.answered().await;
     }
 
     #[test]

@@ -38,6 +38,8 @@ const QUICK_OPENING: Duration = Duration::from_millis(1500);
 const PATIENT_OPENING: Duration = Duration::from_secs(30);
 /// How much longer an opening may take that has given the token the PIN and has no answer to it.
 const LOGIN: Duration = Duration::from_secs(10);
+/// How long an engine that is to end may go on for the answer to a login. One that hangs must not hold up the next.
+const LOGIN_UNDER_WAY: Duration = Duration::from_millis(300);
 /// Least time between two new engines for a token that passes its examinations all the same.
 const SUSPICION: Duration = Duration::from_secs(5);
 
@@ -308,7 +310,7 @@ impl Shared {
         let longest = self.longest();
         tokio::spawn(async move {
             sleep(longest).await;
-            old.kill();
+            discard(old).await;
         });
     }
 
@@ -375,8 +377,10 @@ impl Drop for Unproven {
     }
 }
 
-/// Ends an engine without regard to what is under way, and waits for that.
+/// Ends an engine without regard to what is under way but a login, and waits for that. SoftHSM writes its token at each
+/// login, in place: a process that is killed just then leaves an empty one behind, and with it no key.
 pub(super) async fn discard(host: Arc<Host>) {
+    let _ = timeout(LOGIN_UNDER_WAY, host.login_answered()).await;
     host.kill();
     let _ = spawn_blocking(move || drop(host)).await;
 }
