@@ -69,3 +69,9 @@ export_database_server() {
     KUNJI_TEST_SURREAL_SERVER="${KUNJI_TEST_SURREAL_SERVER:-$(.scripts/surreal-server)}"
     export KUNJI_TEST_SURREAL_SERVER
 }
+
+# The fuzzer that the tests set upon the HTTP API.
+export_fuzzer() {
+    KUNJI_TEST_SCHEMATHESIS="${KUNJI_TEST_SCHEMATHESIS:-$(.scripts/schemathesis)}"
+    export KUNJI_TEST_SCHEMATHESIS
+}
