@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
+
 use super::{
     denials::{Denial, Windows},
     pseudonyms::Pseudonyms,
@@ -15,6 +17,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::KeyAlias,
         audit::{AuditEvent, Outcome},
+        authorization::approval::{Approval, ApprovalId},
         client::ClientId,
         key::{KeyId, KeyRecord},
     },
@@ -45,6 +48,11 @@ struct Subject<'a> {
 pub(crate) trait Audited: From<AuditError> {
     /// The stable name of the failure.
     fn code(&self) -> &'static str;
+
+    /// What the operation waits for, if that is why it was not done.
+    fn waits_for(&self) -> Option<&ApprovalId> {
+        None
+    }
 }
 
 impl Auditor {
@@ -82,6 +90,28 @@ impl Auditor {
         client: &ClientId,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
+        self.audited_as(call, operation, work, |event| AuditEvent { client: Some(client.clone()), ..event })
+            .await
+    }
+
+    /// The same for an operation on no key: `details`, an object of bounded size, says what it was about.
+    pub(crate) async fn audited_with<T, E: Audited>(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        details: Value,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        self.audited_as(call, operation, work, |event| AuditEvent { details: Some(details), ..event }).await
+    }
+
+    async fn audited_as<T, E: Audited>(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        work: impl Future<Output = Result<T, E>>,
+        about: impl FnOnce(AuditEvent) -> AuditEvent,
+    ) -> Result<T, E> {
         let _announcement = self.sink.announce();
         let began = Instant::now();
         let result = work.await;
@@ -89,12 +119,25 @@ impl Auditor {
             Ok(_) => Outcome::Succeeded,
             Err(error) => Outcome::Failed(error.code()),
         };
-        let event = AuditEvent {
-            client: Some(client.clone()),
-            duration: Some(began.elapsed()),
-            ..self.event(call, operation.name(), outcome)
-        };
+        let event = about(self.event(call, operation.name(), outcome));
+        let mut event = AuditEvent { duration: Some(began.elapsed()), ..event };
+        if let Some(approval) = result.as_ref().err().and_then(Audited::waits_for) {
+            event.details.get_or_insert_with(|| json!({}))["approval"] = json!(approval.as_str());
+        }
         settle(result, self.sink.record(event).await)
+    }
+
+    /// Records that a call went on because others have approved it.
+    pub(crate) async fn approval_used(
+        &self,
+        call: &CallContext,
+        approval: &Approval,
+    ) -> Result<(), AuditError> {
+        let details = json!({
+            "approval": approval.id.as_str(), "policy": approval.policy, "of": approval.operation.name(),
+        });
+        let event = self.event(call, "approval.use", Outcome::Succeeded);
+        self.sink.record(AuditEvent { details: Some(details), ..event }).await
     }
 
     /// Records that a call made a key.
@@ -119,7 +162,7 @@ impl Auditor {
         &self,
         operation: &'static str,
         outcome: Outcome,
-        details: serde_json::Value,
+        details: Value,
     ) -> Result<(), AuditError> {
         let details = Some(details);
         self.sink

@@ -115,6 +115,48 @@ async fn what_is_marked_waits_for_different_others_and_is_done_once() {
 }
 
 #[tokio::test]
+async fn the_trail_tells_who_asked_who_approved_what_and_when_it_was_done() {
+    let world = World::new().await;
+    let World { first, second, third, .. } = &world;
+    let id = waits(&world.put(first, "new", &policy("a")).await);
+    for client in [second, third] {
+        world.vote(client, &id, "approve").await;
+    }
+    world.vote(third, "planted-in-a-path", "deny").await.problem(404, "approval.not_found");
+    assert_eq!(world.put(first, "new", &policy("a")).await.status, 201);
+    let auditor = first.new_client(&["auditor"]).await;
+    let told = async |operation: &str| {
+        let page = auditor.get(&format!("/v1/audit/events?operation={operation}&order=oldest&limit=100&until=2999")).await;
+        let events = page.body["events"].as_array().unwrap_or_else(|| panic!("{page:?}")).clone();
+        let brief = |event: Value| {
+            (
+                event["principal"].clone(),
+                event["outcome"].clone(),
+                event["code"].clone(),
+                event["details"].clone(),
+            )
+        };
+        events.into_iter().map(brief).collect::<Vec<_>>()
+    };
+    let (administrator, succeeded) = (json!("administrator"), json!("succeeded"));
+    let votes = told("approval.decide").await;
+    let approved = json!({ "approval": id, "approves": true });
+    assert_eq!(votes.iter().filter(|vote| vote.1 == succeeded && vote.3 == approved).count(), 2, "{votes:?}");
+    assert_ne!(votes[0].0, votes[1].0);
+    assert_eq!(votes[2].3, json!({ "approval": null, "approves": false }));
+    let changes = told("access.change").await;
+    let about = |policy: &str| json!({ "policy": policy, "change": "put" });
+    assert!(
+        changes.contains(&(administrator.clone(), succeeded.clone(), Value::Null, about("new"))),
+        "{changes:?}"
+    );
+    let waiting = json!({ "policy": "new", "change": "put", "approval": id });
+    assert!(changes.contains(&(administrator.clone(), json!("failed"), json!("approval.waits"), waiting)));
+    let used = json!({ "approval": id, "policy": "four-eyes", "of": "access.change" });
+    assert_eq!(told("approval.use").await, [(administrator, succeeded, Value::Null, used)]);
+}
+
+#[tokio::test]
 async fn new_administrators_wait_and_other_clients_do_not() {
     let world = World::new().await;
     let World { server, first, second, third, .. } = &world;

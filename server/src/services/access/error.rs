@@ -1,5 +1,5 @@
 use crate::{
-    domain::authorization::approval::Approval,
+    domain::authorization::approval::{Approval, ApprovalId},
     ports::{
         audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError,
         secret_hasher::SecretHashError,
@@ -113,6 +113,13 @@ impl AccessError {
 impl Audited for AccessError {
     fn code(&self) -> &'static str {
         Self::code(self)
+    }
+
+    fn waits_for(&self) -> Option<&ApprovalId> {
+        match self {
+            Self::Waits(approval) => Some(&approval.id),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Four eyes: what policies have wait until others have approved it.
 
+use serde_json::json;
+
 use super::{AccessRefusal, Authorizer};
 use crate::{
     domain::{
@@ -117,7 +119,11 @@ impl Authorizer {
                 Err(RepositoryError::Conflict) => {}
                 outcome => {
                     outcome?;
-                    return Ok(waits.then_some(next));
+                    if waits {
+                        return Ok(Some(next));
+                    }
+                    self.auditor.approval_used(call, &next).await?;
+                    return Ok(None);
                 }
             }
         }
@@ -203,7 +209,9 @@ impl Authorizer {
         approves: bool,
     ) -> Result<Approval, ApprovalError> {
         let voted = self.vote_unrecorded(call, id, approves);
-        self.auditor.audited(call, Operation::DecideApproval, None, voted, |_| None).await
+        let id = ApprovalId::parse(id);
+        let details = json!({ "approval": id.as_ref().map(ApprovalId::as_str), "approves": approves });
+        self.auditor.audited_with(call, Operation::DecideApproval, details, voted).await
     }
 
     async fn vote_unrecorded(

@@ -6,7 +6,7 @@ use super::{AccessPolicyError, Authorizer, InForce, PolicyInForce, Revision};
 use crate::{
     domain::{
         access::{CallContext, Operation},
-        authorization::{AccessPolicy, AccessRequest, PolicyText},
+        authorization::{AccessPolicy, AccessRequest, PolicyText, is_policy_name},
     },
     ports::repository::{AccessPolicyChange, AccessPolicyRecord, RepositoryError},
 };
@@ -57,6 +57,7 @@ impl Authorizer {
         text: PolicyText,
         precondition: &Precondition,
     ) -> Result<PolicyInForce, AccessPolicyError> {
+        let details = json!({ "policy": named(&text.name), "change": "put" });
         let stored = async {
             let name = text.name.clone();
             AccessPolicy::parse(text.clone())?;
@@ -65,7 +66,7 @@ impl Authorizer {
                 .policy(&name)
                 .ok_or(AccessPolicyError::Internal("a stored policy is not in force"))
         };
-        self.auditor.audited(call, Operation::ChangeAccess, None, stored, |_| None).await
+        self.auditor.audited_with(call, Operation::ChangeAccess, details, stored).await
     }
 
     /// Removes a stored policy; a shipped one of that name is in force again.
@@ -79,7 +80,8 @@ impl Authorizer {
         precondition: &Precondition,
     ) -> Result<(), AccessPolicyError> {
         let removed = self.change(call, name, None, precondition);
-        self.auditor.audited(call, Operation::ChangeAccess, None, removed, |()| None).await
+        let details = json!({ "policy": named(name), "change": "remove" });
+        self.auditor.audited_with(call, Operation::ChangeAccess, details, removed).await
     }
 
     async fn change(
@@ -186,6 +188,11 @@ impl Authorizer {
             Err(AccessPolicyError::Lockout)
         }
     }
+}
+
+/// A name as the trail shows it: nothing that can be no policy's.
+fn named(name: &str) -> Option<&str> {
+    is_policy_name(name).then_some(name)
 }
 
 /// All of a policy that was written.

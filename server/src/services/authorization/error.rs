@@ -1,5 +1,8 @@
 use crate::{
-    domain::authorization::{PolicyFault, approval::Approval},
+    domain::authorization::{
+        PolicyFault,
+        approval::{Approval, ApprovalId},
+    },
     ports::{audit_sink::AuditError, repository::RepositoryError},
     services::{auditor::Audited, authorization::ApprovalError},
 };
@@ -90,5 +93,12 @@ impl AccessPolicyError {
 impl Audited for AccessPolicyError {
     fn code(&self) -> &'static str {
         Self::code(self)
+    }
+
+    fn waits_for(&self) -> Option<&ApprovalId> {
+        match self {
+            Self::Waits(approval) => Some(&approval.id),
+            _ => None,
+        }
     }
 }
