@@ -15,5 +15,6 @@ pub mod key_policies;
 pub mod merkle;
 pub mod network;
 pub mod policy;
+pub mod rotation;
 pub mod time;
 pub mod web;
