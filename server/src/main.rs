@@ -8,7 +8,7 @@ use kunji_server::{
     api, app,
     cli::{
         self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, audit::AuditCommand,
-        clients::ClientsCommand,
+        clients::ClientsCommand, policy::PolicyCommand,
     },
     config, telemetry,
 };
@@ -63,6 +63,13 @@ enum Command {
     },
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Say how long keys live, on a running server, and see what is renewed when.
+    Policy {
+        #[command(subcommand)]
+        command: PolicyCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Serve the HTTP API until SIGTERM or SIGINT.
     ///
     /// Every setting has a default, can stand in the file, and in the environment as KUNJI_ and its name in
@@ -111,6 +118,9 @@ fn run(command: Command) -> Result<()> {
         Command::Openapi => {
             print_document(&api::openapi_document());
             Ok(())
+        }
+        Command::Policy { command, server } => {
+            ask(&server, async |remote| cli::policy::run(&remote, command).await)
         }
         Command::Serve { config } => {
             let settings = config::load(config.as_deref(), environment())?;

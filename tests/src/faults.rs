@@ -16,7 +16,6 @@ use kunji_server::{
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
-        policy::KeyPolicy,
         time::Timestamp,
     },
     ports::{
@@ -24,8 +23,9 @@ use kunji_server::{
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
-            ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
-            RepositoryError, RosterRepository, StoredRoster, SystemSecret,
+            ClientRepository, KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository, KeyRepository,
+            ProvisioningRepository, Repository, RepositoryError, RosterRepository, StoredRoster,
+            SystemSecret,
         },
     },
 };
@@ -279,13 +279,25 @@ impl ClientRepository for Mortal<dyn Repository> {
 }
 
 #[async_trait]
-impl PolicyRepository for Mortal<dyn Repository> {
-    async fn list_policies(&self) -> Result<Vec<KeyPolicy>, RepositoryError> {
-        database!(self.list_policies())
+impl KeyPolicyRepository for Mortal<dyn Repository> {
+    /// Takes nothing of its life: servers ask this again and again, and when one dies must not depend on time.
+    async fn key_policies_version(&self) -> Result<u64, RepositoryError> {
+        if self.life.is_over() {
+            return Err(RepositoryError::Unavailable("dead".to_owned()));
+        }
+        self.real.key_policies_version().await
     }
 
-    async fn insert_policy(&self, policy: &KeyPolicy) -> Result<bool, RepositoryError> {
-        database!(self.insert_policy(policy))
+    async fn list_key_policies(&self) -> Result<KeyPolicyRecords, RepositoryError> {
+        database!(self.list_key_policies())
+    }
+
+    async fn change_key_policies(
+        &self,
+        from: u64,
+        change: KeyPolicyChange<'_>,
+    ) -> Result<(), RepositoryError> {
+        database!(self.change_key_policies(from, change))
     }
 }
 

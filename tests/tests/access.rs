@@ -36,9 +36,10 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 35] = [
+const GUARDED: [(&str, &[&str]); 39] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
+    ("DELETE /v1/policies/{application}", &["key-administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
     ("GET /v1/access/policies/{name}", &["administrator", "auditor"]),
     ("GET /v1/approvals", &["administrator", "auditor"]),
@@ -55,6 +56,8 @@ const GUARDED: [(&str, &[&str]); 35] = [
     ("GET /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
+    ("GET /v1/policies", &["administrator", "auditor", "key-administrator"]),
+    ("GET /v1/policies/{application}", &["administrator", "auditor", "key-administrator"]),
     ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),
@@ -72,6 +75,7 @@ const GUARDED: [(&str, &[&str]); 35] = [
     ("POST /v1/packets/encrypt", &["encryptor"]),
     ("PUT /v1/access/policies/{name}", &["administrator"]),
     ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
+    ("PUT /v1/policies/{application}", &["key-administrator"]),
 ];
 
 const ROLES: [&str; 6] =

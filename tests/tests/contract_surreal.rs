@@ -12,8 +12,9 @@ use kunji_server::{
         alias::ApplicationId, client::ClientRecord, key::TokenKeyId, policy::AccessList, time::Timestamp,
     },
     ports::repository::{
-        AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyRepository as _,
-        PolicyRepository as _, ProvisioningRepository as _, Repository, RepositoryError, SystemSecret,
+        AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyPolicyChange,
+        KeyPolicyRepository as _, KeyRepository as _, ProvisioningRepository as _, Repository,
+        RepositoryError, SystemSecret,
     },
 };
 use kunji_shared::Thumbprint;
@@ -98,7 +99,8 @@ async fn everything_survives_a_restart() -> Result<()> {
         repository.insert_successor(&key(&alias, 2, 2)).await?;
         repository.insert_kek_successor(&kek(1, 1)?).await?;
         repository.insert_client(&client("regproc")?).await?;
-        repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await?;
+        let stored = [policy("REGISTRATION", 1, AccessList::AnyRoleHolder)?];
+        repository.change_key_policies(0, KeyPolicyChange::Put(&stored)).await?;
         repository.put_intent("slot", TokenKeyId([4; 16])).await?;
         repository.insert_system_secret("integrity", &secret).await?;
     }
@@ -110,7 +112,10 @@ async fn everything_survives_a_restart() -> Result<()> {
     );
     ensure!(repository.find_newest_kek(&ApplicationId::parse("REGISTRATION")?).await? == Some(kek(1, 1)?));
     ensure!(repository.find_client(&client("regproc")?.id).await? == Some(client("regproc")?));
-    ensure!(repository.list_policies().await? == [policy(AccessList::AnyRoleHolder)?]);
+    ensure!(
+        repository.list_key_policies().await?.policies
+            == [policy("REGISTRATION", 1, AccessList::AnyRoleHolder)?]
+    );
     ensure!(repository.find_intent("slot").await? == Some(TokenKeyId([4; 16])));
     ensure!(repository.find_system_secret("integrity").await? == Some(secret));
     repository.insert_successor(&key(&alias, 3, 3)).await?;
@@ -180,8 +185,10 @@ async fn nothing_tagged_is_read_or_written_without_the_integrity_key() -> Result
     ensure!(waits(&repository.newest_ending().await));
     ensure!(waits(&repository.list_endings(0).await));
     ensure!(waits(&repository.forget_endings(Timestamp::from_seconds(0)).await));
-    ensure!(waits(&repository.list_policies().await));
-    ensure!(waits(&repository.insert_policy(&policy(AccessList::AnyRoleHolder)?).await));
+    ensure!(waits(&repository.key_policies_version().await));
+    ensure!(waits(&repository.list_key_policies().await));
+    let stored = [policy("REGISTRATION", 1, AccessList::AnyRoleHolder)?];
+    ensure!(waits(&repository.change_key_policies(0, KeyPolicyChange::Put(&stored)).await));
     ensure!(waits(&repository.access_policies_version().await));
     ensure!(waits(&repository.list_access_policies().await));
     let stored = access_policy("a", 1);
@@ -263,6 +270,7 @@ enum Reader {
     Clients,
     Endings,
     Policies,
+    PolicyVersion,
     AccessPolicies,
     AccessVersion,
 }
@@ -315,6 +323,16 @@ const TAMPERINGS: &[Tampering] = &[
         text: "UPDATE kek SET token_key = '00000000000000000000000000000000' WHERE version = 2",
         refused: &[("kek", Reader::NewestKek), ("kek", Reader::Kek)],
     },
+    Tampering {
+        text: "UPDATE policy:PMS SET automatic_rotation = false",
+        refused: &[("policy", Reader::Policies)],
+    },
+    Tampering {
+        text: "UPDATE policies SET version = 1",
+        refused: &[("policies", Reader::Policies), ("policies", Reader::PolicyVersion)],
+    },
+    Tampering { text: "DELETE policy:IDA", refused: &[("policies", Reader::Policies)] },
+    Tampering { text: "DELETE policies", refused: &[("policies", Reader::Policies)] },
     Tampering {
         text: "UPDATE access_policy:night SET effect = 'allow'",
         refused: &[("access_policy", Reader::AccessPolicies)],
@@ -405,7 +423,8 @@ impl Reader {
             Self::AnyClient => repository.has_clients().await.map(drop),
             Self::Clients => repository.list_clients(None, 10).await.map(drop),
             Self::Endings => repository.list_endings(0).await.map(drop),
-            Self::Policies => repository.list_policies().await.map(drop),
+            Self::Policies => repository.list_key_policies().await.map(drop),
+            Self::PolicyVersion => repository.key_policies_version().await.map(drop),
             Self::AccessPolicies => repository.list_access_policies().await.map(drop),
             Self::AccessVersion => repository.access_policies_version().await.map(drop),
         })
@@ -428,10 +447,10 @@ async fn rows_that_were_tampered_with_are_refused() -> Result<()> {
             let disabled = ClientRecord { version, disabled_at, ..client("regproc")? };
             repository.replace_client(&disabled, Some(&ending(u64::from(version) - 1, 10))).await?;
         }
-        for application in ["IDA", "PMS"] {
-            let mut policy = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
-            policy.application = ApplicationId::parse(application)?;
-            repository.insert_policy(&policy).await?;
+        for (application, version) in [("IDA", 1), ("PMS", 2)] {
+            let listed = AccessList::Principals(vec!["regproc".to_owned()]);
+            let stored = [policy(application, version, listed)?];
+            repository.change_key_policies(version - 1, KeyPolicyChange::Put(&stored)).await?;
         }
         for version in [1, 2] {
             let stored = access_policy(if version == 1 { "day" } else { "night" }, version);

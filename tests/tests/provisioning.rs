@@ -142,7 +142,8 @@ async fn two_at_once(token: Token) {
     assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 1);
 }
 
-/// A base key nears its end, then its module's does: successors come by themselves and old keys stay.
+/// A base key nears its end: its successor comes by itself, after that of its module, which must live as long, and of
+/// ROOT. Old keys stay.
 async fn renewed_in_time(token: Token) {
     let world = World::over(Arc::new(token.open().await.unwrap())).await;
     let data_dir = tempfile::tempdir().unwrap();
@@ -161,16 +162,21 @@ async fn renewed_in_time(token: Token) {
     world.clock.advance_days(2);
     let second = keys.certificate(&caller(), &alias).await.unwrap();
     assert_eq!(second.generation, 2);
-    // Never beyond the issuer's own end.
+    let full_life = |key: &KeyRecord| {
+        assert_eq!(key.period.not_after.millis(), world.clock.now().millis() + 730 * 86_400_000);
+    };
+    full_life(&second);
     let module = world.repository.find(&second.issuer).await.unwrap().unwrap();
-    assert_eq!(second.period.not_after, module.period.not_after);
-    world.clock.advance_days(370);
-    let third = keys.certificate(&caller(), &alias).await.unwrap();
-    let next_module = world.repository.find(&third.issuer).await.unwrap().unwrap();
-    assert_eq!((third.generation, next_module.generation), (3, 2));
+    assert_eq!(module.generation, 2, "the first one's 394 days are fewer than a base key's 730 and 30");
     let kek = world.repository.find_newest_kek(&module.alias.application).await.unwrap().unwrap();
     assert_eq!(kek.version, 2, "a new module key brings a new KEK");
-    assert!(matches!(third.material, KeyMaterial::Wrapped { kek_version: 2, .. }));
+    assert!(matches!(second.material, KeyMaterial::Wrapped { kek_version: 2, .. }));
+    world.clock.advance_days(701);
+    let third = keys.certificate(&caller(), &alias).await.unwrap();
+    full_life(&third);
+    let next_module = world.repository.find(&third.issuer).await.unwrap().unwrap();
+    let root = world.repository.find(&next_module.issuer).await.unwrap().unwrap();
+    assert_eq!((third.generation, next_module.generation, root.generation), (3, 3, 2));
     let ids: Vec<_> =
         world.repository.list(&alias, 10).await.unwrap().into_iter().map(|key| key.id).collect();
     assert_eq!(ids, [third.id.clone(), second.id.clone(), first.id.clone()]);

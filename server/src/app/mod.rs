@@ -30,6 +30,7 @@ use crate::{
         bootstrap,
         demo::DemoService,
         denials::Denials,
+        key_policies::KeyPolicyService,
         keys::{
             KeyService, KeySettings,
             directory::KeyDirectory,
@@ -125,7 +126,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
 
     // The policies are tagged rows, which cannot be read before the integrity key is there; making that key
     // needs no policy.
-    let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
+    let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::default())?;
     let is_first_start = system_keys::install(settings, &ports, &auditor, &provisioner).await?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
@@ -197,6 +198,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         .await
         .context("the first administrator could not be made")?;
     let directory = settings.has_remote_database().then_some(directory);
+    let key_policies = Arc::clone(&services.key_policies);
     let denials = Arc::clone(&services.denials);
     tasks.extend([
         tokio::spawn(async move {
@@ -208,6 +210,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
         tokio::spawn(authorizer.follow()),
+        tokio::spawn(key_policies.follow()),
     ]);
     Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }
@@ -268,6 +271,14 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         keys: Arc::clone(&keys),
         recipient: settings.demo_recipient().context("demo_recipient")?,
     };
+    let key_policies = KeyPolicyService {
+        auditor: Arc::clone(&auditor),
+        authorizer: Arc::clone(&authorizer),
+        changing: tokio::sync::Mutex::default(),
+        clock: Arc::clone(&ports.clock),
+        repository: Arc::clone(&ports.repository),
+        table: Arc::clone(&policies),
+    };
     Ok(Services {
         access,
         audit,
@@ -275,6 +286,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         denials: Arc::new(Denials::new(Arc::clone(&auditor))),
+        key_policies: Arc::new(key_policies),
         packets: Arc::new(packets),
         readiness: Arc::new(Readiness {
             pending,
@@ -341,6 +353,7 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
                 validity_days: policy.validity_days,
                 pre_expire_days: policy.pre_expire_days,
                 active: true,
+                automatic_rotation: true,
                 access: policy.access.clone().map_or(AccessList::AnyRoleHolder, AccessList::Principals),
             })
         })

@@ -1,28 +1,24 @@
 //! `kunji access`: access policies.
 
 use std::{
-    fs,
     io::{self, Write},
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::{
-    CliError, Remote,
-    approvals::{is_waiting, print_waiting},
-    output::Table,
+    Remote,
+    output::{Table, member, print_json},
+    versioned::{self, read, read_json},
 };
 use crate::domain::authorization::{
     PolicyText, is_policy_name,
     mosip::{self, Imported},
 };
-
-/// Largest file that is read.
-const FILE_LIMIT: u64 = 1 << 20;
 
 /// What to do with access policies.
 #[derive(Debug, Subcommand)]
@@ -121,56 +117,20 @@ pub async fn run(remote: &Remote, command: AccessCommand) -> Result<()> {
             remote.print(&answer.body, policies_table)?;
         }
         AccessCommand::Put { name, file } => {
-            let policy = serde_json::from_str(&read(&file)?).context("the file holds no JSON")?;
-            put(remote, &name, &policy).await?;
+            put(remote, &name, &read_json(&file)?).await?;
         }
-        AccessCommand::Remove { name } => {
-            let path = path(&name)?;
-            let tag = revision(remote, &path).await?.unwrap_or_default();
-            let answer = remote.send(remote.request(Method::DELETE, &path).header("If-Match", tag)).await?;
-            if is_waiting(&answer.body) {
-                print_waiting(remote, &answer.body)?;
-            }
-        }
-        AccessCommand::Show { name } => {
-            let mut policy = remote.send(remote.request(Method::GET, &path(&name)?)).await?.body;
-            if let Some(members) = policy.as_object_mut() {
-                for of_the_server in ["name", "revision", "changedAt", "changedBy"] {
-                    members.remove(of_the_server);
-                }
-            }
-            print_json(&policy)?;
-        }
+        AccessCommand::Remove { name } => versioned::remove(remote, &path(&name)?).await?,
+        AccessCommand::Show { name } => versioned::show(remote, &path(&name)?, &["name"]).await?,
     }
     Ok(())
 }
 
 /// Stores a policy in place of the one that is there now.
 async fn put(remote: &Remote, name: &str, policy: &Value) -> Result<()> {
-    let path = path(name)?;
-    let request = remote.request(Method::PUT, &path).json(policy);
-    let request = match revision(remote, &path).await? {
-        Some(tag) => request.header("If-Match", tag),
-        None => request.header("If-None-Match", "*"),
-    };
-    let answer = remote.send(request).await?;
-    if is_waiting(&answer.body) {
-        return print_waiting(remote, &answer.body);
-    }
-    let policies = json!({ "policies": [answer.body] });
+    let Some(stored) = versioned::store(remote, &path(name)?, policy).await? else { return Ok(()) };
+    let policies = json!({ "policies": [stored] });
     remote.print(policies.pointer("/policies/0").unwrap_or(&Value::Null), |_| policies_table(&policies))?;
     Ok(())
-}
-
-/// The entity tag of the policy, if there is one.
-async fn revision(remote: &Remote, path: &str) -> Result<Option<String>> {
-    match remote.send(remote.request(Method::GET, path)).await {
-        Ok(answer) => {
-            Ok(answer.body.get("revision").and_then(Value::as_str).map(|revision| format!("\"{revision}\"")))
-        }
-        Err(CliError::Refused { status: 404, .. }) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn path(name: &str) -> Result<String> {
@@ -190,20 +150,8 @@ fn policies_table(body: &Value) -> Table {
         .fold(Table::new(&headings), |table, policy| table.row(&names.map(|name| member(policy, name))))
 }
 
-fn member<'a>(body: &'a Value, name: &str) -> &'a Value {
-    body.get(name).unwrap_or(&Value::Null)
-}
-
 fn import(file: &Path) -> Result<Imported> {
     Ok(mosip::import(&read(file)?)?)
-}
-
-fn read(file: &Path) -> Result<String> {
-    let length = fs::metadata(file).with_context(|| format!("{} cannot be read", file.display()))?.len();
-    if length > FILE_LIMIT {
-        bail!("{} is larger than any file of this kind", file.display());
-    }
-    fs::read_to_string(file).with_context(|| format!("{} cannot be read as text", file.display()))
 }
 
 fn print_imported(file: &Path) -> Result<()> {
@@ -233,10 +181,4 @@ fn document(policy: &PolicyText) -> Value {
         "description": policy.description, "effect": policy.effect, "roles": policy.roles,
         "operations": policy.operations, "keys": policy.keys,
     })
-}
-
-fn print_json(value: &Value) -> Result<()> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    Ok(io::stdout().lock().write_all(text.as_bytes())?)
 }

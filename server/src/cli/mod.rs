@@ -9,7 +9,9 @@ pub mod approvals;
 pub mod audit;
 pub mod clients;
 mod output;
+pub mod policy;
 mod remote;
+mod versioned;
 
 pub use remote::{CliError, Remote};
 

@@ -17,6 +17,18 @@ impl Remote {
     }
 }
 
+/// A member of an answer; null when it is not there.
+pub(super) fn member<'a>(body: &'a Value, name: &str) -> &'a Value {
+    body.get(name).unwrap_or(&Value::Null)
+}
+
+/// Prints JSON for people and programs.
+pub(super) fn print_json(value: &Value) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(io::stdout().lock().write_all(text.as_bytes())?)
+}
+
 /// Rows under headings, in columns as wide as what stands in them.
 pub(super) struct Table {
     rows: Vec<Vec<String>>,

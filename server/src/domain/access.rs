@@ -69,6 +69,8 @@ pub enum Operation {
     ChangeAccess,
     /// Give a client other roles.
     ChangeClientRoles,
+    /// Change key policies.
+    ChangeKeyPolicies,
     /// Make a client that may change who may do what, beside the right to make clients; or let one have such a right.
     CreateAdministrator,
     /// Make a client.
@@ -101,6 +103,8 @@ pub enum Operation {
     ReadCertificates,
     /// Read which clients there are.
     ReadClients,
+    /// Read key policies, and what is renewed when.
+    ReadKeyPolicies,
     /// Give a client a new secret.
     RotateClientSecret,
     /// Sign.
@@ -111,9 +115,10 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
+        Self::ChangeKeyPolicies,
         Self::CreateAdministrator,
         Self::CreateClient,
         Self::DecideApproval,
@@ -130,6 +135,7 @@ impl Operation {
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::ReadClients,
+        Self::ReadKeyPolicies,
         Self::RotateClientSecret,
         Self::Sign,
         Self::Verify,
@@ -140,6 +146,7 @@ impl Operation {
         match self {
             Self::ChangeAccess => "access.change",
             Self::ChangeClientRoles => "client.change_roles",
+            Self::ChangeKeyPolicies => "policy.change",
             Self::CreateAdministrator => "client.create_administrator",
             Self::CreateClient => "client.create",
             Self::DecideApproval => "approval.decide",
@@ -156,6 +163,7 @@ impl Operation {
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
+            Self::ReadKeyPolicies => "policy.read",
             Self::RotateClientSecret => "client.rotate_secret",
             Self::Sign => "signature.sign",
             Self::Verify => "signature.verify",
@@ -179,6 +187,7 @@ impl Operation {
             | Self::Verify => true,
             Self::ChangeAccess
             | Self::ChangeClientRoles
+            | Self::ChangeKeyPolicies
             | Self::CreateAdministrator
             | Self::CreateClient
             | Self::DecideApproval
@@ -190,6 +199,7 @@ impl Operation {
             | Self::ReadApprovals
             | Self::ReadAudit
             | Self::ReadClients
+            | Self::ReadKeyPolicies
             | Self::RotateClientSecret => false,
         }
     }
@@ -200,6 +210,7 @@ impl Operation {
             self,
             Self::ChangeAccess
                 | Self::ChangeClientRoles
+                | Self::ChangeKeyPolicies
                 | Self::CreateAdministrator
                 | Self::CreateClient
                 | Self::EnableClient
@@ -223,8 +234,9 @@ impl Operation {
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
-            Self::GenerateMasterKey => &[Role::KeyAdministrator],
+            Self::ChangeKeyPolicies | Self::GenerateMasterKey => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
+            Self::ReadKeyPolicies => &[Role::Administrator, Role::Auditor, Role::KeyAdministrator],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],
         }
@@ -279,8 +291,13 @@ mod tests {
     #[test]
     fn an_auditor_only_reads_and_nobody_else_reads_the_trail() {
         let of = |role| Operation::ALL.into_iter().filter(move |operation| operation.roles().contains(role));
-        let own =
-            [Operation::ExportAudit, Operation::ReadAccess, Operation::ReadApprovals, Operation::ReadAudit];
+        let own = [
+            Operation::ExportAudit,
+            Operation::ReadAccess,
+            Operation::ReadApprovals,
+            Operation::ReadAudit,
+            Operation::ReadKeyPolicies,
+        ];
         assert!(of(&Role::Auditor).eq(own));
         for role in Role::ALL.iter().filter(|role| **role != Role::Auditor) {
             assert!(

@@ -49,6 +49,12 @@ impl ApplicationId {
         Self(Self::INTERNAL.to_owned())
     }
 
+    /// Whether references of the application name base keys: ROOT and KERNEL only sign, and PARTNER holds what other
+    /// domains uploaded.
+    pub fn may_have_base_keys(&self) -> bool {
+        ![Self::ROOT, Self::KERNEL, Self::PARTNER].contains(&self.as_str())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -151,6 +157,17 @@ impl KeyAlias {
         Self {
             application: ApplicationId(ApplicationId::KERNEL.to_owned()),
             reference: ReferenceId(ReferenceId::SIGN.to_owned()),
+        }
+    }
+
+    /// The alias whose key certifies this one's; `None` for ROOT.
+    pub fn issuer(&self) -> Option<Self> {
+        match self.role() {
+            AliasRole::Root => None,
+            AliasRole::Base => Some(Self::master(self.application.clone())),
+            AliasRole::Internal | AliasRole::Module | AliasRole::Sign => {
+                Some(Self::master(ApplicationId(ApplicationId::ROOT.to_owned())))
+            }
         }
     }
 

@@ -48,6 +48,9 @@ pub struct KeyPolicy {
     pub pre_expire_days: u32,
     /// Whether keys may be made.
     pub active: bool,
+    /// Whether successors are made before a key's end. Otherwise one is made when the end is over and somebody asks, or
+    /// when it is asked for as such.
+    pub automatic_rotation: bool,
     /// Who may decrypt and sign with the application's keys, beyond holding the role.
     pub access: AccessList,
 }

@@ -25,7 +25,10 @@ use crate::{
     ports::{
         entropy::Entropy,
         key_store::{KeyStore, KeyStoreError},
-        repository::{PolicyRepository, Repository, SystemSecret},
+        repository::{
+            KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords, KeyPolicyRepository, Repository,
+            RepositoryError, SystemSecret,
+        },
     },
 };
 
@@ -116,23 +119,31 @@ async fn unwrap_system_key(
     Ok(fixed)
 }
 
-/// Writes the configured policies where there are none, and gives back those in force.
+/// Writes the configured policies of applications that never had one, and gives back those in force.
 pub(crate) async fn ensure_policies(
-    repository: &dyn PolicyRepository,
+    repository: &dyn KeyPolicyRepository,
     configured: &[KeyPolicy],
-) -> Result<Vec<KeyPolicy>, KeyError> {
-    let mut present = repository.list_policies().await?;
-    let mut added = false;
-    for policy in configured {
-        if !present.iter().any(|known| known.application == policy.application) {
-            repository.insert_policy(policy).await?;
-            added = true;
+) -> Result<KeyPolicyRecords, KeyError> {
+    /// Starts at once: the first to write wins, and the others find what it wrote.
+    const ATTEMPTS: usize = 8;
+    for _ in 0..ATTEMPTS {
+        let present = repository.list_key_policies().await?;
+        let is_known = |policy: &&KeyPolicy| {
+            present.policies.iter().any(|known| known.policy.application == policy.application)
+                || present.removed.contains(&policy.application)
+        };
+        let version = present.version + 1;
+        let record = |policy: &KeyPolicy| KeyPolicyRecord { policy: policy.clone(), version, changed: None };
+        let missing: Vec<_> = configured.iter().filter(|policy| !is_known(policy)).map(record).collect();
+        if missing.is_empty() {
+            return Ok(present);
+        }
+        match repository.change_key_policies(present.version, KeyPolicyChange::Put(&missing)).await {
+            Ok(()) | Err(RepositoryError::Conflict) => {}
+            Err(error) => return Err(error.into()),
         }
     }
-    if added {
-        present = repository.list_policies().await?;
-    }
-    Ok(present)
+    Err(RepositoryError::Conflict.into())
 }
 
 /// Tells the token by which keys it is recognised.

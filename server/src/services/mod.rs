@@ -9,6 +9,7 @@ pub mod authorization;
 pub(crate) mod bootstrap;
 pub mod demo;
 pub mod denials;
+pub mod key_policies;
 pub mod keys;
 pub mod packets;
 pub(crate) mod pseudonyms;
@@ -30,6 +31,8 @@ pub struct Services {
     pub demo: Arc<demo::DemoService>,
     /// Who was turned away at the door.
     pub denials: Arc<denials::Denials>,
+    /// Key policies.
+    pub key_policies: Arc<key_policies::KeyPolicyService>,
     /// Keys and certificates.
     pub keys: Arc<keys::KeyService>,
     /// Sealing and opening.

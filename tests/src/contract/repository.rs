@@ -21,8 +21,8 @@ use kunji_server::{
         time::Timestamp,
     },
     ports::repository::{
-        AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, Repository, RepositoryError,
-        StoredRoster, SystemSecret,
+        AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, KeyPolicyChange, KeyPolicyRecord,
+        KeyPolicyRecords, Repository, RepositoryError, StoredRoster, SystemSecret,
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -51,7 +51,7 @@ macro_rules! repository_contract {
                 one_of_many_changes_of_a_client_wins,
                 endings_are_numbered_over_all_clients,
                 endings_are_forgotten_when_their_time_is_over,
-                the_first_policy_of_an_application_stays,
+                each_change_of_key_policies_makes_a_version,
                 each_change_of_access_policies_makes_a_version,
                 approvals_succeed_their_predecessors,
                 a_lease_has_one_holder,
@@ -132,14 +132,19 @@ pub fn ending(number: u64, until_seconds: i64) -> Ending {
     Ending { number, epoch: TokenEpoch::from_bytes(epoch), until }
 }
 
-/// A policy of `REGISTRATION`.
-pub fn policy(access: AccessList) -> Result<KeyPolicy> {
-    Ok(KeyPolicy {
-        application: ApplicationId::parse("REGISTRATION")?,
-        validity_days: 1095,
-        pre_expire_days: 60,
-        active: true,
-        access,
+/// A key policy that `version` stored.
+pub fn policy(application: &str, version: u64, access: AccessList) -> Result<KeyPolicyRecord> {
+    Ok(KeyPolicyRecord {
+        policy: KeyPolicy {
+            application: ApplicationId::parse_any(application)?,
+            validity_days: 1095,
+            pre_expire_days: 60,
+            active: true,
+            automatic_rotation: version.is_multiple_of(2),
+            access,
+        },
+        version,
+        changed: Some((Timestamp::from_millis(1_700_000_000_123), "keeper".to_owned())),
     })
 }
 
@@ -474,20 +479,44 @@ pub async fn endings_are_forgotten_when_their_time_is_over(repository: Subject) 
     Ok(())
 }
 
-/// Policies are listed by application; a second one for the same application changes nothing.
-pub async fn the_first_policy_of_an_application_stays(repository: Subject) -> Result<()> {
-    ensure!(repository.list_policies().await?.is_empty());
-    let registration = policy(AccessList::Principals(vec!["regproc".to_owned()]))?;
-    let base = KeyPolicy {
-        application: ApplicationId::parse_any(KeyPolicy::BASE)?,
-        active: false,
-        ..policy(AccessList::AnyRoleHolder)?
-    };
-    ensure!(repository.insert_policy(&registration).await?);
-    ensure!(repository.insert_policy(&base).await?);
-    let wider = KeyPolicy { access: AccessList::AnyRoleHolder, validity_days: 1, ..registration.clone() };
-    ensure!(!repository.insert_policy(&wider).await?);
-    ensure!(repository.list_policies().await? == [base, registration]);
+/// Key policies are stored together, replaced and removed, each change makes the next version, what was removed is
+/// remembered until it is stored again, and of eight changes from one version one is made.
+pub async fn each_change_of_key_policies_makes_a_version(repository: Subject) -> Result<()> {
+    ensure!(repository.key_policies_version().await? == 0);
+    ensure!(repository.list_key_policies().await? == KeyPolicyRecords::default());
+    let listed = |names: &[&str]| AccessList::Principals(names.iter().map(|&name| name.to_owned()).collect());
+    let started = KeyPolicyRecord { changed: None, ..policy(KeyPolicy::BASE, 1, AccessList::AnyRoleHolder)? };
+    let first = [policy("REGISTRATION", 1, listed(&["regproc"]))?, started.clone()];
+    repository.change_key_policies(0, KeyPolicyChange::Put(&first)).await?;
+    ensure!(is_conflict(&repository.change_key_policies(0, KeyPolicyChange::Put(&first)).await));
+    let wider = policy("REGISTRATION", 2, AccessList::AnyRoleHolder)?;
+    repository.change_key_policies(1, KeyPolicyChange::Put(std::slice::from_ref(&wider))).await?;
+    let found = repository.list_key_policies().await?;
+    ensure!(found.version == 2 && repository.key_policies_version().await? == 2);
+    ensure!(found.policies == [started.clone(), wider.clone()] && found.removed.is_empty());
+
+    let application = wider.policy.application.clone();
+    ensure!(is_conflict(&repository.change_key_policies(1, KeyPolicyChange::Remove(&application)).await));
+    repository.change_key_policies(2, KeyPolicyChange::Remove(&application)).await?;
+    let found = repository.list_key_policies().await?;
+    ensure!(found.policies == [started.clone()] && found.removed == [application.clone()]);
+    let again = policy("REGISTRATION", 4, listed(&[]))?;
+    repository.change_key_policies(3, KeyPolicyChange::Put(std::slice::from_ref(&again))).await?;
+    let found = repository.list_key_policies().await?;
+    let expected = KeyPolicyRecords { version: 4, policies: vec![started, again], removed: vec![] };
+    ensure!(found == expected);
+
+    let outcomes = at_once(|task| {
+        let repository = Arc::clone(&repository);
+        async move {
+            let record = policy(&format!("TASK-{task}"), 5, AccessList::AnyRoleHolder);
+            let record = record.map_err(|_| RepositoryError::Unavailable("no policy".to_owned()))?;
+            repository.change_key_policies(4, KeyPolicyChange::Put(&[record])).await
+        }
+    })
+    .await?;
+    let winner = policy(&format!("TASK-{}", only_winner(&outcomes)?), 5, AccessList::AnyRoleHolder)?;
+    ensure!(repository.list_key_policies().await? == expected.after(KeyPolicyChange::Put(&[winner])));
     Ok(())
 }
 

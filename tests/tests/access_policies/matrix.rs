@@ -59,12 +59,13 @@ const ROLES: [(&str, &[&str]); 22] = [
             "client.enable",
             "client.read",
             "client.rotate_secret",
+            "policy.read",
         ],
     ),
-    ("auditor", &["access.read", "approval.read", "audit.export", "audit.read"]),
+    ("auditor", &["access.read", "approval.read", "audit.export", "audit.read", "policy.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
-    ("key-administrator", &["key.generate", READ[0], READ[1]]),
+    ("key-administrator", &["key.generate", "policy.change", "policy.read", READ[0], READ[1]]),
     ("signer", &["signature.sign", "signature.verify"]),
     ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
     ("CREDENTIAL_REQUEST", &PACKETS),
@@ -85,7 +86,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 35] = [
+const OPERATIONS: [(&str, &str, bool); 39] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -108,17 +109,21 @@ const OPERATIONS: [(&str, &str, bool); 35] = [
     ("listApprovals", "approval.read", false),
     ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
+    ("listKeyPolicies", "policy.read", false),
     ("makeAuditCheckpoint", "audit.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
+    ("putKeyPolicy", "policy.change", false),
     ("readAccessPolicy", "access.read", false),
     ("readApproval", "approval.read", false),
     ("readAuditKeys", "audit.read", false),
     ("readAuditRoster", "audit.read", false),
     ("readAuditStatus", "audit.read", false),
     ("readClient", "client.read", false),
+    ("readKeyPolicy", "policy.read", false),
     ("removeAccessPolicy", "access.change", false),
+    ("removeKeyPolicy", "policy.change", false),
     ("rotateClientSecret", "client.rotate_secret", false),
     ("searchAuditEvents", "audit.read", false),
 ];
@@ -221,6 +226,17 @@ impl Requests {
                     }));
                 Answer::read(request.send().await.unwrap()).await
             }
+            "listKeyPolicies" => client.get("/v1/policies").await,
+            "readKeyPolicy" => client.get("/v1/policies/BASE").await,
+            "putKeyPolicy" | "removeKeyPolicy" => {
+                let method = if id == "putKeyPolicy" { Method::PUT } else { Method::DELETE };
+                // Changes nothing: no policy has this revision.
+                let request = client
+                    .request(method, "/v1/policies/REGISTRATION")
+                    .header("if-match", "\"none\"")
+                    .json(&json!({ "validityDays": 1095, "preExpireDays": 60 }));
+                Answer::read(request.send().await.unwrap()).await
+            }
             _ => panic!("{id} has no request here"),
         }
     }
@@ -248,7 +264,7 @@ fn is_refusal(answer: &Answer) -> bool {
 /// Whether it says that it was done, or would have been but for what the request says.
 fn is_done(answer: &Answer, id: &str) -> bool {
     match id {
-        "putAccessPolicy" => answer.status == 412,
+        "putAccessPolicy" | "putKeyPolicy" | "removeKeyPolicy" => answer.status == 412,
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,

@@ -31,6 +31,7 @@ macro_rules! permissions {
 permissions!(
     ChangeAccess,
     ChangeClientRoles,
+    ChangeKeyPolicies,
     CreateClient,
     DecideApproval,
     Decrypt,
@@ -46,6 +47,7 @@ permissions!(
     ReadCertificate,
     ReadCertificates,
     ReadClients,
+    ReadKeyPolicies,
     RotateClientSecret,
     Sign,
     Verify,

@@ -10,9 +10,10 @@ mod without_token;
 
 pub(super) use self::{
     authorized::{
-        Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
-        DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, ReadAccess, ReadApprovals,
-        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
+        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval,
+        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey,
+        ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients,
+        ReadKeyPolicies, RotateClientSecret, Sign, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

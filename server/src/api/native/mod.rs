@@ -6,10 +6,12 @@ mod audit;
 mod certificates;
 mod clients;
 mod health;
+mod key_policies;
 mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
+mod versioned;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ pub(super) type NativeApi = (
     clients::ClientsApi,
     access_policies::AccessPoliciesApi,
     approvals::ApprovalsApi,
+    key_policies::KeyPoliciesApi,
     oauth::OAuthApi,
     keys_for_tokens::TokenKeysApi,
     health::HealthApi,
@@ -47,6 +50,7 @@ pub(super) fn resources(
         clients::ClientsApi::new(services),
         access_policies::AccessPoliciesApi::new(services),
         approvals::ApprovalsApi::new(services),
+        key_policies::KeyPoliciesApi::new(services),
         oauth::OAuthApi::new(token_requests),
         keys_for_tokens::TokenKeysApi::new(services),
         health::HealthApi::new(services),

@@ -24,6 +24,7 @@ use crate::{
         audit::TrailError,
         authorization::{AccessPolicyError, ApprovalError},
         demo::DemoError,
+        key_policies::KeyPolicyError,
         keys::KeyError,
         packets::PacketError,
     },
@@ -87,6 +88,11 @@ problem_kinds! {
     ForeignKey, "packet.foreign_key", 409, "The packet is for another application or reference";
     InboxFull, "demo.inbox_full", 507, "The demo's inbox is full";
     Internal, "service.internal", 500, "The server failed";
+    KeyPoliciesFull, "policy.too_many", 409, "No more key policies can be stored";
+    KeyPolicyChanged, "policy.changed", 412, "The key policy is another than the caller has seen";
+    KeyPolicyInvalid, "policy.invalid", 422, "The key policy makes no sense";
+    KeyPolicyNeeded, "policy.needed", 409, "The server's own keys need the policy";
+    KeyPolicyNotFound, "policy.not_found", 404, "There is no such key policy";
     LastAdministrator, "client.last_administrator", 409, "Without the client nobody could administer the server";
     MediaType, "request.media_type", 415, "The content type is not read here";
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
@@ -443,6 +449,33 @@ impl From<AccessPolicyError> for Problem {
             ),
             AccessPolicyError::TooMany => {
                 Self::new(ProblemKind::AccessPoliciesFull, "remove policies, or name more in one")
+            }
+        }
+    }
+}
+
+impl From<KeyPolicyError> for Problem {
+    fn from(error: KeyPolicyError) -> Self {
+        match error {
+            KeyPolicyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            KeyPolicyError::Audit(_) | KeyPolicyError::Repository(_) => Self::unavailable(&error),
+            KeyPolicyError::Approvals(error) => error.into(),
+            KeyPolicyError::Waits(_) => Self::internal(&error),
+            KeyPolicyError::Invalid(fault) => Self::new(ProblemKind::KeyPolicyInvalid, fault.to_string()),
+            KeyPolicyError::Needed => Self::new(
+                ProblemKind::KeyPolicyNeeded,
+                "ROOT, KERNEL and BASE keep their policies: store another in its place",
+            ),
+            KeyPolicyError::NotFound => Self::new(
+                ProblemKind::KeyPolicyNotFound,
+                "use an application that has a key policy; GET /v1/policies lists all",
+            ),
+            KeyPolicyError::PreconditionFailed => Self::new(
+                ProblemKind::KeyPolicyChanged,
+                "read the policy again, and send the ETag that it has now",
+            ),
+            KeyPolicyError::TooMany => {
+                Self::new(ProblemKind::KeyPoliciesFull, "remove policies of applications that are not used")
             }
         }
     }

@@ -28,7 +28,8 @@ pub enum Precondition {
 }
 
 impl Precondition {
-    fn text(&self) -> String {
+    /// It as text, for what waits for approval.
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Absent => "nothing".to_owned(),
             Self::Present => "anything".to_owned(),
@@ -36,7 +37,8 @@ impl Precondition {
         }
     }
 
-    fn holds(&self, found: Option<Revision>) -> bool {
+    /// Whether it is met by this state.
+    pub(crate) fn holds(&self, found: Option<Revision>) -> bool {
         match (self, found) {
             (Self::Absent, found) => found.is_none(),
             (Self::Present, found) => found.is_some(),

@@ -8,7 +8,7 @@ use self::{base::BaseKeyMaker, quota::CreationQuota};
 use crate::{
     domain::{
         access::{CallContext, Operation},
-        alias::{AliasRole, ApplicationId, KeyAlias},
+        alias::{AliasRole, KeyAlias},
         key::KeyRecord,
     },
     ports::software_keys::SoftwareKeys,
@@ -166,7 +166,7 @@ impl KeyService {
     }
 
     async fn current_base(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
-        if !may_have_base_keys(&alias.application) {
+        if !alias.application.may_have_base_keys() {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
@@ -340,9 +340,3 @@ impl KeyService {
 
 /// Never used: there are always [`CREATION_LOCKS`] locks.
 static UNSHARED: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// Whether the application's references name base keys: ROOT and KERNEL only sign, and PARTNER holds what other
-/// domains uploaded.
-pub(crate) fn may_have_base_keys(application: &ApplicationId) -> bool {
-    ![ApplicationId::ROOT, ApplicationId::KERNEL, ApplicationId::PARTNER].contains(&application.as_str())
-}

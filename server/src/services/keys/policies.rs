@@ -1,53 +1,64 @@
-//! The policies in force.
+//! The key policies in force on this server.
 
-use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::KeyError;
-use crate::domain::{
-    alias::{AliasRole, ApplicationId, KeyAlias},
-    policy::{AccessList, KeyPolicy},
+use crate::{
+    domain::{
+        alias::{ApplicationId, KeyAlias},
+        key_policies::KeyPolicies,
+        policy::KeyPolicy,
+    },
+    ports::repository::KeyPolicyRecords,
 };
 
-/// Policies by application.
-pub(crate) struct PolicyTable(HashMap<String, KeyPolicy>);
+/// The policies, as they were last read.
+#[derive(Default)]
+pub(crate) struct PolicyTable(RwLock<Arc<PoliciesInForce>>);
+
+/// All key policies, compiled and as they are stored.
+#[derive(Default)]
+pub(crate) struct PoliciesInForce {
+    pub(crate) compiled: KeyPolicies,
+    pub(crate) stored: KeyPolicyRecords,
+}
 
 impl PolicyTable {
-    pub(crate) fn new(policies: Vec<KeyPolicy>) -> Self {
-        Self(policies.into_iter().map(|policy| (policy.application.to_string(), policy)).collect())
+    pub(crate) fn new(stored: KeyPolicyRecords) -> Self {
+        let table = Self::default();
+        table.install(stored);
+        table
     }
 
-    /// Days of validity and of pre-expiry for keys of the alias: those of `BASE` for base keys, else the
-    /// application's own.
+    /// Puts these in force.
+    pub(crate) fn install(&self, stored: KeyPolicyRecords) {
+        let compiled = KeyPolicies::new(stored.policies.iter().map(|record| record.policy.clone()));
+        let newer = Arc::new(PoliciesInForce { compiled, stored });
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = newer;
+    }
+
+    /// The policies now.
+    pub(crate) fn in_force(&self) -> Arc<PoliciesInForce> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Days of validity, and days before the end from which a successor is made, for keys of the alias.
     ///
     /// # Errors
     /// [`KeyError::PolicyMissing`] when the application has no active policy.
     pub(crate) fn periods(&self, alias: &KeyAlias) -> Result<(u32, u32), KeyError> {
-        let own = match alias.role() {
-            // The server's own keys follow those that sign for it.
-            AliasRole::Internal => self.active(ApplicationId::KERNEL)?,
-            _ => self.active(alias.application.as_str())?,
-        };
-        let policy = match alias.role() {
-            AliasRole::Base => self.active(KeyPolicy::BASE)?,
-            _ => own,
-        };
-        Ok((policy.validity_days, policy.pre_expire_days))
+        let periods = self.in_force().compiled.periods(alias).ok_or(KeyError::PolicyMissing)?;
+        Ok((periods.validity_days, periods.lead_days))
     }
 
     /// The applications that have a policy, active or not.
-    pub(crate) fn applications(&self) -> impl Iterator<Item = &ApplicationId> {
-        self.0.values().map(|policy| &policy.application)
+    pub(crate) fn applications(&self) -> Vec<ApplicationId> {
+        self.in_force().compiled.iter().map(|policy| policy.application.clone()).collect()
     }
 
     /// Whether the application's policy admits the principal. An application without a policy admits nobody.
     pub(crate) fn admits(&self, application: &ApplicationId, principal: &str) -> bool {
-        self.0.get(application.as_str()).is_some_and(|policy| match &policy.access {
-            AccessList::AnyRoleHolder => true,
-            list @ AccessList::Principals(_) => list.admits(principal),
-        })
-    }
-
-    fn active(&self, application: &str) -> Result<&KeyPolicy, KeyError> {
-        self.0.get(application).filter(|policy| policy.active).ok_or(KeyError::PolicyMissing)
+        let admits = |policy: &KeyPolicy| policy.access.admits(principal);
+        self.in_force().compiled.get(application).is_some_and(admits)
     }
 }

@@ -428,7 +428,7 @@ pub(crate) fn root_alias() -> Result<KeyAlias, KeyError> {
 
 /// Whether the application of this module key has KEKs.
 fn has_keks(alias: &KeyAlias) -> bool {
-    alias.role() == AliasRole::Module && super::may_have_base_keys(&alias.application)
+    alias.role() == AliasRole::Module && alias.application.may_have_base_keys()
 }
 
 fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {

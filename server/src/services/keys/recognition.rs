@@ -44,14 +44,14 @@ impl Provisioner {
     pub(crate) async fn known_keys(&self) -> Result<Vec<KnownKey>, KeyError> {
         let secret = self.repository.find_system_secret(INTEGRITY_SECRET).await?;
         let mut known: Vec<_> = secret.iter().map(system_kek).collect();
-        let applications: Vec<_> = self.policies.applications().collect();
-        let aliases = applications.iter().map(|application| KeyAlias::master((*application).clone()));
+        let applications = self.policies.applications();
+        let aliases = applications.iter().map(|application| KeyAlias::master(application.clone()));
         for alias in aliases.chain([KeyAlias::kernel_sign()]).chain(KeyAlias::internal()) {
             if let Some(Some(key)) = trusted(self.directory.newest(&alias).await)? {
                 known.push(pair(&key)?);
             }
         }
-        for application in applications {
+        for application in &applications {
             known.extend(self.known_keks(application).await?);
         }
         Ok(known)

@@ -4,6 +4,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    api::native::versioned::Revised,
     domain::{
         authorization::{ApprovalTerms, PolicyText, Rate},
         time::Timestamp,
@@ -142,6 +143,12 @@ pub(super) struct AccessPolicyAnswer {
     changed_at: Option<String>,
     /// By whom.
     changed_by: Option<String>,
+}
+
+impl Revised for AccessPolicyAnswer {
+    fn revision(&self) -> &str {
+        &self.revision
+    }
 }
 
 impl From<PolicyInForce> for AccessPolicyAnswer {

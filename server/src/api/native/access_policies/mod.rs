@@ -1,20 +1,14 @@
 //! `/v1/access/policies` and `/v1/access/check`: who may do what.
 
-use poem::{
-    IntoResponse, Response, Result,
-    http::{StatusCode, header},
-};
+use poem::Result;
 use poem_openapi::{
-    ApiResponse, OpenApi,
+    OpenApi,
     param::{Header, Path},
-    payload::Payload,
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
-    types::Type,
 };
 
 use super::{
-    approvals::{ApprovalAnswer, waiting, waiting_meta},
     problem::{Problem, ProblemKind},
+    versioned::{Removed, Versioned, precondition},
 };
 use crate::{
     api::{
@@ -22,11 +16,7 @@ use crate::{
         openapi::Tag,
         wire::Json,
     },
-    domain::authorization::approval::Approval,
-    services::{
-        Services,
-        authorization::{AccessPolicyError, PolicyInForce, Precondition},
-    },
+    services::{Services, authorization::AccessPolicyError},
 };
 
 mod check;
@@ -77,9 +67,9 @@ impl AccessPoliciesApi {
         _caller: Authorized<ReadAccess>,
         /// The policy's name.
         name: Path<String>,
-    ) -> Result<PolicyResponse, Problem> {
+    ) -> Result<Versioned<AccessPolicyAnswer>, Problem> {
         let policy = self.services.authorization.in_force().policy(&name);
-        policy.map(PolicyResponse::Read).ok_or_else(|| {
+        policy.map(|policy| Versioned::Read(policy.into())).ok_or_else(|| {
             Problem::new(ProblemKind::AccessPolicyNotFound, "no policy of this name is stored or shipped")
         })
     }
@@ -106,17 +96,14 @@ impl AccessPoliciesApi {
         #[oai(name = "If-None-Match")]
         if_none_match: Header<Option<String>>,
         policy: Json<AccessPolicyRequest>,
-    ) -> Result<PolicyResponse, Problem> {
+    ) -> Result<Versioned<AccessPolicyAnswer>, Problem> {
         let precondition = precondition(if_match.as_deref(), if_none_match.as_deref())?;
         let text = policy.0.into_text(name.0);
         let stored = match self.services.authorization.put(&caller.call, text, &precondition).await {
-            Err(AccessPolicyError::Waits(approval)) => return Ok(PolicyResponse::Waits(approval)),
+            Err(AccessPolicyError::Waits(approval)) => return Ok(Versioned::Waits(approval)),
             stored => stored?,
         };
-        Ok(match precondition {
-            Precondition::Absent => PolicyResponse::Created(stored),
-            Precondition::Present | Precondition::Revision(_) => PolicyResponse::Read(stored),
-        })
+        Ok(Versioned::stored(stored.into(), &precondition))
     }
 
     /// Remove a stored access policy
@@ -154,135 +141,5 @@ impl AccessPoliciesApi {
         question: Json<AccessCheckRequest>,
     ) -> Result<Json<AccessCheckAnswer>, Problem> {
         check::answer(&self.services, question.0).await.map(Json)
-    }
-}
-
-/// What `If-Match` and `If-None-Match` ask for (RFC 9110 13.1; strong comparison). One of them is needed: who has
-/// not seen a policy must not overwrite it.
-fn precondition(if_match: Option<&str>, if_none_match: Option<&str>) -> Result<Precondition, Problem> {
-    match (if_match, if_none_match) {
-        (Some("*"), None) => Ok(Precondition::Present),
-        (Some(tags), None) => {
-            let bare = |tag: &str| Some(tag.trim().strip_prefix('"')?.strip_suffix('"')?.to_owned());
-            Ok(Precondition::Revision(tags.split(',').filter_map(bare).collect()))
-        }
-        (None, Some("*")) => Ok(Precondition::Absent),
-        _ => Err(Problem::new(
-            ProblemKind::PreconditionRequired,
-            "send the policy's ETag in If-Match, or If-None-Match: * to store a new one",
-        )),
-    }
-}
-
-/// A policy with its `ETag`.
-enum PolicyResponse {
-    Created(PolicyInForce),
-    Read(PolicyInForce),
-    Waits(Box<Approval>),
-}
-
-impl IntoResponse for PolicyResponse {
-    fn into_response(self) -> Response {
-        let (status, policy) = match self {
-            Self::Created(policy) => (StatusCode::CREATED, policy),
-            Self::Read(policy) => (StatusCode::OK, policy),
-            Self::Waits(approval) => return waiting(&approval),
-        };
-        let tag = format!("\"{}\"", policy.revision);
-        let mut response = Json(AccessPolicyAnswer::from(policy)).into_response();
-        response.set_status(status);
-        if let Ok(tag) = tag.parse() {
-            response.headers_mut().insert(header::ETAG, tag);
-        }
-        response
-    }
-}
-
-impl ApiResponse for PolicyResponse {
-    fn meta() -> MetaResponses {
-        let response = |status, description| MetaResponse {
-            description,
-            status: Some(status),
-            status_range: None,
-            content: vec![MetaMediaType {
-                content_type: Json::<AccessPolicyAnswer>::CONTENT_TYPE,
-                schema: AccessPolicyAnswer::schema_ref(),
-            }],
-            headers: vec![MetaHeader {
-                name: "ETag".to_owned(),
-                description: Some("Names this revision.".to_owned()),
-                required: true,
-                deprecated: false,
-                schema: MetaSchemaRef::Inline(Box::new(MetaSchema::new("string"))),
-            }],
-        };
-        MetaResponses {
-            responses: vec![
-                response(200, "The policy."),
-                response(201, "The policy, which was not there before."),
-                waiting_meta(),
-            ],
-        }
-    }
-
-    fn register(registry: &mut Registry) {
-        AccessPolicyAnswer::register(registry);
-        ApprovalAnswer::register(registry);
-    }
-}
-
-/// A policy that is removed, or that waits for it.
-enum Removed {
-    Now,
-    Later(Box<Approval>),
-}
-
-impl IntoResponse for Removed {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Now => StatusCode::NO_CONTENT.into_response(),
-            Self::Later(approval) => waiting(&approval),
-        }
-    }
-}
-
-impl ApiResponse for Removed {
-    fn meta() -> MetaResponses {
-        MetaResponses {
-            responses: vec![
-                MetaResponse {
-                    description: "It is removed.",
-                    status: Some(204),
-                    status_range: None,
-                    content: vec![],
-                    headers: vec![],
-                },
-                waiting_meta(),
-            ],
-        }
-    }
-
-    fn register(registry: &mut Registry) {
-        ApprovalAnswer::register(registry);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_needs_to_know_what_it_changes() {
-        let revision =
-            |tags: &[&str]| Precondition::Revision(tags.iter().map(|&tag| tag.to_owned()).collect());
-        assert_eq!(precondition(Some("\"7\""), None).unwrap(), revision(&["7"]));
-        assert_eq!(precondition(Some("\"7\", W/\"8\", \"9\""), None).unwrap(), revision(&["7", "9"]));
-        assert_eq!(precondition(Some("7"), None).unwrap(), revision(&[]));
-        assert_eq!(precondition(Some("*"), None).unwrap(), Precondition::Present);
-        assert_eq!(precondition(None, Some("*")).unwrap(), Precondition::Absent);
-        for (if_match, if_none_match) in [(None, None), (None, Some("\"7\"")), (Some("\"7\""), Some("*"))] {
-            let problem = precondition(if_match, if_none_match).unwrap_err();
-            assert_eq!(problem.kind(), ProblemKind::PreconditionRequired);
-        }
     }
 }

@@ -1,0 +1,111 @@
+//! A key policy as JSON.
+
+use poem_openapi::Object;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    api::native::versioned::Revised,
+    domain::{
+        alias::ApplicationId,
+        policy::{AccessList, KeyPolicy},
+        time::Timestamp,
+    },
+    ports::repository::KeyPolicyRecord,
+};
+
+/// A key policy to store. A member that it does not have is an error.
+#[derive(Debug, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[oai(rename_all = "camelCase")]
+pub(super) struct KeyPolicyRequest {
+    /// Days from a key's making to its certificate's end, 1 to 36500. An issuer's must be more than `validityDays` and
+    /// `preExpireDays` together of what it certifies.
+    validity_days: u32,
+    /// Days before that end from which a successor is made; less than `validityDays`.
+    pre_expire_days: u32,
+    /// Whether keys may be made and read; true when absent.
+    active: Option<bool>,
+    /// Whether successors are made before a key's end; true when absent. Otherwise one is made once the key has ended
+    /// and somebody asks for it.
+    automatic_rotation: Option<bool>,
+    /// Principals, by their exact names, who may decrypt and sign with the application's keys, where access policies
+    /// allow it too. Absent: everyone whom they allow. An empty list: nobody.
+    access: Option<Vec<String>>,
+}
+
+impl KeyPolicyRequest {
+    /// The policy of this application.
+    pub(super) fn into_policy(self, application: ApplicationId) -> KeyPolicy {
+        KeyPolicy {
+            application,
+            validity_days: self.validity_days,
+            pre_expire_days: self.pre_expire_days,
+            active: self.active.unwrap_or(true),
+            automatic_rotation: self.automatic_rotation.unwrap_or(true),
+            access: self.access.map_or(AccessList::AnyRoleHolder, AccessList::Principals),
+        }
+    }
+}
+
+/// A key policy in force.
+#[derive(Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase")]
+pub(super) struct KeyPolicyAnswer {
+    /// The application; `BASE` for the periods of all base keys.
+    application: String,
+    /// Days from a key's making to its certificate's end.
+    validity_days: u32,
+    /// Days before that end from which a successor is made.
+    pre_expire_days: u32,
+    /// Whether keys may be made and read.
+    active: bool,
+    /// Whether successors are made before a key's end.
+    automatic_rotation: bool,
+    /// Principals who may decrypt and sign with the application's keys; null for everyone whom access policies allow.
+    access: Option<Vec<String>>,
+    /// Names this state of it; also in `ETag`.
+    revision: String,
+    /// When it was stored; null when a start of the server wrote it.
+    changed_at: Option<String>,
+    /// By whom.
+    changed_by: Option<String>,
+}
+
+impl Revised for KeyPolicyAnswer {
+    fn revision(&self) -> &str {
+        &self.revision
+    }
+}
+
+impl From<KeyPolicyRecord> for KeyPolicyAnswer {
+    fn from(record: KeyPolicyRecord) -> Self {
+        let KeyPolicyRecord { policy, version, changed } = record;
+        let (changed_at, changed_by) = changed.unzip();
+        Self {
+            application: policy.application.to_string(),
+            validity_days: policy.validity_days,
+            pre_expire_days: policy.pre_expire_days,
+            active: policy.active,
+            automatic_rotation: policy.automatic_rotation,
+            access: match policy.access {
+                AccessList::AnyRoleHolder => None,
+                AccessList::Principals(names) => Some(names),
+            },
+            revision: version.to_string(),
+            changed_at: changed_at.map(Timestamp::to_text),
+            changed_by,
+        }
+    }
+}
+
+/// All key policies in force.
+#[derive(Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename_all = "camelCase")]
+pub(super) struct KeyPoliciesAnswer {
+    /// Grows with each change.
+    pub(super) version: u64,
+    /// By application.
+    pub(super) policies: Vec<KeyPolicyAnswer>,
+}

@@ -1,0 +1,92 @@
+//! Key policies: read, changed by key administrators, obeyed by every server.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{auditor::Auditor, authorization::Authorizer, keys::policies::PolicyTable};
+use crate::{
+    domain::alias::ApplicationId,
+    ports::{
+        clock::Clock,
+        repository::{KeyPolicyRecord, KeyPolicyRecords, Repository, RepositoryError},
+    },
+};
+
+mod changes;
+mod error;
+
+pub use error::KeyPolicyError;
+
+/// How often a server looks whether another has changed the policies.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Reads and changes key policies.
+pub struct KeyPolicyService {
+    pub(crate) auditor: Arc<Auditor>,
+    pub(crate) authorizer: Arc<Authorizer>,
+    /// Held while policies are read or changed, so that what was read is not older than what is in force.
+    pub(crate) changing: tokio::sync::Mutex<()>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) table: Arc<PolicyTable>,
+}
+
+impl KeyPolicyService {
+    /// All policies in force.
+    pub fn policies(&self) -> KeyPolicyRecords {
+        self.table.in_force().stored.clone()
+    }
+
+    /// The policy of the application.
+    pub fn policy(&self, application: &ApplicationId) -> Option<KeyPolicyRecord> {
+        let in_force = self.table.in_force();
+        in_force.stored.policies.iter().find(|record| record.policy.application == *application).cloned()
+    }
+
+    /// Takes over what another server has changed. While the database does not answer, or shows something that cannot
+    /// be trusted, the policies stay as they were.
+    pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
+        let _changing = self.changing.lock().await;
+        self.refresh_alone().await
+    }
+
+    /// The same for whoever holds the lock.
+    async fn refresh_alone(&self) -> Result<(), RepositoryError> {
+        let known = self.table.in_force().stored.version;
+        let found = self.repository.key_policies_version().await?;
+        if found == known {
+            return Ok(());
+        }
+        if found < known {
+            // An earlier state of the database would bring back what was taken away.
+            return Err(RepositoryError::Inconsistent {
+                table: "policies",
+                record: found.to_string(),
+                reason: "the version is earlier than the one in force",
+            });
+        }
+        self.install(self.repository.list_key_policies().await?);
+        Ok(())
+    }
+
+    fn install(&self, newer: KeyPolicyRecords) {
+        tracing::info!(version = newer.version, "key policies are in force");
+        self.table.install(newer);
+    }
+
+    /// Follows the changes of other servers; never ends.
+    pub(crate) async fn follow(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut well = true;
+        loop {
+            ticks.tick().await;
+            let outcome = self.refresh().await;
+            if let Err(error) = &outcome
+                && well
+            {
+                tracing::warn!(%error, "the key policies could not be read again; those in force stay");
+            }
+            well = outcome.is_ok();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Two servers of one database: a policy that is changed at one is obeyed by the other within two seconds.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use kunji_server::ports::key_store::KeyStore;
+use kunji_tests::{in_process, softhsm::Token};
+use reqwest::Method;
+use serde_json::json;
+
+use crate::send;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_servers_obey_a_change_within_two_seconds() {
+    let token: Arc<dyn KeyStore> = Arc::new(Token::create("key-policies").open().await.unwrap());
+    let database = in_process::database().await;
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let first = in_process::serve(&database, Arc::clone(&token), dirs[0].path()).await;
+    let second = in_process::serve(&database, token, dirs[1].path()).await;
+
+    let secret = std::fs::read_to_string(dirs[0].path().join("administrator-secret")).unwrap();
+    let administrator = first.sign_in("administrator", secret.trim_end()).await;
+    let keeper = administrator.new_client(&["key-administrator"]).await;
+    let there = second.bearing(keeper.token().unwrap());
+    let read = "/v1/keymanager/getCertificate?applicationId=REGISTRATION&referenceId=1";
+    there.get(read).await.response();
+    for active in [false, true] {
+        let began = Instant::now();
+        let policy = json!({ "validityDays": 1095, "preExpireDays": 60, "active": active });
+        let stored = send(&keeper, Method::PUT, "REGISTRATION", &[("if-match", "*")], &policy).await;
+        assert_eq!(stored.status, 200, "{stored:?}");
+        assert_eq!(keeper.get(read).await.body["errors"].is_null(), active, "the server that was told");
+        while there.get(read).await.body["errors"].is_null() != active {
+            assert!(began.elapsed() < Duration::from_secs(2), "active: {active}");
+        }
+        assert_eq!(there.get("/v1/policies/REGISTRATION").await.body["active"], active);
+    }
+}
