@@ -101,17 +101,23 @@ pub enum Operation {
     ReadCertificates,
     /// Read which clients there are.
     ReadClients,
+    /// Make a request for a certificate that others issue; the key too on first use.
+    RequestCertificate,
     /// Give a client a new secret.
     RotateClientSecret,
     /// Sign.
     Sign,
+    /// Have a key's certificate replaced by one that others issued.
+    UploadCertificate,
+    /// Store the certificate of another domain's key, for which packets are then sealed.
+    UploadOtherDomainCertificate,
     /// Verify a signature.
     Verify,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 24] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::CreateAdministrator,
@@ -130,8 +136,11 @@ impl Operation {
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::ReadClients,
+        Self::RequestCertificate,
         Self::RotateClientSecret,
         Self::Sign,
+        Self::UploadCertificate,
+        Self::UploadOtherDomainCertificate,
         Self::Verify,
     ];
 
@@ -156,8 +165,11 @@ impl Operation {
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
+            Self::RequestCertificate => "key.request_certificate",
             Self::RotateClientSecret => "client.rotate_secret",
             Self::Sign => "signature.sign",
+            Self::UploadCertificate => "key.upload_certificate",
+            Self::UploadOtherDomainCertificate => "partner.upload_certificate",
             Self::Verify => "signature.verify",
         }
     }
@@ -175,7 +187,10 @@ impl Operation {
             | Self::GenerateMasterKey
             | Self::ReadCertificate
             | Self::ReadCertificates
+            | Self::RequestCertificate
             | Self::Sign
+            | Self::UploadCertificate
+            | Self::UploadOtherDomainCertificate
             | Self::Verify => true,
             Self::ChangeAccess
             | Self::ChangeClientRoles
@@ -223,7 +238,10 @@ impl Operation {
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
-            Self::GenerateMasterKey => &[Role::KeyAdministrator],
+            Self::GenerateMasterKey
+            | Self::RequestCertificate
+            | Self::UploadCertificate
+            | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],

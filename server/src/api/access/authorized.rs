@@ -46,8 +46,11 @@ permissions!(
     ReadCertificate,
     ReadCertificates,
     ReadClients,
+    RequestCertificate,
     RotateClientSecret,
     Sign,
+    UploadCertificate,
+    UploadOtherDomainCertificate,
     Verify,
 );
 
