@@ -42,6 +42,11 @@ impl Life {
         Arc::new(Self(AtomicI64::new(calls)))
     }
 
+    /// Has it end after `calls` more calls, whatever it was to be before.
+    pub fn end_after(&self, calls: i64) {
+        self.0.store(calls, Ordering::SeqCst);
+    }
+
     /// Whether it died.
     pub fn is_over(&self) -> bool {
         self.0.load(Ordering::SeqCst) < 0

@@ -181,6 +181,13 @@ async fn what_cannot_be_recorded_has_failed() {
     let signed = client.call("/jwtSign", json!({ "dataToSign": "YQ", "includePayload": true })).await;
     let signed = signed.response()["jwtSignedData"].clone();
 
+    let certificate = client.certificate("REGISTRATION", "10001_110011").await;
+    let upload = |application: &str| {
+        json!({
+            "applicationId": application, "referenceId": "10001_110011", "certificateData": certificate,
+        })
+    };
+
     trail.full.store(true, Ordering::SeqCst);
     let calls = [
         client.call("/decrypt", request(&packet)).await,
@@ -189,14 +196,18 @@ async fn what_cannot_be_recorded_has_failed() {
         client.call("/jwtVerify", json!({ "jwtSignatureData": signed })).await,
         client.call("/generateMasterKey/CERTIFICATE", json!({ "applicationId": "REGISTRATION" })).await,
         client.call("/generateMasterKey/CSR", json!({ "applicationId": "REGISTRATION" })).await,
+        client.call("/uploadCertificate", upload("REGISTRATION")).await,
+        client.call("/uploadOtherDomainCertificate", upload("PARTNER")).await,
+        client.call("/generateCSR", json!({ "applicationId": "REGISTRATION" })).await,
         client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION").await,
         client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION&referenceId=10001_110012").await,
+        client.get("/v1/keymanager/getCertificateChain?applicationId=REGISTRATION").await,
         client.get("/v1/keymanager/getAllCertificates?applicationId=REGISTRATION").await,
     ];
     for answer in calls {
         answer.envelope_error(503, "KER-KMS-500");
         answer.assert_hides(&b64(CONTENT));
-        answer.assert_hides("BEGIN CERTIFICATE");
+        answer.assert_hides("BEGIN ");
         assert!(answer.headers.contains_key("retry-after"));
     }
     for answer in [

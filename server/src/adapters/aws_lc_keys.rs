@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use aws_lc_rs::{
     encoding::{AsDer as _, Pkcs8V1Der, PublicKeyX509Der},
+    rand::SystemRandom,
     rsa::{KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, PrivateDecryptingKey},
+    signature::{RSA_PKCS1_SHA256, RsaKeyPair},
 };
 use kunji_shared::{
     ModulusLength,
@@ -49,6 +51,15 @@ impl SoftwareKeys for AwsLcKeys {
         let key = OaepPrivateDecryptingKey::new(key).map_err(|_| SoftwareKeyError)?;
         Ok(Arc::new(AwsLcKey(key)))
     }
+
+    fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, SoftwareKeyError> {
+        let key = RsaKeyPair::from_pkcs8(pkcs8).map_err(|_| SoftwareKeyError)?;
+        ModulusLength::from_bits(key.public_modulus_len() * 8).ok_or(SoftwareKeyError)?;
+        let mut signature = vec![0; key.public_modulus_len()];
+        key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
+            .map_err(|_| SoftwareKeyError)?;
+        Ok(signature)
+    }
 }
 
 /// One loaded key.
@@ -87,6 +98,20 @@ mod tests {
             let wrapped = wrap(&generated.public_key, &OAEP_SHA256_MGF1SHA256, &[5; 32]);
             assert_eq!(wrapped.len(), modulus.bytes());
             assert_eq!(key.unwrap_data_key(&wrapped).unwrap().expose(), &[5; 32]);
+        }
+    }
+
+    #[test]
+    fn generated_keys_of_every_size_sign() {
+        use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
+        for modulus in ModulusLength::ALL {
+            let generated = AwsLcKeys.generate(modulus).unwrap();
+            let signature = AwsLcKeys.sign(&generated.pkcs8, b"message").unwrap();
+            assert_eq!(signature.len(), modulus.bytes());
+            let key = ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, &generated.public_key).unwrap();
+            assert!(key.verify_sig(b"message", &signature).is_ok());
+            assert!(key.verify_sig(b"massage", &signature).is_err());
+            assert!(AwsLcKeys.sign(&generated.public_key, b"message").is_err());
         }
     }
 

@@ -233,6 +233,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
     let keys = Arc::new(KeyService::new(
         provisioner,
         Arc::clone(&ports.software),
+        Arc::clone(&private_keys),
         Arc::clone(&auditor),
         Arc::clone(&authorizer),
         KeySettings {

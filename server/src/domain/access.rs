@@ -105,17 +105,23 @@ pub enum Operation {
     ReadClients,
     /// Read key policies, and what is renewed when.
     ReadKeyPolicies,
+    /// Make a request for a certificate that others issue; the key too on first use.
+    RequestCertificate,
     /// Give a client a new secret.
     RotateClientSecret,
     /// Sign.
     Sign,
+    /// Have a key's certificate replaced by one that others issued.
+    UploadCertificate,
+    /// Store the certificate of another domain's key, for which packets are then sealed.
+    UploadOtherDomainCertificate,
     /// Verify a signature.
     Verify,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 26] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -136,8 +142,11 @@ impl Operation {
         Self::ReadCertificates,
         Self::ReadClients,
         Self::ReadKeyPolicies,
+        Self::RequestCertificate,
         Self::RotateClientSecret,
         Self::Sign,
+        Self::UploadCertificate,
+        Self::UploadOtherDomainCertificate,
         Self::Verify,
     ];
 
@@ -164,8 +173,11 @@ impl Operation {
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
             Self::ReadKeyPolicies => "policy.read",
+            Self::RequestCertificate => "key.request_certificate",
             Self::RotateClientSecret => "client.rotate_secret",
             Self::Sign => "signature.sign",
+            Self::UploadCertificate => "key.upload_certificate",
+            Self::UploadOtherDomainCertificate => "partner.upload_certificate",
             Self::Verify => "signature.verify",
         }
     }
@@ -183,7 +195,10 @@ impl Operation {
             | Self::GenerateMasterKey
             | Self::ReadCertificate
             | Self::ReadCertificates
+            | Self::RequestCertificate
             | Self::Sign
+            | Self::UploadCertificate
+            | Self::UploadOtherDomainCertificate
             | Self::Verify => true,
             Self::ChangeAccess
             | Self::ChangeClientRoles
@@ -234,7 +249,11 @@ impl Operation {
             Self::Decrypt => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
-            Self::ChangeKeyPolicies | Self::GenerateMasterKey => &[Role::KeyAdministrator],
+            Self::ChangeKeyPolicies
+            | Self::GenerateMasterKey
+            | Self::RequestCertificate
+            | Self::UploadCertificate
+            | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadKeyPolicies => &[Role::Administrator, Role::Auditor, Role::KeyAdministrator],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],

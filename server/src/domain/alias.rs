@@ -76,6 +76,8 @@ pub struct ReferenceId(String);
 impl ReferenceId {
     /// Longest reference, in bytes.
     pub const MAX_BYTES: usize = 128;
+    /// The reference of a symmetric key of `KERNEL`, which has no certificate.
+    pub const IDENTITY_CACHE: &'static str = "IDENTITY_CACHE";
     /// The reference of the signing key of `KERNEL`.
     pub const SIGN: &'static str = "SIGN";
 

@@ -69,6 +69,17 @@ pub enum KeyMaterial {
         /// What the token made of the PKCS#8; see [`crate::ports::key_store::KekStore::wrap`].
         blob: Vec<u8>,
     },
+    /// Nowhere here: the key is another domain's.
+    Elsewhere,
+}
+
+/// What is known of a certificate that others issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upload {
+    /// The certificates above it, DER, its issuer first, as far as they came with it or are the server's own.
+    pub chain: Vec<Vec<u8>>,
+    /// Whether they led to a ROOT of the server's when it came.
+    pub is_verified: bool,
 }
 
 /// One version of a key, with its certificate.
@@ -88,8 +99,10 @@ pub struct KeyRecord {
     pub thumbprint: Thumbprint,
     /// The certificate, DER.
     pub certificate: Vec<u8>,
-    /// The key that signed the certificate; its own id for ROOT.
+    /// The key that signed the certificate; its own id for ROOT, and where others issued it.
     pub issuer: KeyId,
+    /// Set where others issued the certificate.
+    pub upload: Option<Upload>,
     /// The certificate's validity.
     pub period: Cryptoperiod,
 }
@@ -102,6 +115,11 @@ impl KeyRecord {
         let text =
             format!("{}_{}_{}", self.alias.application.as_str(), self.alias.reference.as_str(), self.id.0);
         crate::domain::digest::sha1(text.as_bytes())
+    }
+
+    /// Whether the key is another domain's: the server has its certificate and no private key.
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self.material, KeyMaterial::Elsewhere)
     }
 
     /// `kid = BASE64URL(SHA-256(unique identifier))`: the name of this key version in JOSE headers.

@@ -19,6 +19,13 @@ pub trait SoftwareKeys: Send + Sync {
     /// # Errors
     /// [`SoftwareKeyError`] when it is no RSA key of a size in use.
     fn load(&self, pkcs8: &[u8]) -> Result<Arc<dyn DecryptionKey>, SoftwareKeyError>;
+
+    /// `S = RSASSA-PKCS1-v1_5(SHA-256(message))`, RFC 8017 8.2, with the private key of a PKCS#8 (DER): what shows an
+    /// issuer of certificates that whoever asks has the key.
+    ///
+    /// # Errors
+    /// [`SoftwareKeyError`] when it is no RSA key of a size in use, or the library fails.
+    fn sign(&self, pkcs8: &[u8], message: &[u8]) -> Result<Vec<u8>, SoftwareKeyError>;
 }
 
 /// A new key pair.

@@ -42,6 +42,7 @@ struct Subject<'a> {
     alias: Option<&'a KeyAlias>,
     key: Option<KeyId>,
     duration: Option<Duration>,
+    details: Option<serde_json::Value>,
 }
 
 /// A service error that the audit trail can name.
@@ -69,15 +70,27 @@ impl Auditor {
         work: impl Future<Output = Result<T, E>>,
         key: impl FnOnce(&T) -> Option<&KeyId>,
     ) -> Result<T, E> {
+        self.audited_in_detail(call, operation, alias, work, |done| (key(done).cloned(), None)).await
+    }
+
+    /// The same with what else there is to know of what was done.
+    pub(crate) async fn audited_in_detail<T, E: Audited>(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: Option<&KeyAlias>,
+        work: impl Future<Output = Result<T, E>>,
+        about: impl FnOnce(&T) -> (Option<KeyId>, Option<serde_json::Value>),
+    ) -> Result<T, E> {
         let _announcement = self.sink.announce();
         let began = Instant::now();
         let result = work.await;
         let duration = Some(began.elapsed());
-        let (key, outcome) = match &result {
-            Ok(done) => (key(done).cloned(), Outcome::Succeeded),
-            Err(error) => (None, Outcome::Failed(error.code())),
+        let ((key, details), outcome) = match &result {
+            Ok(done) => (about(done), Outcome::Succeeded),
+            Err(error) => ((None, None), Outcome::Failed(error.code())),
         };
-        let subject = Subject { alias, key, duration };
+        let subject = Subject { alias, key, duration, details };
         let recorded = self.record(call, operation.name(), subject, outcome).await;
         settle(result, recorded)
     }
@@ -142,7 +155,7 @@ impl Auditor {
 
     /// Records that a call made a key.
     pub(crate) async fn created(&self, call: &CallContext, key: &KeyRecord) -> Result<(), AuditError> {
-        let subject = Subject { alias: Some(&key.alias), key: Some(key.id.clone()), duration: None };
+        let subject = Subject { alias: Some(&key.alias), key: Some(key.id.clone()), ..Subject::default() };
         self.record(call, "key.create", subject, Outcome::Succeeded).await
     }
 
@@ -223,6 +236,7 @@ impl Auditor {
         let event = AuditEvent {
             key: subject.key,
             duration: subject.duration,
+            details: subject.details,
             ..self.event(call, operation, outcome)
         };
         self.sink.record(self.about(event, subject.alias)).await

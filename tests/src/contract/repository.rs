@@ -92,6 +92,7 @@ pub fn key(alias: &KeyAlias, generation: u32, seed: u8) -> KeyRecord {
         thumbprint: Thumbprint::from_bytes([seed; 32]),
         certificate: vec![seed; 1100],
         issuer: KeyId("00000000-0000-4000-8000-000000000000".to_owned()),
+        upload: None,
         period: Cryptoperiod {
             not_before: Timestamp::from_seconds(1_700_000_000),
             not_after: Timestamp::from_seconds(1_800_000_000),

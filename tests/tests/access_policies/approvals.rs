@@ -126,7 +126,9 @@ async fn the_trail_tells_who_asked_who_approved_what_and_when_it_was_done() {
     assert_eq!(world.put(first, "new", &policy("a")).await.status, 201);
     let auditor = first.new_client(&["auditor"]).await;
     let told = async |operation: &str| {
-        let page = auditor.get(&format!("/v1/audit/events?operation={operation}&order=oldest&limit=100&until=2999")).await;
+        let page = auditor
+            .get(&format!("/v1/audit/events?operation={operation}&order=oldest&limit=100&until=2999"))
+            .await;
         let events = page.body["events"].as_array().unwrap_or_else(|| panic!("{page:?}")).clone();
         let brief = |event: Value| {
             (

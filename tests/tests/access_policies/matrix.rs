@@ -26,8 +26,12 @@ const SERVICE: [&str; 6] = [
     "signature.verify",
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
-const ALL: [&str; 7] = [
-    "key.generate",
+const MAKER: [&str; 3] = ["key.generate", "key.request_certificate", "key.upload_certificate"];
+const ALL: [&str; 10] = [
+    MAKER[0],
+    MAKER[1],
+    MAKER[2],
+    "partner.upload_certificate",
     "certificate.read",
     "certificate.list",
     "packet.encrypt",
@@ -44,7 +48,7 @@ const NO_APPROVAL: &str = "/v1/approvals/00000000000000000000000000000000";
 const NO_CLIENT: &str = "/v1/clients/never-made";
 
 /// What each shipped role may do.
-const ROLES: [(&str, &[&str]); 22] = [
+const ROLES: [(&str, &[&str]); 23] = [
     (
         "administrator",
         &[
@@ -65,7 +69,19 @@ const ROLES: [(&str, &[&str]); 22] = [
     ("auditor", &["access.read", "approval.read", "audit.export", "audit.read", "policy.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
-    ("key-administrator", &["key.generate", "policy.change", "policy.read", READ[0], READ[1]]),
+    (
+        "key-administrator",
+        &[
+            MAKER[0],
+            MAKER[1],
+            MAKER[2],
+            "partner.upload_certificate",
+            "policy.change",
+            "policy.read",
+            READ[0],
+            READ[1],
+        ],
+    ),
     ("signer", &["signature.sign", "signature.verify"]),
     ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
     ("CREDENTIAL_REQUEST", &PACKETS),
@@ -75,7 +91,8 @@ const ROLES: [(&str, &[&str]); 22] = [
     ("ID_REPOSITORY", &PACKETS),
     ("INDIVIDUAL", &FIELD),
     ("KEYMANAGER_ADMIN", &ALL),
-    ("KEY_MAKER", &["key.generate"]),
+    ("KEY_MAKER", &MAKER),
+    ("PARTNER_ADMIN", &["partner.upload_certificate"]),
     ("PRE_REGISTRATION_ADMIN", &SERVICE),
     ("REGISTRATION_ADMIN", &FIELD),
     ("REGISTRATION_OFFICER", &FIELD),
@@ -86,7 +103,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 39] = [
+const OPERATIONS: [(&str, &str, bool); 43] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -100,9 +117,11 @@ const OPERATIONS: [(&str, &str, bool); 39] = [
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
     ("exportAudit", "audit.export", false),
+    ("generateCSR", "key.request_certificate", true),
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
+    ("getCertificateChain", "certificate.read", true),
     ("jwtSign", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
@@ -126,11 +145,14 @@ const OPERATIONS: [(&str, &str, bool); 39] = [
     ("removeKeyPolicy", "policy.change", false),
     ("rotateClientSecret", "client.rotate_secret", false),
     ("searchAuditEvents", "audit.read", false),
+    ("uploadCertificate", "key.upload_certificate", true),
+    ("uploadOtherDomainCertificate", "partner.upload_certificate", true),
 ];
 
 /// Good requests for the keys of one application.
 struct Requests {
     application: &'static str,
+    certificate: String,
     packet: Vec<u8>,
     signature: String,
 }
@@ -143,6 +165,7 @@ impl Requests {
         Self {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
+            certificate,
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
         }
     }
@@ -169,12 +192,18 @@ impl Requests {
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
             "decryptPacket" => self.octets(client, "/v1/packets/decrypt", self.packet.clone()).await,
             "encryptPacket" => self.octets(client, "/v1/packets/encrypt", b"content".to_vec()).await,
+            "generateCSR" => {
+                let request = json!({ "applicationId": application, "referenceId": "10001" });
+                client.call("/generateCSR", request).await
+            }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });
                 client.call("/generateMasterKey/CERTIFICATE", request).await
             }
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
-            "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
+            "getCertificate" | "getCertificateChain" => {
+                client.get(&format!("/v1/keymanager/{id}?{query}")).await
+            }
             "jwtSign" => {
                 let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
                 client.call("/jwtSign", request).await
@@ -185,6 +214,15 @@ impl Requests {
                     "referenceId": "",
                 });
                 client.call("/jwtVerify", request).await
+            }
+            "uploadCertificate" | "uploadOtherDomainCertificate" => {
+                // The current certificate itself; and a partner of its own each time.
+                let partner = uuid::Uuid::new_v4().to_string();
+                let reference = if id == "uploadCertificate" { "10001" } else { &partner };
+                let request = json!({
+                    "applicationId": application, "referenceId": reference, "certificateData": self.certificate,
+                });
+                client.call(&format!("/{id}"), request).await
             }
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,

@@ -75,6 +75,9 @@ async fn what_is_no_name_is_refused_unseen() {
             ("/jwtVerify", json!({ "jwtSignatureData": "e30..AAAA" })),
             ("/generateMasterKey/CERTIFICATE", json!({})),
             ("/generateMasterKey/CSR", json!({})),
+            ("/generateCSR", json!({})),
+            ("/uploadCertificate", json!({ "certificateData": "x" })),
+            ("/uploadOtherDomainCertificate", json!({ "certificateData": "x" })),
         ] {
             let answer = client.call(path, merge(request)).await;
             answer.envelope_error(200, "KER-KMS-005");
@@ -83,7 +86,7 @@ async fn what_is_no_name_is_refused_unseen() {
         if application.len() + reference.len() > 10_000 {
             continue;
         }
-        for path in ["getCertificate", "getAllCertificates"] {
+        for path in ["getCertificate", "getCertificateChain", "getAllCertificates"] {
             let query =
                 format!("applicationId={}&referenceId={}", escaped(&application), escaped(&reference));
             let answer = client.get(&format!("/v1/keymanager/{path}?{query}")).await;
@@ -115,12 +118,13 @@ async fn unknown_applications_have_no_keys() {
         ("/jwtVerify", json!({ "jwtSignatureData": "e30..AAAA", "applicationId": PLANTED }), "KER-KMS-012"),
         ("/generateMasterKey/CERTIFICATE", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
         ("/generateMasterKey/CSR", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
+        ("/generateCSR", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
     ] {
         let answer = client.call(path, request).await;
         answer.envelope_error(200, code);
         answer.assert_hides(PLANTED);
     }
-    for path in ["getCertificate", "getAllCertificates"] {
+    for path in ["getCertificate", "getCertificateChain", "getAllCertificates"] {
         for reference in ["", "&referenceId=", "&referenceId=x"] {
             let target = format!("/v1/keymanager/{path}?applicationId={PLANTED}{reference}");
             let answer = client.get(&target).await;
@@ -140,7 +144,7 @@ async fn unknown_applications_have_no_keys() {
 #[tokio::test]
 async fn a_missing_application_is_asked_for() {
     let witness = Witness::new().await;
-    for path in ["getCertificate", "getAllCertificates"] {
+    for path in ["getCertificate", "getCertificateChain", "getAllCertificates"] {
         for query in ["", "?applicationId=", "?applicationId=%20", "?referenceId=x", "?applicationid=ROOT"] {
             let answer = witness.client.get(&format!("/v1/keymanager/{path}{query}")).await;
             let text = answer.envelope_error(200, "KER-KMS-005");

@@ -56,6 +56,24 @@ pub(crate) fn operations() -> Vec<Operation> {
             "data": "YQ", "salt": b64([1; 12]), "aad": b64([2; 32]),
         })
     };
+    let upload = |other_domain: bool| {
+        vec![
+            required("applicationId", Kind::Text),
+            Member { name: "referenceId", kind: Kind::Text, required: other_domain },
+            required("certificateData", Kind::Text),
+        ]
+    };
+    // No certificate: nothing is stored.
+    let certificate =
+        || json!({ "applicationId": APPLICATION, "referenceId": NEVER_MADE, "certificateData": "none" });
+    let subject = [
+        optional("commonName", Kind::Text),
+        optional("organizationUnit", Kind::Text),
+        optional("organization", Kind::Text),
+        optional("location", Kind::Text),
+        optional("state", Kind::Text),
+        optional("country", Kind::Text),
+    ];
     vec![
         Operation { path: "/v1/keymanager/encrypt", members: crypto_members(), request: crypto_request() },
         Operation { path: "/v1/keymanager/decrypt", members: crypto_members(), request: crypto_request() },
@@ -93,21 +111,39 @@ pub(crate) fn operations() -> Vec<Operation> {
         },
         Operation {
             path: "/v1/keymanager/generateMasterKey/CERTIFICATE",
-            members: vec![
+            members: [
                 required("applicationId", Kind::Text),
                 optional("referenceId", Kind::Text),
                 optional("force", Kind::Flag),
-                optional("commonName", Kind::Text),
-                optional("organizationUnit", Kind::Text),
-                optional("organization", Kind::Text),
-                optional("location", Kind::Text),
-                optional("state", Kind::Text),
-                optional("country", Kind::Text),
-            ],
+            ]
+            .into_iter()
+            .chain(subject)
+            .collect(),
             request: json!({
                 "applicationId": APPLICATION, "referenceId": "", "force": false, "commonName": "a",
                 "organizationUnit": "b", "organization": "c", "location": "d", "state": "e", "country": "IN",
             }),
+        },
+        Operation {
+            path: "/v1/keymanager/generateCSR",
+            members: [required("applicationId", Kind::Text), optional("referenceId", Kind::Text)]
+                .into_iter()
+                .chain(subject)
+                .collect(),
+            request: json!({
+                "applicationId": APPLICATION, "referenceId": "", "commonName": "a", "organizationUnit": "b",
+                "organization": "c", "location": "d", "state": "e", "country": "IN",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/uploadCertificate",
+            members: upload(false),
+            request: certificate(),
+        },
+        Operation {
+            path: "/v1/keymanager/uploadOtherDomainCertificate",
+            members: upload(true),
+            request: certificate(),
         },
         Operation {
             path: "/v1/authmanager/authenticate/clientidsecretkey",

@@ -13,7 +13,7 @@ use crate::{
     domain::{
         alias::{ApplicationId, KeyAlias, ReferenceId},
         digest::sha256,
-        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, length_prefixed},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload, length_prefixed},
         policy::Cryptoperiod,
         time::Timestamp,
     },
@@ -33,6 +33,9 @@ struct KeyRow {
     thumbprint: String,
     certificate: Bytes,
     issuer: String,
+    /// Set where others issued the certificate, as is `verified`.
+    chain: Option<Vec<Bytes>>,
+    verified: Option<bool>,
     not_before: i64,
     not_after: i64,
 }
@@ -76,6 +79,7 @@ impl From<&KeyRecord> for KeyRow {
             KeyMaterial::Wrapped { kek_version, blob } => {
                 (None, Some(*kek_version), Some(Bytes::from(blob.clone())))
             }
+            KeyMaterial::Elsewhere => (None, None, None),
         };
         Self {
             application: record.alias.application.as_str().to_owned(),
@@ -89,6 +93,8 @@ impl From<&KeyRecord> for KeyRow {
             thumbprint: record.thumbprint.to_string(),
             certificate: Bytes::from(record.certificate.clone()),
             issuer: record.issuer.0.clone(),
+            chain: record.upload.as_ref().map(|it| it.chain.iter().cloned().map(Bytes::from).collect()),
+            verified: record.upload.as_ref().map(|it| it.is_verified),
             not_before: record.period.not_before.millis(),
             not_after: record.period.not_after.millis(),
         }
@@ -114,7 +120,15 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
             (None, Some(kek_version), Some(blob)) => {
                 KeyMaterial::Wrapped { kek_version, blob: blob.to_vec() }
             }
-            _ => return Err("the private part is in no place or in two"),
+            (None, None, None) => KeyMaterial::Elsewhere,
+            _ => return Err("the private part is in two places, or half in one"),
+        };
+        let upload = match (row.chain, row.verified) {
+            (None, None) => None,
+            (Some(chain), Some(is_verified)) => {
+                Some(Upload { chain: chain.iter().map(|der| der.to_vec()).collect(), is_verified })
+            }
+            _ => return Err("the chain is there without its mark, or the mark without a chain"),
         };
         Ok(Self {
             id: KeyId(id),
@@ -128,6 +142,7 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
             thumbprint: Thumbprint::from_hex(&row.thumbprint).map_err(|_| "the thumbprint is malformed")?,
             certificate: row.certificate.to_vec(),
             issuer: KeyId(row.issuer),
+            upload,
             period: Cryptoperiod {
                 not_before: Timestamp::from_millis(row.not_before),
                 not_after: Timestamp::from_millis(row.not_after),
@@ -255,7 +270,9 @@ impl KeyRepository for SurrealRepository {
             IF $newest != $predecessor { THROW 'superseded' };
             CREATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
             CREATE ONLY type::record('key_version', $version) CONTENT $by_version RETURN NONE;
-            CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE;
+            IF $by_thumbprint != NONE {
+                CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE
+            };
             UPSERT ONLY type::record('newest_key', $alias) CONTENT $pointer RETURN NONE;
             COMMIT;";
         let id = record.id.0.as_str();
@@ -263,13 +280,16 @@ impl KeyRepository for SurrealRepository {
         let thumbprint = record.thumbprint.to_string();
         let version = version_name(&alias, record.generation);
         let by_version = KeyVersionRow { key: id.to_owned() };
-        let by_thumbprint = ThumbprintRow { key: id.to_owned() };
+        // Another domain may use one certificate under several names, and no packet is opened with it here.
+        let by_thumbprint = (!record.is_elsewhere())
+            .then(|| self.integrity.seal(&thumbprint, ThumbprintRow { key: id.to_owned() }))
+            .transpose()?;
         let pointer = NewestKeyRow { key: id.to_owned(), generation: record.generation };
         let query = Query::new(TEXT)
             .bind("predecessor", i64::from(record.generation) - 1)
             .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
             .bind("by_version", self.integrity.seal(&version, by_version)?)
-            .bind("by_thumbprint", self.integrity.seal(&thumbprint, by_thumbprint)?)
+            .bind("by_thumbprint", by_thumbprint.unwrap_or_default())
             .bind("pointer", self.integrity.seal(&alias, pointer)?)
             .bind("id", id.to_owned())
             .bind("alias", alias)
@@ -333,6 +353,7 @@ mod tests {
             thumbprint: Thumbprint::from_bytes([9; 32]),
             certificate: vec![4, 5],
             issuer: KeyId("issuer".to_owned()),
+            upload: None,
             period: Cryptoperiod {
                 not_before: Timestamp::from_millis(1000),
                 not_after: Timestamp::from_millis(2000),
@@ -343,7 +364,11 @@ mod tests {
     #[test]
     fn records_survive_rows() {
         let token = KeyRecord { material: KeyMaterial::Token(TokenKeyId([7; 16])), ..record() };
-        for record in [record(), token] {
+        let upload = Some(Upload { chain: vec![vec![1], vec![2, 3]], is_verified: true });
+        let uploaded = KeyRecord { upload, ..record() };
+        let upload = Some(Upload { chain: Vec::new(), is_verified: false });
+        let elsewhere = KeyRecord { material: KeyMaterial::Elsewhere, upload, ..record() };
+        for record in [record(), token, uploaded, elsewhere] {
             assert_eq!(KeyRecord::try_from((record.id.0.clone(), KeyRow::from(&record))), Ok(record));
         }
     }
@@ -360,6 +385,8 @@ mod tests {
         assert!(fails(|row| row.reference = "OTHER".to_owned()));
         assert!(fails(|row| row.token_key = Some("00".repeat(16))));
         assert!(fails(|row| row.blob = None));
+        assert!(fails(|row| row.verified = Some(true)));
+        assert!(fails(|row| row.chain = Some(Vec::new())));
         assert!(fails(|row| row.modulus_bits = 1024));
         assert!(fails(|row| row.thumbprint = "00".to_owned()));
     }

@@ -23,12 +23,13 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     step!("0001_initial.surql"),
     step!("0002_clients.surql"),
     step!("0003_access_policies.surql"),
     step!("0004_audit_roster.surql"),
     step!("0007_key_policies.surql"),
+    step!("0008_certificates.surql"),
 ];
 
 /// The newest version known here.

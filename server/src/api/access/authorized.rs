@@ -48,8 +48,11 @@ permissions!(
     ReadCertificates,
     ReadClients,
     ReadKeyPolicies,
+    RequestCertificate,
     RotateClientSecret,
     Sign,
+    UploadCertificate,
+    UploadOtherDomainCertificate,
     Verify,
 );
 

@@ -10,13 +10,16 @@ mod decrypt;
 mod encrypt;
 mod envelope;
 mod faults;
+mod generate_csr;
 mod generate_master_key;
 mod get_all_certificates;
 mod get_certificate;
+mod get_certificate_chain;
 mod jwt_sign;
 mod jwt_verify;
 mod members;
 mod refusal;
+mod upload_certificate;
 
 use std::sync::Arc;
 
@@ -32,12 +35,15 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
+    generate_csr::GenerateCsrApi,
     get_certificate::GetCertificateApi,
+    get_certificate_chain::GetCertificateChainApi,
     get_all_certificates::GetAllCertificatesApi,
     encrypt::EncryptApi,
     decrypt::DecryptApi,
     jwt_sign::JwtSignApi,
     jwt_verify::JwtVerifyApi,
+    upload_certificate::UploadCertificateApi,
     actuator::ActuatorApi,
     authenticate::AuthenticateApi,
 );
@@ -50,12 +56,15 @@ pub(super) fn resources(
 ) -> MosipApi {
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
+        generate_csr::GenerateCsrApi::new(services),
         get_certificate::GetCertificateApi::new(services),
+        get_certificate_chain::GetCertificateChainApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),
         encrypt::EncryptApi::new(services),
         decrypt::DecryptApi::new(services),
         jwt_sign::JwtSignApi::new(services),
         jwt_verify::JwtVerifyApi::new(services),
+        upload_certificate::UploadCertificateApi::new(services),
         actuator::ActuatorApi,
         authenticate::AuthenticateApi::new(services, settings, token_requests),
     )

@@ -11,7 +11,7 @@ use crate::{
     domain::alias::AliasError,
     services::{
         access::{AccessError, SecretHashError},
-        keys::KeyError,
+        keys::{KeyError, UploadError},
         packets::PacketError,
         signatures::SignatureError,
     },
@@ -127,6 +127,7 @@ impl From<KeyError> for Refusal {
             KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
             KeyError::Internal(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
+            KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),
             KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),
             KeyError::QuotaExceeded => Fault::QuotaExceeded.into(),
             KeyError::Refused(refusal) => TransportError::from(refusal).into(),
@@ -135,6 +136,35 @@ impl From<KeyError> for Refusal {
             KeyError::RootKeyMissing => Fault::RootKeyMissing.into(),
             KeyError::SubjectNotAllowed => Fault::SubjectNotAllowed.into(),
         }
+    }
+}
+
+impl From<UploadError> for Refusal {
+    fn from(error: UploadError) -> Self {
+        let fault = match error {
+            UploadError::Audit(_) => return Self::unavailable(&error),
+            UploadError::Key(error) => return error.into(),
+            UploadError::Dates(fault) => {
+                let message = format!("Certificate is not valid: {fault}.");
+                return Self::with_message(Fault::UploadNotValid, message);
+            }
+            UploadError::Unreadable(fault) => {
+                let message = format!("Certificate Parsing Error. request.certificateData: {fault}.");
+                return Self::with_message(Fault::UploadUnreadable, message);
+            }
+            UploadError::Known => Fault::UploadKnown,
+            UploadError::KeyDiffers => Fault::UploadKeyDiffers,
+            UploadError::KeyUnsupported => Fault::UploadKeyUnsupported,
+            UploadError::NoCurrentKey => Fault::NoCurrentKey,
+            UploadError::OtherDomain => Fault::UploadForOtherDomain,
+            UploadError::OwnKey => Fault::UploadOwnKey,
+            UploadError::OwnTokenKey => Fault::UploadOwnTokenKey,
+            UploadError::OwnTokenKeyEnded => Fault::UploadOwnTokenKeyEnded,
+            UploadError::SigningName => Fault::UploadSigningName,
+            UploadError::SigningReference => Fault::UploadSigningReference,
+            UploadError::Usage => Fault::UploadNotValid,
+        };
+        fault.into()
     }
 }
 
@@ -153,6 +183,7 @@ impl From<PacketError> for Refusal {
                 Fault::MalformedPacket,
                 format!("data sent to decrypt is without key splitter or invalid: {error}"),
             ),
+            PacketError::OtherDomain => Fault::OtherDomainsKey.into(),
             PacketError::Refused(refusal) => TransportError::from(refusal).into(),
             PacketError::SigningKey => Fault::SigningKey.into(),
             PacketError::TooLarge { limit } => TransportError::TooLarge { limit }.into(),

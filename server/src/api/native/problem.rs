@@ -98,6 +98,8 @@ problem_kinds! {
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
     NotFound, "request.not_found", 404, "There is nothing under the path";
+    NothingToCertify, "key.nothing_to_certify", 409, "The alias has no key of this server that could be certified";
+    OtherDomainsKey, "packet.other_domain", 409, "Only another domain can open the packet";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
     PolicyForbids, "access.policy", 403, "No policy admits the caller to the keys";
     PreconditionFailed, "access.precondition_failed", 412, "The access policy is another than the caller has seen";
@@ -330,14 +332,20 @@ impl From<KeyError> for Problem {
         match error {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
-            KeyError::BaseKeyNotAllowed => {
-                Self::new(ProblemKind::BaseKeyNotAllowed, "ROOT, KERNEL and PARTNER have no encryption keys")
-            }
+            KeyError::BaseKeyNotAllowed => Self::new(
+                ProblemKind::BaseKeyNotAllowed,
+                "ROOT, KERNEL and PARTNER have no encryption keys of their own; the certificates of other domains are \
+                 uploaded",
+            ),
             KeyError::Internal(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Self::new(
                 ProblemKind::ModuleKeyMissing,
                 "generate the application's master key first: POST /v1/keymanager/generateMasterKey/CERTIFICATE \
                  with a blank referenceId",
+            ),
+            KeyError::NothingToCertify => Self::new(
+                ProblemKind::NothingToCertify,
+                "the key of that name is symmetric or another domain's: use the name of a key pair of this server",
             ),
             KeyError::PolicyMissing => Self::new(
                 ProblemKind::ApplicationUnknown,
@@ -393,6 +401,10 @@ impl From<PacketError> for Problem {
             PacketError::Internal(_) => Self::internal(&error),
             PacketError::Key(error) => error.into(),
             PacketError::Malformed(error) => Self::new(ProblemKind::PacketMalformed, error.to_string()),
+            PacketError::OtherDomain => Self::new(
+                ProblemKind::OtherDomainsKey,
+                "only the partner whose certificate the application and reference name has the private key",
+            ),
             PacketError::Refused(refusal) => TransportError::from(refusal).into(),
             PacketError::SigningKey => Self::new(
                 ProblemKind::SigningKey,

@@ -17,17 +17,19 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     let keys = [F::ApplicationUnknown, F::ModuleKeyMissing, F::RootKeyMissing];
     let new_keys = [F::BaseKeyNotAllowed, F::QuotaExceeded, F::ReferenceNotAllowed];
     let read = [F::Invalid, F::MalformedTime];
+    let upload = [F::UploadKnown, F::UploadNotValid, F::UploadUnreadable];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
             &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
         }
-        "getCertificate" => &[&[F::Invalid], &keys, &new_keys],
+        "getCertificate" | "getCertificateChain" => &[&[F::Invalid], &keys, &new_keys],
+        "generateCSR" => &[&read, &keys, &new_keys, &[F::RequestNotAllowed, F::SubjectNotAllowed]],
         "getAllCertificates" => &[&[F::Invalid], &keys],
         "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],
         "decrypt" => &[
             &read,
             &[F::MalformedBase64, F::MalformedPacket, F::UnknownKey, F::ForeignKey, F::DecryptionFailed],
-            &[F::AccessListed, F::ApplicationUnknown, F::SigningKey],
+            &[F::AccessListed, F::ApplicationUnknown, F::OtherDomainsKey, F::SigningKey],
         ],
         "jwtSign" => {
             &[&read, &[F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed], &keys]
@@ -36,6 +38,17 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
             &read,
             &[F::MalformedBase64, F::SignatureMalformed, F::CertificateNotValid, F::EncryptionKey],
             &keys,
+        ],
+        "uploadCertificate" => &[
+            &read,
+            &upload,
+            &[F::UploadKeyDiffers, F::UploadForOtherDomain, F::NoCurrentKey, F::ApplicationUnknown],
+        ],
+        "uploadOtherDomainCertificate" => &[
+            &read,
+            &upload,
+            &[F::UploadKeyUnsupported, F::UploadOwnKey, F::UploadOwnTokenKey, F::UploadOwnTokenKeyEnded],
+            &[F::UploadSigningName, F::UploadSigningReference, F::QuotaExceeded],
         ],
         "authenticateClient" => &[&read],
         _ => &[],
@@ -64,6 +77,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ApplicationUnknown,
             P::DecryptionFailed,
             P::ForeignKey,
+            P::OtherDomainsKey,
             P::PacketMalformed,
             P::PolicyForbids,
             P::RequestInvalid,

@@ -6,6 +6,7 @@ mod entity_tag;
 mod form;
 mod json;
 mod percent;
+mod pkcs7;
 mod time;
 
 pub(super) use self::{
@@ -15,5 +16,6 @@ pub(super) use self::{
     form::{Form, FormError},
     json::{JSON, Json, JsonFault, Members, is_json, parse},
     percent::{Plus, percent_decode, percent_encode},
+    pkcs7::pkcs7_pem,
     time::WireTime,
 };

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
-use Operation::{Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, Sign, Verify};
+use Operation::{
+    Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, RequestCertificate, Sign,
+    UploadCertificate, UploadOtherDomainCertificate, Verify,
+};
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
 const HARMLESS: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Verify];
@@ -14,12 +17,24 @@ const SERVICE: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Decr
 /// Seals and opens.
 const PACKETS: &[Operation] = &[Encrypt, Decrypt];
 /// Everything that is done with keys.
-const ALL: &[Operation] =
-    &[GenerateMasterKey, ReadCertificate, ReadCertificates, Encrypt, Decrypt, Sign, Verify];
+const ALL: &[Operation] = &[
+    GenerateMasterKey,
+    RequestCertificate,
+    UploadCertificate,
+    UploadOtherDomainCertificate,
+    ReadCertificate,
+    ReadCertificates,
+    Encrypt,
+    Decrypt,
+    Sign,
+    Verify,
+];
+/// Makes keys and has them certified.
+const KEY_MAKER: &[Operation] = &[GenerateMasterKey, RequestCertificate, UploadCertificate];
 
 /// What each role may do as shipped: the deployed configuration of MOSIP 1.3, without making keys for services, and
 /// without making keys, opening and signing for people in the field and citizens.
-pub(super) const SHIPPED: [(&str, &[Operation]); 16] = [
+pub(super) const SHIPPED: [(&str, &[Operation]); 17] = [
     ("CREDENTIAL_ISSUANCE", &[Sign]),
     ("CREDENTIAL_REQUEST", PACKETS),
     ("GLOBAL_ADMIN", ALL),
@@ -28,7 +43,8 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 16] = [
     ("ID_REPOSITORY", PACKETS),
     ("INDIVIDUAL", HARMLESS),
     ("KEYMANAGER_ADMIN", ALL),
-    ("KEY_MAKER", &[GenerateMasterKey]),
+    ("KEY_MAKER", KEY_MAKER),
+    ("PARTNER_ADMIN", &[UploadOtherDomainCertificate]),
     ("PRE_REGISTRATION_ADMIN", SERVICE),
     ("REGISTRATION_ADMIN", HARMLESS),
     ("REGISTRATION_OFFICER", HARMLESS),
@@ -39,13 +55,17 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 16] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 6] = [
+const ENDPOINTS: [(&str, &[Operation]); 10] = [
+    ("getcertificatechain", &[ReadCertificate]),
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
     ("postdecrypt", &[Decrypt]),
     ("postencrypt", &[Encrypt]),
+    ("postgeneratecsr", &[RequestCertificate]),
     ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
+    ("postuploadcertificate", &[UploadCertificate]),
+    ("postuploadotherdomaincertificate", &[UploadOtherDomainCertificate]),
 ];
 
 const PREFIX: &str = "mosip.role.keymanager.";
@@ -212,7 +232,7 @@ mosip.role.keymanager.postcssign=OWN_ROLE
     fn people_in_the_field_make_no_keys_open_nothing_and_sign_nothing() {
         for role in ["INDIVIDUAL", "REGISTRATION_ADMIN", "REGISTRATION_OFFICER", "REGISTRATION_SUPERVISOR"] {
             let (_, operations) = SHIPPED.iter().find(|(name, _)| *name == role).unwrap();
-            assert!(![GenerateMasterKey, Decrypt, Sign].iter().any(|it| operations.contains(it)), "{role}");
+            assert!(operations.iter().all(|it| HARMLESS.contains(it)), "{role}");
         }
     }
 }

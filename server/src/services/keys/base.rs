@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use super::{
     KeyError, SubjectOverrides,
     issuing::{Signer, base_subject},
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     domain::{
         alias::{AliasRole, KeyAlias},
-        key::{KeyMaterial, KeyRecord, wrapping_context},
+        key::{KekRecord, KeyMaterial, KeyRecord, wrapping_context},
         policy::Cryptoperiod,
     },
     ports::{repository::RepositoryError, software_keys::SoftwareKeys},
@@ -71,24 +73,36 @@ impl BaseKeyMaker {
             .await?;
 
         let context = wrapping_context(alias, &id, &issued.thumbprint, kek.version);
-        let blob = provisioner.token.wrap(kek.token_key, &context, generated.pkcs8.clone()).await?;
-        // A key that cannot be unwrapped must not get a certificate that packets are sealed for.
-        let unwrapped = provisioner.token.unwrap(kek.token_key, &context, &blob).await?;
-        if *unwrapped != *generated.pkcs8 {
-            return Err(KeyError::Internal("the token wrapped a key wrongly"));
-        }
+        let material = wrap(provisioner, &kek, &context, generated.pkcs8).await?;
         Ok(KeyRecord {
             id,
             alias: alias.clone(),
             generation: previous.map_or(1, |previous| previous.generation.saturating_add(1)),
-            material: KeyMaterial::Wrapped { kek_version: kek.version, blob },
+            material,
             modulus,
             thumbprint: issued.thumbprint,
             certificate: issued.der,
             issuer: module.id.clone(),
+            upload: None,
             period,
         })
     }
+}
+
+/// The private key (PKCS#8) wrapped by the token with this context, and unwrapped once: a key that cannot be must not
+/// get a certificate that packets are sealed for.
+pub(super) async fn wrap(
+    provisioner: &Provisioner,
+    kek: &KekRecord,
+    context: &[u8],
+    pkcs8: Zeroizing<Vec<u8>>,
+) -> Result<KeyMaterial, KeyError> {
+    let blob = provisioner.token.wrap(kek.token_key, context, pkcs8.clone()).await?;
+    let unwrapped = provisioner.token.unwrap(kek.token_key, context, &blob).await?;
+    if *unwrapped != *pkcs8 {
+        return Err(KeyError::Internal("the token wrapped a key wrongly"));
+    }
+    Ok(KeyMaterial::Wrapped { kek_version: kek.version, blob })
 }
 
 /// The key an alias has after [`BaseKeyMaker::make`].

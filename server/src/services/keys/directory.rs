@@ -151,7 +151,9 @@ impl KeyDirectory {
         }
         self.newest.insert(record.alias.clone(), Arc::clone(record)).await;
         self.confirmed.insert(record.alias.clone(), Arc::clone(record)).await;
-        self.by_thumbprint.insert(record.thumbprint, Arc::clone(record)).await;
+        if !record.is_elsewhere() {
+            self.by_thumbprint.insert(record.thumbprint, Arc::clone(record)).await;
+        }
     }
 
     /// Reads again, one after the other and without haste, what is newest of each alias at hand, so that every copy was

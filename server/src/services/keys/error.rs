@@ -19,6 +19,9 @@ pub enum KeyError {
     /// The module's key was never generated.
     #[error("the application's module key was not generated")]
     ModuleKeyMissing,
+    /// The alias has no private key of the server's that a certificate could be for.
+    #[error("the alias has no key of the server's that could be certified")]
+    NothingToCertify,
     /// No active policy allows keys for the application.
     #[error("no active policy for this application")]
     PolicyMissing,
@@ -61,6 +64,7 @@ impl KeyError {
             Self::BaseKeyNotAllowed => "key.base_not_allowed",
             Self::Internal(_) => "internal",
             Self::ModuleKeyMissing => "key.module_missing",
+            Self::NothingToCertify => "key.nothing_to_certify",
             Self::PolicyMissing => "key.policy_missing",
             Self::QuotaExceeded => "key.quota_exceeded",
             Self::Refused(refusal) => refusal.code(),

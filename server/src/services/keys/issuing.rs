@@ -123,11 +123,9 @@ impl Issuer {
         public_key: &[u8],
         key: TokenKeyId,
     ) -> Result<Vec<u8>, KeyError> {
-        let holder = Holder(SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?);
-        let mut builder = RequestBuilder::new(subject).map_err(refused)?;
-        let info = builder.finalize(&holder).map_err(refused)?;
-        let signature = self.sign(key, &info).await?;
-        builder.assemble(signature, &holder).map_err(refused)?.to_der().map_err(refused)
+        let draft = RequestDraft::new(subject, public_key)?;
+        let signature = self.token.sign_digest(key, crate::domain::digest::sha256(&draft.info)).await?;
+        draft.signed(&signature)
     }
 
     async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {
@@ -146,17 +144,57 @@ impl Issuer {
         }
         let default_common_name =
             format!("{} ({})", self.subject.common_name, alias_text(alias).to_uppercase());
+        distinguished_name(&self.members(overrides, &default_common_name))
+    }
+
+    /// The subject of a request for a certificate that others issue: the same members, but the common name as it is
+    /// configured, and the most specific one first.
+    pub(super) fn requested_subject(&self, overrides: &SubjectOverrides) -> Result<Name, KeyError> {
+        let mut members = self.members(overrides, &self.subject.common_name);
+        members.reverse();
+        distinguished_name(&members)
+    }
+
+    fn members(
+        &self,
+        overrides: &SubjectOverrides,
+        default_common_name: &str,
+    ) -> [(ObjectIdentifier, String); 6] {
         let pick = |given: &Option<String>, default: &str| {
             given.as_deref().map(str::trim).filter(|text| !text.is_empty()).unwrap_or(default).to_owned()
         };
-        distinguished_name(&[
+        [
             (COUNTRY, pick(&overrides.country, &self.subject.country)),
             (STATE, pick(&overrides.state, &self.subject.state)),
             (LOCALITY, pick(&overrides.location, &self.subject.location)),
             (ORGANIZATION, pick(&overrides.organization, &self.subject.organization)),
             (UNIT, pick(&overrides.organization_unit, &self.subject.organization_unit)),
-            (COMMON_NAME, pick(&overrides.common_name, &default_common_name)),
-        ])
+            (COMMON_NAME, pick(&overrides.common_name, default_common_name)),
+        ]
+    }
+}
+
+/// A PKCS#10 request (RFC 2986) that lacks its signature, sha256WithRSAEncryption by the key itself.
+pub(super) struct RequestDraft {
+    builder: RequestBuilder,
+    holder: Holder,
+    /// What is to be signed.
+    pub(super) info: Vec<u8>,
+}
+
+impl RequestDraft {
+    /// A request for the key (SubjectPublicKeyInfo, DER) under `subject`.
+    pub(super) fn new(subject: Name, public_key: &[u8]) -> Result<Self, KeyError> {
+        let holder = Holder(SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?);
+        let mut builder = RequestBuilder::new(subject).map_err(refused)?;
+        let info = builder.finalize(&holder).map_err(refused)?;
+        Ok(Self { builder, holder, info })
+    }
+
+    /// The request, DER.
+    pub(super) fn signed(self, signature: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let signature = BitString::from_bytes(signature).map_err(refused)?;
+        self.builder.assemble(signature, &self.holder).map_err(refused)?.to_der().map_err(refused)
     }
 }
 

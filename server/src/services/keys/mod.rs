@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use regex::Regex;
 
-use self::{base::BaseKeyMaker, quota::CreationQuota};
+use self::{base::BaseKeyMaker, private_keys::PrivateKeys, quota::CreationQuota};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -16,9 +16,12 @@ use crate::{
 };
 
 mod base;
+mod chains;
 pub(crate) mod directory;
 mod error;
+mod given;
 pub(crate) mod issuing;
+mod other_domains;
 pub(crate) mod patterns;
 pub(crate) mod pending;
 pub(crate) mod policies;
@@ -26,8 +29,12 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
+mod requests;
+mod upload_error;
+mod uploads;
 
 pub use error::KeyError;
+pub use upload_error::{DatesFault, UploadError};
 
 use directory::KeyDirectory;
 use patterns::PublicPatterns;
@@ -73,6 +80,7 @@ pub struct KeyService {
     creation: Vec<tokio::sync::Mutex<()>>,
     directory: Arc<KeyDirectory>,
     policies: Arc<PolicyTable>,
+    private_keys: Arc<PrivateKeys>,
     provisioner: Arc<Provisioner>,
     public: PublicPatterns,
     quota: CreationQuota,
@@ -90,6 +98,7 @@ impl KeyService {
     pub(crate) fn new(
         provisioner: Arc<Provisioner>,
         software: Arc<dyn SoftwareKeys>,
+        private_keys: Arc<PrivateKeys>,
         auditor: Arc<Auditor>,
         authorizer: Arc<Authorizer>,
         settings: KeySettings,
@@ -106,6 +115,7 @@ impl KeyService {
             creation: std::iter::repeat_with(tokio::sync::Mutex::default).take(CREATION_LOCKS).collect(),
             directory: Arc::clone(&provisioner.directory),
             policies: Arc::clone(&provisioner.policies),
+            private_keys,
             provisioner,
             public: PublicPatterns::new(settings.public_certificates),
             quota: CreationQuota::new(settings.creation_quota_per_hour),
@@ -166,13 +176,16 @@ impl KeyService {
     }
 
     async fn current_base(&self, call: &CallContext, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
+        let known = self.directory.newest(alias).await?;
+        if let Some(key) = known.as_ref().filter(|key| key.is_elsewhere()) {
+            return self.of_other_domain(key);
+        }
         if !alias.application.may_have_base_keys() {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let now = || self.provisioner.clock.now();
         let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
-        let known = self.directory.newest(alias).await?;
         if let Some(newest) = known.clone().filter(usable) {
             return Ok(newest);
         }
@@ -181,6 +194,9 @@ impl KeyService {
             Ok(newest) => newest,
             Err(error) => return self.or_still_valid(Err(error.into()), known),
         };
+        if let Some(key) = newest.as_ref().filter(|key| key.is_elsewhere()) {
+            return self.of_other_domain(key);
+        }
         if let Some(newest) = newest.clone().filter(usable) {
             return Ok(newest);
         }
@@ -223,8 +239,12 @@ impl KeyService {
     ) -> Result<Vec<KeyRecord>, KeyError> {
         let listed = async {
             self.authorizer.check(call, Operation::ReadCertificates, alias)?;
-            self.policies.periods(alias)?;
-            Ok(self.directory.list(alias, LISTED_VERSIONS).await?)
+            let keys = self.directory.list(alias, LISTED_VERSIONS).await?;
+            if keys.is_empty() {
+                // Other domains' certificates need no policy.
+                self.policies.periods(alias)?;
+            }
+            Ok(keys)
         };
         self.auditor.audited(call, Operation::ReadCertificates, Some(alias), listed, |_| None).await
     }
@@ -308,17 +328,19 @@ impl KeyService {
 
     /// The chain of a key's certificate, leaf first, ROOT last.
     async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
-        let mut certificates = vec![key.certificate.clone()];
-        let (mut id, mut issuer) = (key.id.clone(), key.issuer.clone());
+        let mut certificates = Vec::new();
+        let mut link = Arc::clone(&key);
         // The hierarchy has three levels; a longer walk means records that point at each other.
-        for _ in 0..3 {
-            if id == issuer {
+        for _ in 0..4 {
+            certificates.push(link.certificate.clone());
+            if let Some(upload) = &link.upload {
+                certificates.extend_from_slice(&upload.chain);
+            }
+            if link.id == link.issuer {
                 return Ok(CertificateChain { key, certificates });
             }
-            let parent = self.directory.by_id(&issuer).await?;
-            let parent = parent.ok_or(KeyError::Internal("a certificate's issuer has no record"))?;
-            certificates.push(parent.certificate.clone());
-            (id, issuer) = (parent.id.clone(), parent.issuer.clone());
+            let parent = self.directory.by_id(&link.issuer).await?;
+            link = parent.ok_or(KeyError::Internal("a certificate's issuer has no record"))?;
         }
         Err(KeyError::Internal("a certificate chain does not end"))
     }

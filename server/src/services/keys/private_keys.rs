@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use moka::future::Cache;
+use zeroize::Zeroizing;
 
 use super::KeyError;
 use crate::{
@@ -56,14 +57,19 @@ impl PrivateKeys {
         }
     }
 
-    async fn unwrap(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn DecryptionKey>, KeyError> {
+    async fn unwrap(&self, key: &KeyRecord) -> Result<Arc<dyn DecryptionKey>, KeyError> {
+        let pkcs8 = self.pkcs8(key).await?;
+        self.software.load(&pkcs8).map_err(|_| KeyError::Internal("a stored private key cannot be used"))
+    }
+
+    /// A base key's private key as it was stored, for what is done with it once.
+    pub(super) async fn pkcs8(&self, key: &KeyRecord) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let KeyMaterial::Wrapped { kek_version, blob } = &key.material else {
             return Err(KeyError::Internal("a token key stands where a base key must"));
         };
         let context = wrapping_context(&key.alias, &key.id, &key.thumbprint, *kek_version);
         let kek = self.kek(key, *kek_version).await?;
-        let pkcs8 = self.token.unwrap(kek, &context, blob).await?;
-        self.software.load(&pkcs8).map_err(|_| KeyError::Internal("a stored private key cannot be used"))
+        Ok(self.token.unwrap(kek, &context, blob).await?)
     }
 
     async fn kek(&self, key: &KeyRecord, version: u32) -> Result<TokenKeyId, KeyError> {

@@ -239,6 +239,7 @@ impl Provisioner {
             modulus: self.modulus,
             thumbprint: issued.thumbprint,
             certificate: issued.der,
+            upload: None,
             period,
         })
     }
@@ -439,6 +440,8 @@ fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {
 pub(crate) fn token_key_of(key: &KeyRecord) -> Result<TokenKeyId, KeyError> {
     match key.material {
         KeyMaterial::Token(id) => Ok(id),
-        KeyMaterial::Wrapped { .. } => Err(KeyError::Internal("a base key stands where a token key must")),
+        KeyMaterial::Elsewhere | KeyMaterial::Wrapped { .. } => {
+            Err(KeyError::Internal("a base key stands where a token key must"))
+        }
     }
 }

@@ -37,6 +37,9 @@ pub enum PacketError {
     /// Its public bytes are no packet.
     #[error(transparent)]
     Malformed(#[from] FormatError),
+    /// The keys of the alias are another domain's.
+    #[error("the keys of the alias are another domain's")]
+    OtherDomain,
     /// Module keys and `KERNEL/SIGN` do not seal.
     #[error("the alias is of a signing key")]
     SigningKey,
@@ -67,6 +70,7 @@ impl PacketError {
             Self::Internal(_) => "internal",
             Self::Key(error) => error.code(),
             Self::Malformed(error) => error.code(),
+            Self::OtherDomain => "packet.other_domain",
             Self::SigningKey => "packet.signing_key",
             Self::Refused(refusal) => refusal.code(),
             Self::TooLarge { .. } => "packet.too_large",

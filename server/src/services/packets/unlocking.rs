@@ -79,7 +79,8 @@ impl Unlocker {
                 return unlocked(&key, frame, data_key);
             }
             if !envelope.may_lack_thumbprint() {
-                return Err(PacketError::UnknownKey);
+                // Boxed: what is rare need not be a part of every operation's state.
+                return Err(Box::pin(self.unknown_key(alias)).await);
             }
         }
         // Boxed: what is rare need not be a part of every operation's state.
@@ -121,7 +122,12 @@ impl Unlocker {
         let keys = self.directory.list(alias, most).await.map_err(KeyError::from)?;
         let mut best: Option<Unlocked> = None;
         let mut misfit = None;
+        let mut other_domain = false;
         for key in keys.into_iter().map(Arc::new) {
+            if key.is_elsewhere() {
+                other_domain = true;
+                continue;
+            }
             let frame = match envelope.without_thumbprint(key.modulus) {
                 Ok(frame) => frame,
                 Err(error) => {
@@ -136,7 +142,17 @@ impl Unlocker {
                 best = Some(tried);
             }
         }
-        best.ok_or_else(|| misfit.map_or(PacketError::UnknownKey, PacketError::from))
+        let unknown = if other_domain { PacketError::OtherDomain } else { PacketError::UnknownKey };
+        best.ok_or_else(|| misfit.map_or(unknown, PacketError::from))
+    }
+
+    /// No key here has the thumbprint of a packet for the alias.
+    async fn unknown_key(&self, alias: &KeyAlias) -> PacketError {
+        match self.directory.newest(alias).await {
+            Ok(Some(key)) if key.is_elsewhere() => PacketError::OtherDomain,
+            Ok(_) => PacketError::UnknownKey,
+            Err(error) => KeyError::from(error).into(),
+        }
     }
 
     async fn unwrap(

@@ -1,0 +1,144 @@
+//! Certificates of keys that only others have.
+
+use std::sync::Arc;
+
+use kunji_shared::Thumbprint;
+
+use super::{
+    KeyError, KeyService,
+    given::GivenCertificate,
+    upload_error::UploadError,
+    uploads::{ROUNDS, about_upload},
+};
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::{AliasRole, KeyAlias},
+        key::{KeyMaterial, KeyRecord},
+        time::Timestamp,
+    },
+    ports::repository::RepositoryError,
+};
+
+/// References of the keys on elliptic curves that sign for their application.
+const SIGNING_REFERENCES: [&str; 3] = ["EC_SECP256K1_SIGN", "EC_SECP256R1_SIGN", "ED25519_SIGN"];
+
+impl KeyService {
+    /// Stores the certificate (PEM, those above it after it) of another domain's key under the alias, in the place of
+    /// the one that is there. Packets are sealed for it; the server cannot open them.
+    ///
+    /// # Errors
+    /// [`UploadError`].
+    pub async fn upload_other_domain(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        pem: &str,
+    ) -> Result<Arc<KeyRecord>, UploadError> {
+        let stored = async {
+            self.authorizer.check(call, Operation::UploadOtherDomainCertificate, alias)?;
+            check_name(alias)?;
+            let given = GivenCertificate::read(pem)?;
+            given.check_dates(self.provisioner.clock.now(), 0)?;
+            if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
+                return Err(KeyError::QuotaExceeded.into());
+            }
+            let stored = self.store_other_domain(alias, &given).await;
+            if stored.is_err() {
+                self.quota.give_back(&call.principal.name);
+            }
+            stored
+        };
+        self.auditor
+            .audited_in_detail(
+                call,
+                Operation::UploadOtherDomainCertificate,
+                Some(alias),
+                stored,
+                about_upload,
+            )
+            .await
+    }
+
+    async fn store_other_domain(
+        &self,
+        alias: &KeyAlias,
+        given: &GivenCertificate,
+    ) -> Result<Arc<KeyRecord>, UploadError> {
+        let modulus = given.leaf.public_key().map_err(|_| UploadError::KeyUnsupported)?.modulus_length();
+        for _ in 0..ROUNDS {
+            let now = self.provisioner.clock.now();
+            let newest = self.directory.newest_now(alias).await?;
+            if let Some(newest) = &newest {
+                check_predecessor(newest, &given.leaf.thumbprint(), now)?;
+            }
+            let id = self.provisioner.key_id()?;
+            let record = KeyRecord {
+                issuer: id.clone(),
+                id,
+                alias: alias.clone(),
+                generation: newest.map_or(1, |newest| newest.generation.saturating_add(1)),
+                material: KeyMaterial::Elsewhere,
+                modulus,
+                thumbprint: given.leaf.thumbprint(),
+                certificate: given.leaf.der().to_vec(),
+                upload: Some(given.trace(&self.authorities().await?, now)),
+                period: given.period(),
+            };
+            match self.directory.insert(record).await {
+                Err(RepositoryError::Conflict) => {}
+                outcome => return Ok(outcome?),
+            }
+        }
+        Err(RepositoryError::Conflict.into())
+    }
+
+    /// The current certificate of another domain: the one uploaded last, to its end. There is nobody here who could
+    /// make its successor.
+    pub(super) fn of_other_domain(&self, newest: &Arc<KeyRecord>) -> Result<Arc<KeyRecord>, KeyError> {
+        if newest.period.is_current(self.provisioner.clock.now(), 0) {
+            Ok(Arc::clone(newest))
+        } else {
+            Err(KeyError::BaseKeyNotAllowed)
+        }
+    }
+}
+
+/// Whether another domain's certificate can have this name.
+fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
+    if alias.role() != AliasRole::Base {
+        Err(UploadError::SigningName)
+    } else if SIGNING_REFERENCES.contains(&alias.reference.as_str()) {
+        Err(UploadError::SigningReference)
+    } else {
+        Ok(())
+    }
+}
+
+/// Whether another domain's certificate can follow this key.
+fn check_predecessor(newest: &KeyRecord, given: &Thumbprint, now: Timestamp) -> Result<(), UploadError> {
+    let is_current = newest.period.is_current(now, 0);
+    match newest.material {
+        KeyMaterial::Token(_) if is_current => Err(UploadError::OwnTokenKey),
+        KeyMaterial::Token(_) => Err(UploadError::OwnTokenKeyEnded),
+        KeyMaterial::Wrapped { .. } if is_current => Err(UploadError::OwnKey),
+        KeyMaterial::Elsewhere if newest.thumbprint == *given => Err(UploadError::Known),
+        KeyMaterial::Elsewhere | KeyMaterial::Wrapped { .. } => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_signing_keys_are_not_other_domains() {
+        let check = |application, reference| check_name(&KeyAlias::parse(application, reference).unwrap());
+        assert!(check("PARTNER", "p-1").is_ok());
+        assert!(check("KERNEL", "p-1").is_ok());
+        for (application, reference) in [("KERNEL", "sign"), ("ROOT", ""), ("IDA", "")] {
+            assert!(matches!(check(application, reference), Err(UploadError::SigningName)));
+        }
+        assert!(matches!(check("IDA", "ED25519_SIGN"), Err(UploadError::SigningReference)));
+    }
+}

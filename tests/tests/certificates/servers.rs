@@ -1,0 +1,188 @@
+//! Uploads by servers that are killed anywhere, or of two at once.
+
+use std::sync::Arc;
+
+use kunji_server::{
+    app::{self, Ports, Running},
+    config::Settings,
+    domain::{
+        access::{CallContext, Principal, Role},
+        alias::KeyAlias,
+        key::KeyRecord,
+    },
+    ports::{key_store::KeyStore, repository::Repository},
+    services::{keys::SubjectOverrides, packets::CallerInputs},
+};
+use kunji_shared::{pem, secret::Plaintext};
+use kunji_tests::{
+    faults::{Life, Mortal},
+    in_process,
+    softhsm::Token,
+};
+use tempfile::TempDir;
+
+use crate::elsewhere::{Elsewhere, Usage};
+
+/// What stays when a server dies.
+struct World {
+    repository: Arc<dyn Repository>,
+    store: Arc<dyn KeyStore>,
+}
+
+impl World {
+    async fn over(store: &Arc<dyn KeyStore>) -> Self {
+        let repository = in_process::repository(&in_process::database().await).await;
+        Self { repository, store: Arc::clone(store) }
+    }
+
+    fn settings(data_dir: &TempDir) -> Settings {
+        let environment = [
+            ("KUNJI_KEYS", "ROOT,REGISTRATION"),
+            ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
+            ("KUNJI_KEY_CACHE_SECONDS", "0"),
+        ];
+        in_process::settings(data_dir.path(), &environment)
+    }
+
+    /// The ports of a server whose life is counted once it has begun.
+    fn ports(&self, data_dir: &TempDir, life: &Arc<Life>) -> Ports {
+        let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
+        let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
+        in_process::ports(data_dir.path(), in_process::trail(data_dir.path()), repository, token)
+    }
+
+    async fn start(&self, data_dir: &TempDir, life: &Arc<Life>) -> Running {
+        app::start(&Self::settings(data_dir), self.ports(data_dir, life)).await.unwrap()
+    }
+}
+
+fn caller() -> CallContext {
+    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
+    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+}
+
+fn alias(reference: &str) -> KeyAlias {
+    KeyAlias::parse("REGISTRATION", reference).unwrap()
+}
+
+async fn csr(server: &Running, alias: &KeyAlias) -> String {
+    let made = server
+        .services
+        .keys
+        .request_certificate(&caller(), alias, &SubjectOverrides::default())
+        .await
+        .unwrap();
+    pem::encode("CERTIFICATE REQUEST", &made.1)
+}
+
+async fn seal(server: &Running, alias: &KeyAlias) -> Vec<u8> {
+    let content = Plaintext::new(b"content".to_vec());
+    server.services.packets.encrypt(&caller(), alias, content, CallerInputs::default()).await.unwrap()
+}
+
+async fn opens(server: &Running, alias: &KeyAlias, packet: &[u8]) {
+    let inputs = CallerInputs::default();
+    let opened = server.services.packets.decrypt(&caller(), alias, packet.to_vec(), inputs).await.unwrap();
+    assert_eq!(opened.expose(), b"content");
+}
+
+fn certificate(key: &KeyRecord) -> String {
+    pem::encode("CERTIFICATE", &key.certificate)
+}
+
+// One test for all: the library sees only tokens that exist when it is first loaded in a process.
+#[tokio::test(flavor = "multi_thread")]
+async fn uploads() {
+    let token = Token::create("uploads");
+    let store: Arc<dyn KeyStore> = Arc::new(token.open().await.unwrap());
+    killed_anywhere(&store).await;
+    two_at_once(&store).await;
+}
+
+/// The server dies at its first call to token or database during an upload, at its second, and so on; whatever it had
+/// said counts, the alias has one current certificate, and the same upload by the next server goes through.
+async fn killed_anywhere(store: &Arc<dyn KeyStore>) {
+    let world = World::over(store).await;
+    let elsewhere = Elsewhere::new();
+    let data_dir = tempfile::tempdir().unwrap();
+    let living = world.start(&data_dir, &Life::of(i64::MAX)).await;
+    for calls in 0_i64.. {
+        assert!(calls < 100, "an upload does not end");
+        let mut finished = true;
+        for reference in [format!("killed_{calls}"), String::new()] {
+            let alias = alias(&reference);
+            let usage = if reference.is_empty() { Usage::Issue } else { Usage::Seal };
+            let csr = csr(&living, &alias).await;
+            let packet = if reference.is_empty() { None } else { Some(seal(&living, &alias).await) };
+            let before = world.repository.find_newest(&alias).await.unwrap().unwrap();
+            let given = elsewhere.certify(&csr, 400, usage);
+
+            let dying_dir = tempfile::tempdir().unwrap();
+            let life = Life::of(i64::MAX);
+            let dying = world.start(&dying_dir, &life).await;
+            life.end_after(calls);
+            let uploaded = dying.services.keys.upload_certificate(&caller(), &alias, &given).await;
+            finished &= uploaded.is_ok() && !life.is_over();
+            drop(dying);
+
+            let newest = world.repository.find_newest(&alias).await.unwrap().unwrap();
+            if uploaded.is_ok() {
+                assert_eq!(certificate(&newest), given);
+            } else {
+                assert!(newest == before || certificate(&newest) == given, "neither old nor new");
+            }
+            living.services.keys.upload_certificate(&caller(), &alias, &given).await.unwrap();
+            let current = living.services.keys.certificate(&caller(), &alias).await.unwrap();
+            assert_eq!(certificate(&current), given);
+            assert_eq!(current.generation, before.generation + 1, "one upload is one version");
+            if let Some(packet) = packet {
+                opens(&living, &alias, &packet).await;
+                opens(&living, &alias, &seal(&living, &alias).await).await;
+            }
+        }
+        if finished {
+            assert!(calls > 5, "an upload makes more calls than {calls}");
+            return;
+        }
+    }
+}
+
+/// Two servers take two certificates for one key at once: one follows the other, and packets for each open.
+async fn two_at_once(store: &Arc<dyn KeyStore>) {
+    let world = World::over(store).await;
+    let elsewhere = Elsewhere::new();
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let life = Life::of(i64::MAX);
+    let one = world.start(&dirs[0], &life).await;
+    let other = world.start(&dirs[1], &life).await;
+    let alias = alias("two");
+    let csr = csr(&one, &alias).await;
+    let mut packets = vec![seal(&one, &alias).await];
+    let given = [200, 300, 400, 500].map(|days| elsewhere.certify(&csr, days, Usage::Seal));
+    let uploads = given.iter().enumerate().map(|(at, pem)| {
+        let server = if at % 2 == 0 { &one } else { &other };
+        let alias = &alias;
+        async move { server.services.keys.upload_certificate(&caller(), alias, pem).await }
+    });
+    let outcomes = futures_util::future::join_all(uploads).await;
+    let taken = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
+    assert!(taken >= 2, "{outcomes:?}");
+    let keys = world.repository.list(&alias, 10).await.unwrap();
+    assert_eq!(keys.len(), taken + 1);
+    for key in &keys {
+        packets.push(kunji_tests::peer::seal_self_contained(&certificate(key), b"content"));
+    }
+    for (packet, server) in packets.iter().flat_map(|packet| [(packet, &one), (packet, &other)]) {
+        opens(server, &alias, packet).await;
+    }
+    // Another domain's certificate, at once too: each is stored, and both servers name the same one.
+    let alias = KeyAlias::parse("PARTNER", "two").unwrap();
+    let uploads = given[..2].iter().zip([&one, &other]).map(|(pem, server)| {
+        let alias = &alias;
+        async move { server.services.keys.upload_other_domain(&caller(), alias, pem).await.unwrap() }
+    });
+    futures_util::future::join_all(uploads).await;
+    assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 2);
+    let seen = one.services.keys.certificate(&caller(), &alias).await.unwrap();
+    assert_eq!(other.services.keys.certificate(&caller(), &alias).await.unwrap().id, seen.id);
+}
