@@ -15,6 +15,7 @@ use kunji_server::{
         alias::{ApplicationId, KeyAlias},
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
+        jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         policy::KeyPolicy,
         time::Timestamp,
@@ -96,8 +97,13 @@ impl TokenSigner for Mortal<dyn KeyStore> {
         token!(self.find_signing_pair(id))
     }
 
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        token!(self.sign_digest(id, digest))
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.sign(id, algorithm, input))
     }
 }
 

@@ -12,7 +12,10 @@ use async_trait::async_trait;
 use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
 
-use crate::domain::key::{KnownKey, TokenKeyId};
+use crate::domain::{
+    jose::SignatureAlgorithm,
+    key::{KnownKey, TokenKeyId},
+};
 
 /// RSA signing pairs on the token.
 #[async_trait]
@@ -36,11 +39,26 @@ pub trait TokenSigner: Send + Sync {
     /// [`KeyStoreError::Ambiguous`] when several objects of a kind have this id.
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError>;
 
+    /// A signature over a message of which [`SignatureAlgorithm::input`] has made `input`. The pair must be of a kind
+    /// that the algorithm is for. It has verified under the pair's public key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NotFound`] when the token has no such pair; [`KeyStoreError::Unsupported`] when it cannot sign
+    /// with this algorithm.
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
     /// `S = RSASSA-PKCS1-v1_5(SHA-256)` over a message whose SHA-256 is `digest`, RFC 8017 8.2.
     ///
     /// # Errors
-    /// [`KeyStoreError::NotFound`] when the token has no such pair.
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError>;
+    /// As [`TokenSigner::sign`].
+    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
+        self.sign(id, SignatureAlgorithm::Rs256, &digest).await
+    }
 }
 
 /// AES-256 key-encryption keys on the token.

@@ -8,7 +8,7 @@ use aws_lc_rs::{
 };
 use futures_util::future::join_all;
 use kunji_server::{
-    domain::key::TokenKeyId,
+    domain::{jose::SignatureAlgorithm, key::TokenKeyId, signature::Verifier},
     ports::key_store::{KeyStore, KeyStoreError},
 };
 use kunji_shared::ModulusLength;
@@ -33,6 +33,16 @@ macro_rules! key_store_contract {
         )+
     };
 }
+
+/// What RSA pairs sign with.
+pub const RSA_ALGORITHMS: [SignatureAlgorithm; 6] = [
+    SignatureAlgorithm::Rs256,
+    SignatureAlgorithm::Rs384,
+    SignatureAlgorithm::Rs512,
+    SignatureAlgorithm::Ps256,
+    SignatureAlgorithm::Ps384,
+    SignatureAlgorithm::Ps512,
+];
 
 /// An id that no object has.
 pub fn fresh_id() -> TokenKeyId {
@@ -70,6 +80,11 @@ pub async fn signatures_verify(store: Arc<impl KeyStore>) {
             let signature = store.sign_digest(id, sha256(message)).await.unwrap();
             assert_eq!(signature.len(), modulus.bytes());
             verify(&spki, message, &signature);
+            for algorithm in RSA_ALGORITHMS {
+                let signature = store.sign(id, algorithm, &algorithm.input(message)).await.unwrap();
+                let verifier = Verifier::new(algorithm, &spki).unwrap();
+                assert!(verifier.verifies(message, &signature), "{algorithm:?}");
+            }
         }
     }
 }

@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::key::{KnownKey, TokenKeyId},
+    domain::{
+        jose::SignatureAlgorithm,
+        key::{KnownKey, TokenKeyId},
+    },
     ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
 };
 
@@ -227,8 +230,14 @@ impl TokenSigner for Pkcs11KeyStore {
         }
     }
 
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        match self.use_key(id, || Operation::SignDigest { id: id.into(), digest }).await? {
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        let make = || Operation::Sign { id: id.into(), algorithm, input: input.to_vec() };
+        match self.use_key(id, make).await? {
             Answer::Bytes(signature) => Ok(signature),
             _ => Err(mismatch()),
         }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::{
+    domain::{jose::SignatureAlgorithm, key::TokenKeyId},
+    ports::key_store::KeyStoreError,
+};
 
 /// `CKA_ID`, as it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,9 +41,10 @@ pub(crate) enum Operation {
         label: String,
         modulus_bits: u32,
     },
-    SignDigest {
+    Sign {
         id: KeyName,
-        digest: [u8; 32],
+        algorithm: SignatureAlgorithm,
+        input: Vec<u8>,
     },
     GenerateKek {
         id: KeyName,
@@ -90,7 +94,7 @@ impl Operation {
             Self::CheckHealth { .. } => None,
             Self::FindSigningPair { id }
             | Self::GenerateSigningPair { id, .. }
-            | Self::SignDigest { id, .. }
+            | Self::Sign { id, .. }
             | Self::GenerateKek { id, .. }
             | Self::HasKek { id }
             | Self::WasMadeAs { id, .. } => Some(*id),
