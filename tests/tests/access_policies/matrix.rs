@@ -85,7 +85,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 35] = [
+const OPERATIONS: [(&str, &str, bool); 43] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -102,8 +102,12 @@ const OPERATIONS: [(&str, &str, bool); 35] = [
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
+    ("jwsSign", "signature.sign", true),
+    ("jwsSignV2", "signature.sign", true),
     ("jwtSign", "signature.sign", true),
+    ("jwtSignV2", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
+    ("jwtVerifyV2", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
     ("listApprovals", "approval.read", false),
     ("listAuditCheckpoints", "audit.read", false),
@@ -121,13 +125,22 @@ const OPERATIONS: [(&str, &str, bool); 35] = [
     ("removeAccessPolicy", "access.change", false),
     ("rotateClientSecret", "client.rotate_secret", false),
     ("searchAuditEvents", "audit.read", false),
+    ("sign", "signature.sign", true),
+    ("signRawData", "signature.sign", true),
+    ("signV2", "signature.sign", true),
+    ("validate", "signature.verify", true),
 ];
+
+/// Those that name no key, and are done with `KERNEL/SIGN`.
+const OF_KERNEL: [&str; 2] = ["sign", "validate"];
 
 /// Good requests for the keys of one application.
 struct Requests {
     application: &'static str,
     packet: Vec<u8>,
     signature: String,
+    /// By `KERNEL/SIGN`.
+    detached: String,
 }
 
 impl Requests {
@@ -135,10 +148,12 @@ impl Requests {
         let certificate = client.certificate(application, "10001").await;
         let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
         let signed = client.call("/jwtSign", sign).await;
+        let detached = client.call("/sign", json!({ "data": "content" })).await;
         Self {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
+            detached: detached.response()["signature"].as_str().unwrap().to_owned(),
         }
     }
 
@@ -170,16 +185,27 @@ impl Requests {
             }
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
-            "jwtSign" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call("/jwtSign", request).await
+            "sign" => client.call("/sign", json!({ "data": "content" })).await,
+            "validate" => {
+                let request = json!({
+                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
+                });
+                client.call("/validate", request).await
             }
-            "jwtVerify" => {
+            "signRawData" | "signV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&path_of(id), request).await
+            }
+            "jwtVerify" | "jwtVerifyV2" => {
                 let request = json!({
                     "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
                     "referenceId": "",
                 });
-                client.call("/jwtVerify", request).await
+                client.call(&path_of(id), request).await
             }
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
@@ -237,6 +263,11 @@ impl Requests {
         let bytes = response.bytes().await.unwrap();
         Answer::new(status, headers, String::from_utf8_lossy(&bytes).into_owned())
     }
+}
+
+/// The path under `/v1/keymanager` of a call that is there in two versions.
+fn path_of(id: &str) -> String {
+    id.strip_suffix("V2").map_or_else(|| format!("/{id}"), |first| format!("/{first}/v2"))
 }
 
 /// Whether an answer says that the caller may not.
@@ -304,6 +335,7 @@ async fn roles_may_do_what_the_table_says_and_nothing_else() {
             let client = administrator.new_client(&[role]).await;
             for (id, operation, on_keys) in OPERATIONS {
                 for (requests, is_own) in [(&own, true), (&foreign, false)] {
+                    let is_own = is_own && !OF_KERNEL.contains(&id);
                     let may = allowed.contains(&operation) && (is_own || !bounded || !on_keys);
                     let answer = requests.send(&client, id).await;
                     let case =

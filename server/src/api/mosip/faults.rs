@@ -24,6 +24,7 @@ macro_rules! faults {
 
 faults! {
     AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
+    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA; or leave it out.";
     ApplicationUnknown, "KER-KMS-002", "ApplicationId not found in Key Policy. Key/CSR generation not allowed. Use an applicationId that has an active policy, or have one added.";
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
     BaseKeyNotAllowed, "KER-KMS-016", "Not allowed to generate new key pair for other domains or not allowed to generate base key. ROOT, KERNEL and PARTNER have no encryption keys: use another applicationId.";
@@ -32,6 +33,7 @@ faults! {
     EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, or KERNEL with SIGN.";
     Forbidden, "KER-ATH-403", "Forbidden";
     ForeignKey, "KER-KMS-024", "Application Id & Reference Id not matching with the input thumbprint. Send the applicationId and referenceId whose certificate the data was encrypted with.";
+    HeaderMember, "KER-KMS-005", "request.additionalHeaders has a member that cannot stand in the header. Leave out alg, b64, jwk, x5c, x5t, x5t#S256, x5u and enc, which the server sets; name in crit only members that are there and no standard ones; send at most 32 members of at most 4096 bytes.";
     Internal, "KER-KMS-500", "Internal server error. The server's log has more under the request id of the header X-Request-Id.";
     Invalid, "KER-KMS-005", "request.applicationId should not be null or empty";
     MalformedBase64, "KER-CRY-003", "request.data: input data is not base64 encoded. Use the url-safe or the standard alphabet, with or without padding.";
@@ -39,16 +41,20 @@ faults! {
     MalformedTime, "KER-KMS-006", "requesttime: timestamp should be in ISO 8601 format yyyy-MM-ddTHH:mm:ss.SSSZ, or an array of 5 to 7 integers from the year on.";
     ModuleKeyMissing, "KER-KMS-012", "Key Generation Process is not completed. Generate the application's master key first: POST generateMasterKey/CERTIFICATE with a blank referenceId.";
     NoContent, "KER-CRY-004", "data should not be null or empty. Send at least one byte.";
+    NotJson, "KER-JWS-103", "Data to sign is not valid JSON. Send JSON, or validateJson false.";
     NothingToSign, "KER-JWS-102", "Data to sign is not valid. Send at least one byte, base64url encoded.";
     ObjectType, "KER-KMS-009", "Invalid Response Object Type. End the path with CERTIFICATE or CSR.";
+    PayloadUnencodable, "KER-JWS-102", "Data to sign is not valid: with b64JWSHeaderParam false, data with a dot, or that is no printable ASCII text, cannot stand in the result (RFC 7797 5.2). Send includePayload false.";
     QuotaExceeded, "KER-KMS-016", "Not allowed to generate new key pair: this client made as many as one may within an hour. Use a referenceId that has a key, or try again later.";
     ReferenceNotAllowed, "KER-KMS-016", "Not allowed to generate base key for this referenceId: it is not of the form that the server's settings allow for the application.";
     ReferenceNotSupported, "KER-KMS-010", "Reference Id Not Supported for the Application ID. Master keys have a blank referenceId, or are KERNEL with SIGN; other keys are made by reading their certificate.";
     RootKeyMissing, "KER-KMS-011", "Root Key not available to sign. Generate the key of applicationId ROOT first, with a blank referenceId.";
+    SignatureFormat, "KER-KMS-036", "Unsupported output format for the signature. Use base58btc or base64url as responseEncodingFormat.";
     SignatureMalformed, "KER-JWS-106", "Signature data to verify not valid. Send header.payload.signature, or header..signature with actualData.";
     SigningKey, "KER-CRY-011", "Not Allowed to preform encryption with Master Key. Use Base/Encrypt key to encrypt data. Send a referenceId that is not blank, and not KERNEL with SIGN.";
     SigningNotAllowed, "KER-JWS-108", "Signing data not allowed for the authenticated token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
     SubjectNotAllowed, "KER-KMS-005", "request has a member of the subject that cannot stand in a certificate: use at most 64 printable characters each, and two letters for country.";
     Unavailable, "KER-KMS-500", "The server cannot do this now, and did nothing. Try again later; its log has more under the request id of the header X-Request-Id.";
+    ValidationFailed, "KER-CSS-101", "Validation Unsuccessful. The signature is not by KERNEL/SIGN over this data: send the data exactly as it was signed.";
     UnknownKey, "KER-KMS-025", "Key Not found for the thumbprint prepended in encrypted data. It was encrypted with a certificate of another server, or is damaged at its beginning.";
 }

@@ -13,10 +13,14 @@ mod faults;
 mod generate_master_key;
 mod get_all_certificates;
 mod get_certificate;
+mod header_members;
+mod jws_sign;
 mod jwt_sign;
 mod jwt_verify;
 mod members;
 mod refusal;
+mod sign;
+mod sign_bytes;
 
 use std::sync::Arc;
 
@@ -37,6 +41,8 @@ pub(super) type MosipApi = (
     encrypt::EncryptApi,
     decrypt::DecryptApi,
     jwt_sign::JwtSignApi,
+    jws_sign::JwsSignApi,
+    (sign::SignApi, sign_bytes::SignBytesApi),
     jwt_verify::JwtVerifyApi,
     actuator::ActuatorApi,
     authenticate::AuthenticateApi,
@@ -55,6 +61,8 @@ pub(super) fn resources(
         encrypt::EncryptApi::new(services),
         decrypt::DecryptApi::new(services),
         jwt_sign::JwtSignApi::new(services),
+        jws_sign::JwsSignApi::new(services),
+        (sign::SignApi::new(services), sign_bytes::SignBytesApi::new(services)),
         jwt_verify::JwtVerifyApi::new(services),
         actuator::ActuatorApi,
         authenticate::AuthenticateApi::new(services, settings, token_requests),

@@ -165,11 +165,15 @@ impl From<SignatureError> for Refusal {
     fn from(error: SignatureError) -> Self {
         match error {
             SignatureError::AccessListed => Fault::SigningNotAllowed.into(),
+            SignatureError::Algorithm => Fault::AlgorithmNotSupported.into(),
             SignatureError::Audit(_) => Self::unavailable(&error),
             SignatureError::Certificate => Fault::CertificateNotValid.into(),
             SignatureError::Empty => Fault::NothingToSign.into(),
             SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
+            SignatureError::HeaderMember => Fault::HeaderMember.into(),
             SignatureError::Key(error) => error.into(),
+            SignatureError::NotJson => Fault::NotJson.into(),
+            SignatureError::PayloadUnencodable => Fault::PayloadUnencodable.into(),
             SignatureError::Refused(refusal) => TransportError::from(refusal).into(),
             SignatureError::Token => Fault::SignatureMalformed.into(),
         }

@@ -307,7 +307,7 @@ impl KeyService {
     }
 
     /// The chain of a key's certificate, leaf first, ROOT last.
-    async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
+    pub(crate) async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
         let mut certificates = vec![key.certificate.clone()];
         let (mut id, mut issuer) = (key.id.clone(), key.issuer.clone());
         // The hierarchy has three levels; a longer walk means records that point at each other.
