@@ -17,6 +17,7 @@ use kunji_server::{
         client::{ClientId, ClientRecord, Ending},
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
+        key_type::Curve,
         policy::KeyPolicy,
         time::Timestamp,
     },
@@ -91,6 +92,15 @@ impl TokenSigner for Mortal<dyn KeyStore> {
         modulus: ModulusLength,
     ) -> Result<Vec<u8>, KeyStoreError> {
         token!(self.generate_signing_pair(id, label, modulus))
+    }
+
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.generate_curve_pair(id, label, curve))
     }
 
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {

@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 43] = [
+const GUARDED: [(&str, &[&str]); 44] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
@@ -65,6 +65,7 @@ const GUARDED: [(&str, &[&str]); 43] = [
     ("POST /v1/clients/{client_id}/secret", &["administrator"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
+    ("POST /v1/keymanager/generateECSignKey/{objectType}", &["key-administrator"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
     ("POST /v1/keymanager/jwsSign", &["signer"]),
     ("POST /v1/keymanager/jwsSign/v2", &["signer"]),

@@ -15,9 +15,10 @@ use zeroize::Zeroizing;
 use crate::domain::{
     jose::SignatureAlgorithm,
     key::{KnownKey, TokenKeyId},
+    key_type::Curve,
 };
 
-/// RSA signing pairs on the token.
+/// Signing pairs on the token.
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
     /// Makes a signing pair (private part sensitive, non-extractable, sign only) under `id` and returns its
@@ -30,6 +31,18 @@ pub trait TokenSigner: Send + Sync {
         id: TokenKeyId,
         label: &str,
         modulus: ModulusLength,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
+    /// The same with a pair on a curve.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::AlreadyExists`] when the token has an object with this id; [`KeyStoreError::Unsupported`] when
+    /// it does not take the curve.
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
     ) -> Result<Vec<u8>, KeyStoreError>;
 
     /// The SubjectPublicKeyInfo (DER) of the complete pair under `id`; `None` when there is none, or only half

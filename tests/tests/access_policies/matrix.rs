@@ -85,7 +85,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 43] = [
+const OPERATIONS: [(&str, &str, bool); 44] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -99,6 +99,7 @@ const OPERATIONS: [(&str, &str, bool); 43] = [
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
     ("exportAudit", "audit.export", false),
+    ("generateECSignKey", "key.generate", true),
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
@@ -179,6 +180,10 @@ impl Requests {
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
             "decryptPacket" => self.octets(client, "/v1/packets/decrypt", self.packet.clone()).await,
             "encryptPacket" => self.octets(client, "/v1/packets/encrypt", b"content".to_vec()).await,
+            "generateECSignKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
+                client.call("/generateECSignKey/CERTIFICATE", request).await
+            }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });
                 client.call("/generateMasterKey/CERTIFICATE", request).await

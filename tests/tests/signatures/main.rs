@@ -4,6 +4,7 @@
 use kunji_tests::{http::Http, site::Shared};
 
 mod bytes;
+mod curves;
 mod forms;
 mod jose;
 mod refused;

@@ -20,6 +20,7 @@ use crate::{
     domain::{
         jose::SignatureAlgorithm,
         key::{KnownKey, TokenKeyId},
+        key_type::Curve,
     },
     ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
 };
@@ -217,6 +218,19 @@ impl TokenSigner for Pkcs11KeyStore {
         let modulus_bits = u32::try_from(modulus.bits())
             .map_err(|_| KeyStoreError::Unsupported("a modulus of this size".to_owned()))?;
         let make = || Operation::GenerateSigningPair { id: id.into(), label: label.to_owned(), modulus_bits };
+        match self.ask_primary(make).await? {
+            Answer::PublicKey(Some(key)) => Ok(key),
+            _ => Err(mismatch()),
+        }
+    }
+
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        let make = || Operation::GenerateCurvePair { id: id.into(), label: label.to_owned(), curve };
         match self.ask_primary(make).await? {
             Answer::PublicKey(Some(key)) => Ok(key),
             _ => Err(mismatch()),

@@ -24,13 +24,15 @@ macro_rules! faults {
 
 faults! {
     AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
-    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA; or leave it out.";
+    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA, ES256 for EC_SECP256R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for ED25519_SIGN; or leave it out.";
     ApplicationUnknown, "KER-KMS-002", "ApplicationId not found in Key Policy. Key/CSR generation not allowed. Use an applicationId that has an active policy, or have one added.";
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
     BaseKeyNotAllowed, "KER-KMS-016", "Not allowed to generate new key pair for other domains or not allowed to generate base key. ROOT, KERNEL and PARTNER have no encryption keys: use another applicationId.";
     CertificateNotValid, "KER-JWS-107", "Signature verification certificate not valid. It must be readable and within its validity: check x5c, certificateData, or the key of applicationId and referenceId.";
+    CurveNotAllowed, "KER-KMS-026", "Key Generation Not allowed for the input application id. Keys that are not kept in the HSM, as those of ED25519_SIGN, need an application with encryption keys: not ROOT, KERNEL or PARTNER.";
+    CurveReference, "KER-KMS-030", "EC Sign Reference Id Not Supported for the Application ID. Use EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN as referenceId, and not the applicationId ROOT.";
     DecryptionFailed, "KER-FSE-004", "encrypted data is corrupted. It does not open with this key, salt and aad: send those it was encrypted with, and the data unaltered.";
-    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, or KERNEL with SIGN.";
+    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN; or KERNEL with SIGN.";
     Forbidden, "KER-ATH-403", "Forbidden";
     ForeignKey, "KER-KMS-024", "Application Id & Reference Id not matching with the input thumbprint. Send the applicationId and referenceId whose certificate the data was encrypted with.";
     HeaderMember, "KER-KMS-005", "request.additionalHeaders has a member that cannot stand in the header. Leave out alg, b64, jwk, x5c, x5t, x5t#S256, x5u and enc, which the server sets; name in crit only members that are there and no standard ones; send at most 32 members of at most 4096 bytes.";

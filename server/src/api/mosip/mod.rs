@@ -10,6 +10,7 @@ mod decrypt;
 mod encrypt;
 mod envelope;
 mod faults;
+mod generate_ec_sign_key;
 mod generate_master_key;
 mod get_all_certificates;
 mod get_certificate;
@@ -36,6 +37,7 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
+    generate_ec_sign_key::GenerateEcSignKeyApi,
     get_certificate::GetCertificateApi,
     get_all_certificates::GetAllCertificatesApi,
     encrypt::EncryptApi,
@@ -56,6 +58,7 @@ pub(super) fn resources(
 ) -> MosipApi {
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
+        generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),
         encrypt::EncryptApi::new(services),

@@ -125,6 +125,8 @@ impl From<KeyError> for Refusal {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
+            KeyError::CurveNotAllowed => Fault::CurveNotAllowed.into(),
+            KeyError::CurveReference => Fault::CurveReference.into(),
             KeyError::Internal(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
             KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),

@@ -23,6 +23,9 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         "generateMasterKey" => {
             &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
         }
+        "generateECSignKey" => {
+            &[&read, &keys, &[F::CurveNotAllowed, F::CurveReference, F::SubjectNotAllowed]]
+        }
         "getCertificate" => &[&[F::Invalid], &keys, &new_keys],
         "getAllCertificates" => &[&[F::Invalid], &keys],
         "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod base;
+mod curves;
 pub(crate) mod directory;
 mod error;
 pub(crate) mod issuing;
@@ -26,6 +27,8 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
+mod requests;
+pub(crate) mod signer;
 
 pub use error::KeyError;
 
@@ -33,6 +36,7 @@ use directory::KeyDirectory;
 use patterns::PublicPatterns;
 use policies::PolicyTable;
 use provisioning::{Provisioner, root_alias};
+use signer::Signer;
 
 /// Most versions of one key that are listed.
 const LISTED_VERSIONS: usize = 1_000;
@@ -77,6 +81,7 @@ pub struct KeyService {
     public: PublicPatterns,
     quota: CreationQuota,
     references: BTreeMap<String, Regex>,
+    signer: Arc<Signer>,
 }
 
 /// What the composition root decides about keys.
@@ -92,6 +97,7 @@ impl KeyService {
         software: Arc<dyn SoftwareKeys>,
         auditor: Arc<Auditor>,
         authorizer: Arc<Authorizer>,
+        signer: Arc<Signer>,
         settings: KeySettings,
     ) -> anyhow::Result<Self> {
         let references = settings
@@ -110,6 +116,7 @@ impl KeyService {
             public: PublicPatterns::new(settings.public_certificates),
             quota: CreationQuota::new(settings.creation_quota_per_hour),
             references,
+            signer,
         })
     }
 
@@ -137,6 +144,7 @@ impl KeyService {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         match alias.role() {
             AliasRole::Base => self.current_base(call, alias).await,
+            AliasRole::Curve(_) => self.current_on_curve(alias).await,
             AliasRole::Internal => Err(KeyError::PolicyMissing),
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => self.current_on_token(alias).await,
         }
@@ -200,7 +208,7 @@ impl KeyService {
         if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
             return Err(KeyError::QuotaExceeded);
         }
-        let made = self.base.make(alias, previous).await;
+        let made = self.base.make(alias, previous, &SubjectOverrides::default()).await;
         if !made.as_ref().is_ok_and(|made| made.by_us) {
             // While the token or the database is away, nobody uses up the hour that comes after it.
             self.quota.give_back(&call.principal.name);
@@ -276,7 +284,9 @@ impl KeyService {
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => {
                 self.provisioner.ensure(alias, subject).await
             }
-            AliasRole::Internal | AliasRole::Base => Err(KeyError::ReferenceNotSupported),
+            AliasRole::Base | AliasRole::Curve(_) | AliasRole::Internal => {
+                Err(KeyError::ReferenceNotSupported)
+            }
         }
     }
 

@@ -17,7 +17,7 @@ impl PolicyTable {
     }
 
     /// Days of validity and of pre-expiry for keys of the alias: those of `BASE` for base keys, else the
-    /// application's own.
+    /// application's own; keys on curves have the pre-expiry of `BASE`.
     ///
     /// # Errors
     /// [`KeyError::PolicyMissing`] when the application has no active policy.
@@ -27,11 +27,12 @@ impl PolicyTable {
             AliasRole::Internal => self.active(ApplicationId::KERNEL)?,
             _ => self.active(alias.application.as_str())?,
         };
-        let policy = match alias.role() {
-            AliasRole::Base => self.active(KeyPolicy::BASE)?,
-            _ => own,
+        let (validity, pre_expiry) = match alias.role() {
+            AliasRole::Base => (self.active(KeyPolicy::BASE)?, self.active(KeyPolicy::BASE)?),
+            AliasRole::Curve(_) => (own, self.active(KeyPolicy::BASE)?),
+            _ => (own, own),
         };
-        Ok((policy.validity_days, policy.pre_expire_days))
+        Ok((validity.validity_days, pre_expiry.pre_expire_days))
     }
 
     /// The applications that have a policy, active or not.

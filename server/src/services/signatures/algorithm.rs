@@ -1,9 +1,7 @@
-//! Which algorithms a key signs with.
-
-use kunji_shared::ModulusLength;
+//! Which algorithm a key signs with.
 
 use super::SignatureError;
-use crate::domain::{jose::SignatureAlgorithm, key::KeyRecord};
+use crate::domain::{jose::SignatureAlgorithm, key::KeyRecord, key_type::KeyType};
 
 /// The algorithm that a caller wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,16 +21,11 @@ impl AlgorithmChoice {
     /// # Errors
     /// [`SignatureError::Algorithm`] when it cannot sign as the caller wants.
     pub(super) fn for_key(self, key: &KeyRecord) -> Result<SignatureAlgorithm, SignatureError> {
-        match self {
-            Self::Usual { rsa } => Ok(rsa),
-            Self::Named(algorithm) if of_rsa(key.modulus).contains(&algorithm) => Ok(algorithm),
-            Self::Named(_) => Err(SignatureError::Algorithm),
+        match (self, key.key_type) {
+            (Self::Usual { .. }, KeyType::Curve(curve)) => Ok(curve.algorithm()),
+            (Self::Usual { rsa }, KeyType::Rsa(_)) => Ok(rsa),
+            (Self::Named(algorithm), kind) if kind.algorithms().contains(&algorithm) => Ok(algorithm),
+            (Self::Named(_), _) => Err(SignatureError::Algorithm),
         }
     }
-}
-
-/// RSA keys of every size in use sign with all of them: the smallest has room for a SHA-512 digest with its salt.
-const fn of_rsa(_: ModulusLength) -> &'static [SignatureAlgorithm] {
-    use SignatureAlgorithm as A;
-    &[A::Rs256, A::Ps256, A::Rs384, A::Rs512, A::Ps384, A::Ps512]
 }

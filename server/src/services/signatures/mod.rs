@@ -1,13 +1,11 @@
-//! Signatures: made with keys on the token, and verified.
+//! Signatures: made, and verified.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use super::{
     auditor::Auditor,
     authorization::{AccessRefusal, Authorizer},
-    keys::{
-        KeyError, KeyService, directory::KeyDirectory, policies::PolicyTable, provisioning::token_key_of,
-    },
+    keys::{KeyError, KeyService, directory::KeyDirectory, policies::PolicyTable, signer::Signer},
 };
 use crate::{
     domain::{
@@ -16,10 +14,7 @@ use crate::{
         jose::SignatureAlgorithm,
         key::KeyRecord,
     },
-    ports::{
-        clock::Clock,
-        key_store::{KeyStore, KeyStoreError},
-    },
+    ports::{clock::Clock, key_store::KeyStoreError},
 };
 
 mod algorithm;
@@ -36,9 +31,6 @@ pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
-/// Messages up to this size are hashed where they are: it takes about as long as handing them over.
-const INLINE_MAX_BYTES: usize = 256 * 1024;
-
 /// Signatures.
 pub struct SignatureService {
     pub(crate) auditor: Arc<Auditor>,
@@ -47,7 +39,7 @@ pub struct SignatureService {
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) keys: Arc<KeyService>,
     pub(crate) policies: Arc<PolicyTable>,
-    pub(crate) token: Arc<dyn KeyStore>,
+    pub(crate) signer: Arc<Signer>,
 }
 
 impl SignatureService {
@@ -62,7 +54,7 @@ impl SignatureService {
             AccessRefusal::RateExceeded { .. } => SignatureError::Refused(refusal),
         })?;
         // ROOT signs certificates and nothing else.
-        if !matches!(alias.role(), AliasRole::Module | AliasRole::Sign) {
+        if !matches!(alias.role(), AliasRole::Curve(_) | AliasRole::Module | AliasRole::Sign) {
             return Err(SignatureError::EncryptionKey);
         }
         if !self.policies.admits(&alias.application, &call.principal.name) {
@@ -74,25 +66,16 @@ impl SignatureService {
     /// A signature of the key over the message.
     async fn produce(
         &self,
-        key: &KeyRecord,
+        key: &Arc<KeyRecord>,
         algorithm: SignatureAlgorithm,
         message: Vec<u8>,
     ) -> Result<Vec<u8>, SignatureError> {
-        let input = if message.len() <= INLINE_MAX_BYTES {
-            algorithm.input(&message).into_owned()
-        } else {
-            let hashed = tokio::task::spawn_blocking(move || match algorithm.input(&message) {
-                Cow::Owned(digest) => digest,
-                Cow::Borrowed(_) => message,
-            });
-            hashed.await.map_err(|_| KeyError::Internal("hashing ended early"))?
-        };
-        match self.token.sign(token_key_of(key)?, algorithm, &input).await {
-            Err(KeyStoreError::Unsupported(cause)) => {
+        match self.signer.sign(key, algorithm, message).await {
+            Err(KeyError::Token(KeyStoreError::Unsupported(cause))) => {
                 tracing::warn!(algorithm = algorithm.name(), cause, "the token does not sign like this");
                 Err(SignatureError::Algorithm)
             }
-            signature => Ok(signature.map_err(KeyError::from)?),
+            signature => Ok(signature?),
         }
     }
 }

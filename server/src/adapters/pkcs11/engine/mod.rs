@@ -28,6 +28,7 @@ use super::{
 use crate::domain::key::TokenKeyId;
 
 mod capabilities;
+mod curve_key;
 mod generation;
 mod handles;
 mod kek;
@@ -164,6 +165,11 @@ fn perform(worker: &mut Worker, capabilities: Capabilities, operation: Operation
         Operation::GenerateSigningPair { id, label, modulus_bits } => worker
             .perform(Repeat::OnlyIfNotDone, |call| {
                 signing::generate_pair(call, capabilities, id.into(), &label, modulus_bits)
+            })
+            .map(|key| Answer::PublicKey(Some(key))),
+        Operation::GenerateCurvePair { id, label, curve } => worker
+            .perform(Repeat::OnlyIfNotDone, |call| {
+                signing::generate_curve_pair(call, capabilities, id.into(), &label, curve)
             })
             .map(|key| Answer::PublicKey(Some(key))),
         Operation::Sign { id, algorithm, input } => worker

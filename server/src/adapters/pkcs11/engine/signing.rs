@@ -1,4 +1,4 @@
-//! RSA signing pairs.
+//! Signing pairs.
 
 use std::{
     collections::HashMap,
@@ -17,12 +17,17 @@ use cryptoki::{
 use super::super::protocol::Fault;
 use super::{
     capabilities::Capabilities,
+    curve_key::{parameters, read_public_key},
     generation, handles,
-    public_key::RsaPublicKey,
     recovery::{Call, Failure},
     templates::{self, KeyClass, Place},
 };
-use crate::domain::{jose::SignatureAlgorithm, key::TokenKeyId, signature::Verifier};
+use crate::domain::{
+    jose::SignatureAlgorithm,
+    key::TokenKeyId,
+    key_type::{Curve, KeyType},
+    signature::Verifier,
+};
 
 /// Everything of `DigestInfo` (RFC 8017 9.2) before the digest.
 const SHA256_DIGEST_INFO: [u8; 19] = [
@@ -66,8 +71,27 @@ pub(super) fn generate_pair(
     let (public, private) =
         call.session.generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public_template, &private_template)?;
     generation::finish(call, private, &[public, private], || {
-        let key = RsaPublicKey::read(call.session, public)?.ok_or_else(no_public_key)?;
-        prove(call, private, key.to_spki().ok_or_else(no_public_key)?)
+        prove(call, private, read_public_key(call.session, public)?.ok_or_else(no_public_key)?)
+    })
+}
+
+/// See [`crate::ports::key_store::TokenSigner::generate_curve_pair`].
+pub(super) fn generate_curve_pair(
+    call: &Call<'_>,
+    capabilities: Capabilities,
+    id: TokenKeyId,
+    label: &str,
+    curve: Curve,
+) -> Result<Vec<u8>, Failure> {
+    let unsupported = || Failure::Answer(Fault::Unsupported(format!("pairs on {}", curve.name())));
+    let parameters = parameters(curve).ok_or_else(unsupported)?;
+    let (public_template, private_template) =
+        templates::curve_pair(Place::Token { id, label }, capabilities.change, parameters);
+    let _reserved = handles::reserve(call, id)?;
+    let (public, private) =
+        call.session.generate_key_pair(&Mechanism::EccKeyPairGen, &public_template, &private_template)?;
+    generation::finish(call, private, &[public, private], || {
+        prove(call, private, read_public_key(call.session, public)?.ok_or_else(no_public_key)?)
     })
 }
 
@@ -76,18 +100,19 @@ pub(super) fn find_pair(call: &Call<'_>, id: TokenKeyId) -> Result<Option<Vec<u8
     let private = handles::search(call, id, KeyClass::Private)?;
     let public = handles::search(call, id, KeyClass::Public)?;
     let (Some(private), Some(public)) = (private, public) else { return Ok(None) };
-    let key = RsaPublicKey::read(call.session, public)?.ok_or_else(no_public_key)?;
+    let key = read_public_key(call.session, public)?.ok_or_else(no_public_key)?;
     // Anybody who may write public objects could have put another key beside ours.
-    match RsaPublicKey::read(call.session, private)? {
+    match read_public_key(call.session, private)? {
         Some(own) if own != key => Err(Failure::Answer(Fault::Ambiguous)),
-        _ => Ok(Some(prove(call, private, key.to_spki().ok_or_else(no_public_key)?)?)),
+        _ => Ok(Some(prove(call, private, key)?)),
     }
 }
 
 /// The public key (`SubjectPublicKeyInfo`), once a signature by the private key has verified under it: certificates
 /// are made for it, and one for a key that the token does not have would seal packets that nobody opens.
 fn prove(call: &Call<'_>, private: ObjectHandle, spki: Vec<u8>) -> Result<Vec<u8>, Failure> {
-    let algorithm = SignatureAlgorithm::Rs256;
+    let algorithm = KeyType::of_public_key(&spki).and_then(|kind| kind.algorithms().first().copied());
+    let algorithm = algorithm.ok_or(NOT_ITS_KEY)?;
     let input = algorithm.input(b"kunji: this token has the private key");
     let signature = sign_with(call.session, private, algorithm, &input)?;
     let verifier = Verifier::new(algorithm, &spki).ok_or(NOT_ITS_KEY)?;
@@ -132,11 +157,11 @@ fn read_public(
     private: ObjectHandle,
     algorithm: SignatureAlgorithm,
 ) -> Result<Verifier, Failure> {
-    let key = match RsaPublicKey::read(call.session, private)? {
+    let key = match read_public_key(call.session, private)? {
         Some(key) => Some(key),
-        None => RsaPublicKey::read(call.session, handles::key(call, id, KeyClass::Public)?)?,
+        None => read_public_key(call.session, handles::key(call, id, KeyClass::Public)?)?,
     };
-    let spki = key.and_then(|key| key.to_spki()).ok_or_else(no_public_key)?;
+    let spki = key.ok_or_else(no_public_key)?;
     Verifier::new(algorithm, &spki).ok_or(NONSENSE)
 }
 

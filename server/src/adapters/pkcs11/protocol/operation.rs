@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::{
-    domain::{jose::SignatureAlgorithm, key::TokenKeyId},
+    domain::{jose::SignatureAlgorithm, key::TokenKeyId, key_type::Curve},
     ports::key_store::KeyStoreError,
 };
 
@@ -40,6 +40,11 @@ pub(crate) enum Operation {
         id: KeyName,
         label: String,
         modulus_bits: u32,
+    },
+    GenerateCurvePair {
+        id: KeyName,
+        label: String,
+        curve: Curve,
     },
     Sign {
         id: KeyName,
@@ -75,7 +80,10 @@ const GENERATION: u32 = 6;
 impl Operation {
     /// Whether doing it twice is as good as once.
     pub(crate) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::GenerateSigningPair { .. } | Self::GenerateKek { .. })
+        !matches!(
+            self,
+            Self::GenerateSigningPair { .. } | Self::GenerateCurvePair { .. } | Self::GenerateKek { .. }
+        )
     }
 
     /// How long it may take, where others may take `usual`.
@@ -94,6 +102,7 @@ impl Operation {
             Self::CheckHealth { .. } => None,
             Self::FindSigningPair { id }
             | Self::GenerateSigningPair { id, .. }
+            | Self::GenerateCurvePair { id, .. }
             | Self::Sign { id, .. }
             | Self::GenerateKek { id, .. }
             | Self::HasKek { id }
