@@ -15,7 +15,9 @@ use kunji_server::{
         alias::{ApplicationId, KeyAlias},
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
+        jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
+        key_type::Curve,
         time::Timestamp,
     },
     ports::{
@@ -97,12 +99,26 @@ impl TokenSigner for Mortal<dyn KeyStore> {
         token!(self.generate_signing_pair(id, label, modulus))
     }
 
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.generate_curve_pair(id, label, curve))
+    }
+
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {
         token!(self.find_signing_pair(id))
     }
 
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        token!(self.sign_digest(id, digest))
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        token!(self.sign(id, algorithm, input))
     }
 }
 

@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 43] = [
+const GUARDED: [(&str, &[&str]); 52] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -70,11 +70,20 @@ const GUARDED: [(&str, &[&str]); 43] = [
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateCSR", &["key-administrator"]),
+    ("POST /v1/keymanager/generateECSignKey/{objectType}", &["key-administrator"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
+    ("POST /v1/keymanager/jwsSign", &["signer"]),
+    ("POST /v1/keymanager/jwsSign/v2", &["signer"]),
     ("POST /v1/keymanager/jwtSign", &["signer"]),
+    ("POST /v1/keymanager/jwtSign/v2", &["signer"]),
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
+    ("POST /v1/keymanager/jwtVerify/v2", &["signer"]),
+    ("POST /v1/keymanager/sign", &["signer"]),
+    ("POST /v1/keymanager/signRawData", &["signer"]),
+    ("POST /v1/keymanager/signV2", &["signer"]),
     ("POST /v1/keymanager/uploadCertificate", &["key-administrator"]),
     ("POST /v1/keymanager/uploadOtherDomainCertificate", &["key-administrator"]),
+    ("POST /v1/keymanager/validate", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
     ("PUT /v1/access/policies/{name}", &["administrator"]),

@@ -1,4 +1,4 @@
-//! RSA private keys in memory, by AWS-LC.
+//! Private keys in memory, by AWS-LC.
 
 use std::sync::Arc;
 
@@ -14,7 +14,12 @@ use kunji_shared::{
 };
 use zeroize::Zeroizing;
 
-use crate::ports::software_keys::{DecryptionKey, GeneratedKey, SoftwareKeyError, SoftwareKeys};
+use crate::{
+    domain::key_type::Curve,
+    ports::software_keys::{DecryptionKey, GeneratedKey, SigningKey, SoftwareKeyError, SoftwareKeys},
+};
+
+mod curves;
 
 /// [`SoftwareKeys`] by AWS-LC: constant-time private operations, blinded, checked against faults.
 ///
@@ -59,6 +64,14 @@ impl SoftwareKeys for AwsLcKeys {
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature)
             .map_err(|_| SoftwareKeyError)?;
         Ok(signature)
+    }
+
+    fn generate_on_curve(&self, curve: Curve) -> Result<GeneratedKey, SoftwareKeyError> {
+        curves::generate(curve)
+    }
+
+    fn load_on_curve(&self, pkcs8: &[u8], curve: Curve) -> Result<Arc<dyn SigningKey>, SoftwareKeyError> {
+        curves::load(pkcs8, curve)
     }
 }
 

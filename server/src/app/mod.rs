@@ -38,6 +38,7 @@ use crate::{
             policies::PolicyTable,
             private_keys::PrivateKeys,
             provisioning::Provisioner,
+            signer::Signer,
         },
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
@@ -230,12 +231,15 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
     let pending = Arc::clone(&provisioner.pending);
+    let signer =
+        Arc::new(Signer { private_keys: Arc::clone(&private_keys), token: Arc::clone(&ports.token) });
     let keys = Arc::new(KeyService::new(
         provisioner,
         Arc::clone(&ports.software),
         Arc::clone(&private_keys),
         Arc::clone(&auditor),
         Arc::clone(&authorizer),
+        Arc::clone(&signer),
         KeySettings {
             creation_quota_per_hour: settings.key_creation_quota_per_hour,
             public_certificates: settings.public_certificates.clone(),
@@ -301,7 +305,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             directory,
             keys: Arc::clone(&keys),
             policies,
-            token: ports.token,
+            signer,
         }),
         keys,
     })

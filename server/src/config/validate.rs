@@ -53,6 +53,10 @@ impl Settings {
         for name in &self.keys {
             let alias =
                 parse_alias(name).map_err(|problem| ConfigError::Senseless { name: "keys", problem })?;
+            if let AliasRole::Curve(_) = alias.role() {
+                let problem = format!("{name:?}: keys on curves are made on request; name applications here");
+                return Err(ConfigError::Senseless { name: "keys", problem });
+            }
             if alias.role() == AliasRole::Base {
                 let problem = format!("{name:?}: base keys are made when first read; name applications here");
                 return Err(ConfigError::Senseless { name: "keys", problem });

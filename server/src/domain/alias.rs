@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::key_type::Curve;
+
 /// The application that owns a key, for example `REGISTRATION`: 1 to 36 characters of `A–Z a–z 0–9 _ - .`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ApplicationId(String);
@@ -80,6 +82,12 @@ impl ReferenceId {
     pub const IDENTITY_CACHE: &'static str = "IDENTITY_CACHE";
     /// The reference of the signing key of `KERNEL`.
     pub const SIGN: &'static str = "SIGN";
+    /// The references of an application's signing keys on curves.
+    pub const CURVES: [(&'static str, Curve); 3] = [
+        ("EC_SECP256K1_SIGN", Curve::Secp256k1),
+        ("EC_SECP256R1_SIGN", Curve::P256),
+        ("ED25519_SIGN", Curve::Ed25519),
+    ];
 
     /// Reads a reference; blanks around it do not count.
     ///
@@ -139,6 +147,14 @@ impl KeyAlias {
         Self { application, reference: ReferenceId::master() }
     }
 
+    /// The application's signing keys on curves.
+    pub fn curves(application: &ApplicationId) -> impl Iterator<Item = Self> {
+        ReferenceId::CURVES.into_iter().map(|(reference, _)| Self {
+            application: application.clone(),
+            reference: ReferenceId(reference.to_owned()),
+        })
+    }
+
     /// The key that signs access tokens; no caller can name it.
     pub fn access_token() -> Self {
         Self { application: ApplicationId::internal(), reference: ReferenceId("ACCESS_TOKEN".to_owned()) }
@@ -166,8 +182,11 @@ impl KeyAlias {
     pub fn issuer(&self) -> Option<Self> {
         match self.role() {
             AliasRole::Root => None,
-            AliasRole::Base => Some(Self::master(self.application.clone())),
-            AliasRole::Internal | AliasRole::Module | AliasRole::Sign => {
+            // Where the token does not take one of the other curves, this is true of those too.
+            AliasRole::Base | AliasRole::Curve(Curve::Ed25519) => {
+                Some(Self::master(self.application.clone()))
+            }
+            AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Module | AliasRole::Sign => {
                 Some(Self::master(ApplicationId(ApplicationId::ROOT.to_owned())))
             }
         }
@@ -185,6 +204,10 @@ impl KeyAlias {
             AliasRole::Module
         } else if application == ApplicationId::KERNEL && reference == ReferenceId::SIGN {
             AliasRole::Sign
+        } else if let Some((_, curve)) = ReferenceId::CURVES.iter().find(|(name, _)| *name == reference)
+            && application != ApplicationId::ROOT
+        {
+            AliasRole::Curve(*curve)
         } else {
             AliasRole::Base
         }
@@ -202,6 +225,9 @@ impl fmt::Display for KeyAlias {
 pub enum AliasRole {
     /// Encrypts packets; made in software, kept in the database under the module's KEK.
     Base,
+    /// Signs for its application with a key on this curve; in the HSM, certified by ROOT, where that can, else as base
+    /// keys are kept and certified. Made on request alone.
+    Curve(Curve),
     /// Signs what the servers themselves say: access tokens, checkpoints of the audit trail. In the HSM, certified by
     /// ROOT.
     Internal,
@@ -241,6 +267,10 @@ mod tests {
         assert_eq!(KeyAlias::access_token().role(), AliasRole::Internal);
         assert_eq!(KeyAlias::audit().role(), AliasRole::Internal);
         assert_eq!(role("REGISTRATION", "SIGN"), AliasRole::Base);
+        for (reference, curve) in ReferenceId::CURVES {
+            assert_eq!(role("REGISTRATION", reference), AliasRole::Curve(curve));
+            assert_eq!(role("ROOT", reference), AliasRole::Base);
+        }
         assert_eq!(role("REGISTRATION", "10001_110011"), AliasRole::Base);
     }
 

@@ -1,11 +1,15 @@
-//! Signature algorithms of tokens that others issue (RFC 7518 3.1, RFC 8037 3.1). None is symmetric: whoever could
-//! verify could forge.
+//! Signature algorithms by their names in JOSE (RFC 7518 3.1, RFC 8037 3.1, RFC 8812 3.2). None is symmetric: whoever
+//! could verify could forge.
+
+use serde::{Deserialize, Serialize};
 
 /// A signature algorithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SignatureAlgorithm {
     /// ECDSA on P-256 with SHA-256.
     Es256,
+    /// ECDSA on secp256k1 with SHA-256.
+    Es256k,
     /// ECDSA on P-384 with SHA-384.
     Es384,
     /// ECDSA on P-521 with SHA-512.
@@ -28,8 +32,9 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// Every algorithm.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Es256,
+        Self::Es256k,
         Self::Es384,
         Self::Es512,
         Self::EdDsa,
@@ -45,6 +50,7 @@ impl SignatureAlgorithm {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Es256 => "ES256",
+            Self::Es256k => "ES256K",
             Self::Es384 => "ES384",
             Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",

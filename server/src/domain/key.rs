@@ -1,9 +1,10 @@
 //! Records of keys and of the KEKs that wrap them.
 
-use kunji_shared::{ModulusLength, Thumbprint};
+use kunji_shared::Thumbprint;
 
 use super::{
     alias::{ApplicationId, KeyAlias},
+    key_type::KeyType,
     policy::Cryptoperiod,
     time::Timestamp,
 };
@@ -93,8 +94,8 @@ pub struct KeyRecord {
     pub generation: u32,
     /// Where the private part is.
     pub material: KeyMaterial,
-    /// Size of the RSA modulus.
-    pub modulus: ModulusLength,
+    /// Its kind.
+    pub key_type: KeyType,
     /// SHA-256 over the certificate's DER.
     pub thumbprint: Thumbprint,
     /// The certificate, DER.

@@ -50,7 +50,7 @@ impl KeyPolicies {
     }
 
     /// What is said of the keys of the alias: by the policy of `BASE` for base keys, of `KERNEL` for the server's own
-    /// keys, else by the application's own. `None` when there is no active policy, neither that one nor the
+    /// keys, else by the application's own, but for keys on curves, which have the pre-expiry of `BASE`. `None` when there is no active policy, neither that one nor the
     /// application's.
     pub fn periods(&self, alias: &KeyAlias) -> Option<Periods> {
         let role = alias.role();
@@ -65,12 +65,20 @@ impl KeyPolicies {
             AliasRole::Module if alias.application.may_have_base_keys() => {
                 self.active(KeyPolicy::BASE).map_or(0, life)
             }
-            AliasRole::Base | AliasRole::Internal | AliasRole::Module | AliasRole::Sign => 0,
+            AliasRole::Base
+            | AliasRole::Curve(_)
+            | AliasRole::Internal
+            | AliasRole::Module
+            | AliasRole::Sign => 0,
+        };
+        let pre_expire_days = match role {
+            AliasRole::Curve(_) => self.active(KeyPolicy::BASE)?.pre_expire_days,
+            _ => policy.pre_expire_days,
         };
         // An issuer that does not live long enough for its children is replaced as its own policy says: to replace it
         // all the time would not make it live longer.
         let fits = of_children < validity_days;
-        let lead_days = if fits { policy.pre_expire_days.max(of_children) } else { policy.pre_expire_days };
+        let lead_days = if fits { pre_expire_days.max(of_children) } else { pre_expire_days };
         Some(Periods { validity_days, lead_days: if automatic { lead_days } else { 0 }, automatic })
     }
 

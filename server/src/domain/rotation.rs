@@ -209,7 +209,7 @@ fn level(alias: &KeyAlias) -> u8 {
     match alias.role() {
         AliasRole::Root => 0,
         AliasRole::Module => 1,
-        AliasRole::Base | AliasRole::Internal | AliasRole::Sign => 2,
+        AliasRole::Base | AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => 2,
     }
 }
 

@@ -12,9 +12,13 @@ use async_trait::async_trait;
 use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
 
-use crate::domain::key::{KnownKey, TokenKeyId};
+use crate::domain::{
+    jose::SignatureAlgorithm,
+    key::{KnownKey, TokenKeyId},
+    key_type::Curve,
+};
 
-/// RSA signing pairs on the token.
+/// Signing pairs on the token.
 #[async_trait]
 pub trait TokenSigner: Send + Sync {
     /// Makes a signing pair (private part sensitive, non-extractable, sign only) under `id` and returns its
@@ -29,6 +33,18 @@ pub trait TokenSigner: Send + Sync {
         modulus: ModulusLength,
     ) -> Result<Vec<u8>, KeyStoreError>;
 
+    /// The same with a pair on a curve.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::AlreadyExists`] when the token has an object with this id; [`KeyStoreError::Unsupported`] when
+    /// it does not take the curve.
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
     /// The SubjectPublicKeyInfo (DER) of the complete pair under `id`; `None` when there is none, or only half
     /// of one (what a crash during generation leaves).
     ///
@@ -36,11 +52,26 @@ pub trait TokenSigner: Send + Sync {
     /// [`KeyStoreError::Ambiguous`] when several objects of a kind have this id.
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError>;
 
+    /// A signature over a message of which [`SignatureAlgorithm::input`] has made `input`. The pair must be of a kind
+    /// that the algorithm is for. It has verified under the pair's public key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NotFound`] when the token has no such pair; [`KeyStoreError::Unsupported`] when it cannot sign
+    /// with this algorithm.
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError>;
+
     /// `S = RSASSA-PKCS1-v1_5(SHA-256)` over a message whose SHA-256 is `digest`, RFC 8017 8.2.
     ///
     /// # Errors
-    /// [`KeyStoreError::NotFound`] when the token has no such pair.
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError>;
+    /// As [`TokenSigner::sign`].
+    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
+        self.sign(id, SignatureAlgorithm::Rs256, &digest).await
+    }
 }
 
 /// AES-256 key-encryption keys on the token.

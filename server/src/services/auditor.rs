@@ -42,7 +42,7 @@ struct Subject<'a> {
     alias: Option<&'a KeyAlias>,
     key: Option<KeyId>,
     duration: Option<Duration>,
-    details: Option<serde_json::Value>,
+    details: Option<Value>,
 }
 
 /// A service error that the audit trail can name.
@@ -80,7 +80,7 @@ impl Auditor {
         operation: Operation,
         alias: Option<&KeyAlias>,
         work: impl Future<Output = Result<T, E>>,
-        about: impl FnOnce(&T) -> (Option<KeyId>, Option<serde_json::Value>),
+        about: impl FnOnce(&T) -> (Option<KeyId>, Option<Value>),
     ) -> Result<T, E> {
         let _announcement = self.sink.announce();
         let began = Instant::now();

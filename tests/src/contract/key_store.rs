@@ -8,7 +8,12 @@ use aws_lc_rs::{
 };
 use futures_util::future::join_all;
 use kunji_server::{
-    domain::key::TokenKeyId,
+    domain::{
+        jose::SignatureAlgorithm,
+        key::TokenKeyId,
+        key_type::{Curve, KeyType},
+        signature::Verifier,
+    },
     ports::key_store::{KeyStore, KeyStoreError},
 };
 use kunji_shared::ModulusLength;
@@ -19,7 +24,7 @@ use zeroize::Zeroizing;
 #[macro_export]
 macro_rules! key_store_contract {
     ($store:expr) => {
-        $crate::key_store_contract!($store; signatures_verify, ids_name_one_key, absent_keys_are_not_found,
+        $crate::key_store_contract!($store; signatures_verify, curves_sign_or_are_refused, ids_name_one_key, absent_keys_are_not_found,
             keys_have_one_use, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served,
             healthy_when_well);
     };
@@ -33,6 +38,16 @@ macro_rules! key_store_contract {
         )+
     };
 }
+
+/// What RSA pairs sign with.
+pub const RSA_ALGORITHMS: [SignatureAlgorithm; 6] = [
+    SignatureAlgorithm::Rs256,
+    SignatureAlgorithm::Rs384,
+    SignatureAlgorithm::Rs512,
+    SignatureAlgorithm::Ps256,
+    SignatureAlgorithm::Ps384,
+    SignatureAlgorithm::Ps512,
+];
 
 /// An id that no object has.
 pub fn fresh_id() -> TokenKeyId {
@@ -70,6 +85,33 @@ pub async fn signatures_verify(store: Arc<impl KeyStore>) {
             let signature = store.sign_digest(id, sha256(message)).await.unwrap();
             assert_eq!(signature.len(), modulus.bytes());
             verify(&spki, message, &signature);
+            for algorithm in RSA_ALGORITHMS {
+                let signature = store.sign(id, algorithm, &algorithm.input(message)).await.unwrap();
+                let verifier = Verifier::new(algorithm, &spki).unwrap();
+                assert!(verifier.verifies(message, &signature), "{algorithm:?}");
+            }
+        }
+    }
+}
+
+/// A pair on a curve is made, found and signs, where the token takes the curve; where it does not, it says so, and has
+/// nothing under the id.
+pub async fn curves_sign_or_are_refused(store: Arc<impl KeyStore>) {
+    for curve in Curve::ALL {
+        let id = fresh_id();
+        match store.generate_curve_pair(id, "a pair on a curve", curve).await {
+            Ok(spki) => {
+                assert_eq!(store.find_signing_pair(id).await.unwrap(), Some(spki.clone()));
+                assert_eq!(KeyType::of_public_key(&spki), Some(KeyType::Curve(curve)));
+                let algorithm = curve.algorithm();
+                let signature = store.sign(id, algorithm, &algorithm.input(b"one")).await.unwrap();
+                assert!(Verifier::new(algorithm, &spki).unwrap().verifies(b"one", &signature));
+                assert!(store.was_made_as(id, "a pair on a curve").await.unwrap());
+            }
+            Err(KeyStoreError::Unsupported(_)) => {
+                assert_eq!(store.find_signing_pair(id).await.unwrap(), None);
+            }
+            Err(error) => panic!("{curve:?}: {error}"),
         }
     }
 }

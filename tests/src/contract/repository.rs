@@ -17,6 +17,7 @@ use kunji_server::{
         },
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
+        key_type::{Curve, KeyType},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
         time::Timestamp,
     },
@@ -88,7 +89,7 @@ pub fn key(alias: &KeyAlias, generation: u32, seed: u8) -> KeyRecord {
         alias: alias.clone(),
         generation,
         material: KeyMaterial::Wrapped { kek_version: 1, blob: vec![seed; 1240] },
-        modulus: ModulusLength::Rsa2048,
+        key_type: KeyType::Rsa(ModulusLength::Rsa2048),
         thumbprint: Thumbprint::from_bytes([seed; 32]),
         certificate: vec![seed; 1100],
         issuer: KeyId("00000000-0000-4000-8000-000000000000".to_owned()),
@@ -161,9 +162,10 @@ pub async fn keys_come_back_as_they_went(repository: Subject) -> Result<()> {
     let records = [
         KeyRecord {
             material: KeyMaterial::Token(TokenKeyId([0xA5; 16])),
-            modulus: ModulusLength::Rsa4096,
+            key_type: KeyType::Rsa(ModulusLength::Rsa4096),
             ..key(&master, 1, 1)
         },
+        KeyRecord { key_type: KeyType::Curve(Curve::Ed25519), ..key(&alias("ED25519_SIGN")?, 1, 3) },
         KeyRecord {
             period: Cryptoperiod { not_before: Timestamp::from_millis(-1), ..key(&base, 1, 2).period },
             ..key(&base, 1, 2)

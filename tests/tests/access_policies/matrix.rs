@@ -103,7 +103,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 43] = [
+const OPERATIONS: [(&str, &str, bool); 52] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -118,12 +118,17 @@ const OPERATIONS: [(&str, &str, bool); 43] = [
     ("encryptPacket", "packet.encrypt", true),
     ("exportAudit", "audit.export", false),
     ("generateCSR", "key.request_certificate", true),
+    ("generateECSignKey", "key.generate", true),
     ("generateMasterKey", "key.generate", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
     ("getCertificateChain", "certificate.read", true),
+    ("jwsSign", "signature.sign", true),
+    ("jwsSignV2", "signature.sign", true),
     ("jwtSign", "signature.sign", true),
+    ("jwtSignV2", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
+    ("jwtVerifyV2", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
     ("listApprovals", "approval.read", false),
     ("listAuditCheckpoints", "audit.read", false),
@@ -145,9 +150,16 @@ const OPERATIONS: [(&str, &str, bool); 43] = [
     ("removeKeyPolicy", "policy.change", false),
     ("rotateClientSecret", "client.rotate_secret", false),
     ("searchAuditEvents", "audit.read", false),
+    ("sign", "signature.sign", true),
+    ("signRawData", "signature.sign", true),
+    ("signV2", "signature.sign", true),
     ("uploadCertificate", "key.upload_certificate", true),
     ("uploadOtherDomainCertificate", "partner.upload_certificate", true),
+    ("validate", "signature.verify", true),
 ];
+
+/// Those that name no key, and are done with `KERNEL/SIGN`.
+const OF_KERNEL: [&str; 2] = ["sign", "validate"];
 
 /// Good requests for the keys of one application.
 struct Requests {
@@ -155,6 +167,8 @@ struct Requests {
     certificate: String,
     packet: Vec<u8>,
     signature: String,
+    /// By `KERNEL/SIGN`.
+    detached: String,
 }
 
 impl Requests {
@@ -162,11 +176,13 @@ impl Requests {
         let certificate = client.certificate(application, "10001").await;
         let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
         let signed = client.call("/jwtSign", sign).await;
+        let detached = client.call("/sign", json!({ "data": "content" })).await;
         Self {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
             certificate,
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
+            detached: detached.response()["signature"].as_str().unwrap().to_owned(),
         }
     }
 
@@ -196,6 +212,10 @@ impl Requests {
                 let request = json!({ "applicationId": application, "referenceId": "10001" });
                 client.call("/generateCSR", request).await
             }
+            "generateECSignKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
+                client.call("/generateECSignKey/CERTIFICATE", request).await
+            }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });
                 client.call("/generateMasterKey/CERTIFICATE", request).await
@@ -204,16 +224,27 @@ impl Requests {
             "getCertificate" | "getCertificateChain" => {
                 client.get(&format!("/v1/keymanager/{id}?{query}")).await
             }
-            "jwtSign" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call("/jwtSign", request).await
+            "sign" => client.call("/sign", json!({ "data": "content" })).await,
+            "validate" => {
+                let request = json!({
+                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
+                });
+                client.call("/validate", request).await
             }
-            "jwtVerify" => {
+            "signRawData" | "signV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&path_of(id), request).await
+            }
+            "jwtVerify" | "jwtVerifyV2" => {
                 let request = json!({
                     "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
                     "referenceId": "",
                 });
-                client.call("/jwtVerify", request).await
+                client.call(&path_of(id), request).await
             }
             "uploadCertificate" | "uploadOtherDomainCertificate" => {
                 // The current certificate itself; and a partner of its own each time.
@@ -293,6 +324,11 @@ impl Requests {
     }
 }
 
+/// The path under `/v1/keymanager` of a call that is there in two versions.
+fn path_of(id: &str) -> String {
+    id.strip_suffix("V2").map_or_else(|| format!("/{id}"), |first| format!("/{first}/v2"))
+}
+
 /// Whether an answer says that the caller may not.
 fn is_refusal(answer: &Answer) -> bool {
     let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
@@ -358,6 +394,7 @@ async fn roles_may_do_what_the_table_says_and_nothing_else() {
             let client = administrator.new_client(&[role]).await;
             for (id, operation, on_keys) in OPERATIONS {
                 for (requests, is_own) in [(&own, true), (&foreign, false)] {
+                    let is_own = is_own && !OF_KERNEL.contains(&id);
                     let may = allowed.contains(&operation) && (is_own || !bounded || !on_keys);
                     let answer = requests.send(&client, id).await;
                     let case =

@@ -12,6 +12,7 @@ pub(crate) enum Kind {
     Base64,
     Time,
     Flag,
+    Texts,
 }
 
 /// A member of `request`.
@@ -91,6 +92,28 @@ pub(crate) fn operations() -> Vec<Operation> {
             request: json!({
                 "dataToSign": "YQ", "applicationId": "ID_REPO", "referenceId": "", "includePayload": true,
                 "includeCertificate": true, "includeCertHash": true, "certificateUrl": "https://example.org/c",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/jwsSign/v2",
+            members: vec![
+                required("dataToSign", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("includePayload", Kind::Flag),
+                optional("includeCertificateChain", Kind::Flag),
+                optional("includeCertHash", Kind::Flag),
+                optional("certificateUrl", Kind::Text),
+                optional("additionalHeaders", Kind::Texts),
+                optional("validateJson", Kind::Flag),
+                optional("b64JWSHeaderParam", Kind::Flag),
+                optional("signAlgorithm", Kind::Text),
+            ],
+            request: json!({
+                "dataToSign": "YQ", "applicationId": "ID_REPO", "referenceId": "", "includePayload": true,
+                "includeCertificateChain": true, "includeCertHash": true, "certificateUrl": "https://example.org/c",
+                "additionalHeaders": { "typ": "JOSE" }, "validateJson": false, "b64JWSHeaderParam": true,
+                "signAlgorithm": "PS256",
             }),
         },
         Operation {

@@ -17,7 +17,11 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::{
-    domain::key::{KnownKey, TokenKeyId},
+    domain::{
+        jose::SignatureAlgorithm,
+        key::{KnownKey, TokenKeyId},
+        key_type::Curve,
+    },
     ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
 };
 
@@ -220,6 +224,19 @@ impl TokenSigner for Pkcs11KeyStore {
         }
     }
 
+    async fn generate_curve_pair(
+        &self,
+        id: TokenKeyId,
+        label: &str,
+        curve: Curve,
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        let make = || Operation::GenerateCurvePair { id: id.into(), label: label.to_owned(), curve };
+        match self.ask_primary(make).await? {
+            Answer::PublicKey(Some(key)) => Ok(key),
+            _ => Err(mismatch()),
+        }
+    }
+
     async fn find_signing_pair(&self, id: TokenKeyId) -> Result<Option<Vec<u8>>, KeyStoreError> {
         match self.ask_primary(|| Operation::FindSigningPair { id: id.into() }).await? {
             Answer::PublicKey(key) => Ok(key),
@@ -227,8 +244,14 @@ impl TokenSigner for Pkcs11KeyStore {
         }
     }
 
-    async fn sign_digest(&self, id: TokenKeyId, digest: [u8; 32]) -> Result<Vec<u8>, KeyStoreError> {
-        match self.use_key(id, || Operation::SignDigest { id: id.into(), digest }).await? {
+    async fn sign(
+        &self,
+        id: TokenKeyId,
+        algorithm: SignatureAlgorithm,
+        input: &[u8],
+    ) -> Result<Vec<u8>, KeyStoreError> {
+        let make = || Operation::Sign { id: id.into(), algorithm, input: input.to_vec() };
+        match self.use_key(id, make).await? {
             Answer::Bytes(signature) => Ok(signature),
             _ => Err(mismatch()),
         }

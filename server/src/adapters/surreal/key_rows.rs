@@ -14,6 +14,7 @@ use crate::{
         alias::{ApplicationId, KeyAlias, ReferenceId},
         digest::sha256,
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload, length_prefixed},
+        key_type::{Curve, KeyType},
         policy::Cryptoperiod,
         time::Timestamp,
     },
@@ -29,7 +30,8 @@ struct KeyRow {
     token_key: Option<String>,
     kek_version: Option<u32>,
     blob: Option<Bytes>,
-    modulus_bits: u32,
+    modulus_bits: Option<u32>,
+    curve: Option<String>,
     thumbprint: String,
     certificate: Bytes,
     issuer: String,
@@ -81,6 +83,10 @@ impl From<&KeyRecord> for KeyRow {
             }
             KeyMaterial::Elsewhere => (None, None, None),
         };
+        let (modulus_bits, curve) = match record.key_type {
+            KeyType::Rsa(modulus) => (Some(u32::try_from(modulus.bits()).unwrap_or(u32::MAX)), None),
+            KeyType::Curve(curve) => (None, Some(curve.name().to_owned())),
+        };
         Self {
             application: record.alias.application.as_str().to_owned(),
             reference: record.alias.reference.as_str().to_owned(),
@@ -89,7 +95,8 @@ impl From<&KeyRecord> for KeyRow {
             token_key,
             kek_version,
             blob,
-            modulus_bits: u32::try_from(record.modulus.bits()).unwrap_or(u32::MAX),
+            modulus_bits,
+            curve,
             thumbprint: record.thumbprint.to_string(),
             certificate: Bytes::from(record.certificate.clone()),
             issuer: record.issuer.0.clone(),
@@ -135,10 +142,7 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
             alias,
             generation: row.generation,
             material,
-            modulus: usize::try_from(row.modulus_bits)
-                .ok()
-                .and_then(ModulusLength::from_bits)
-                .ok_or("the modulus length is unknown")?,
+            key_type: key_type(row.modulus_bits, row.curve.as_deref()).ok_or("the kind of key is unknown")?,
             thumbprint: Thumbprint::from_hex(&row.thumbprint).map_err(|_| "the thumbprint is malformed")?,
             certificate: row.certificate.to_vec(),
             issuer: KeyId(row.issuer),
@@ -148,6 +152,14 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
                 not_after: Timestamp::from_millis(row.not_after),
             },
         })
+    }
+}
+
+fn key_type(modulus_bits: Option<u32>, curve: Option<&str>) -> Option<KeyType> {
+    match (modulus_bits, curve) {
+        (Some(bits), None) => ModulusLength::from_bits(usize::try_from(bits).ok()?).map(KeyType::Rsa),
+        (None, Some(curve)) => Curve::parse(curve).map(KeyType::Curve),
+        _ => None,
     }
 }
 
@@ -349,7 +361,7 @@ mod tests {
             alias: KeyAlias::parse("REGISTRATION", "10001_110011").unwrap(),
             generation: 2,
             material: KeyMaterial::Wrapped { kek_version: 3, blob: vec![1, 2, 3] },
-            modulus: ModulusLength::Rsa3072,
+            key_type: KeyType::Rsa(ModulusLength::Rsa3072),
             thumbprint: Thumbprint::from_bytes([9; 32]),
             certificate: vec![4, 5],
             issuer: KeyId("issuer".to_owned()),
@@ -368,7 +380,8 @@ mod tests {
         let uploaded = KeyRecord { upload, ..record() };
         let upload = Some(Upload { chain: Vec::new(), is_verified: false });
         let elsewhere = KeyRecord { material: KeyMaterial::Elsewhere, upload, ..record() };
-        for record in [record(), token, uploaded, elsewhere] {
+        let curve = KeyRecord { key_type: KeyType::Curve(Curve::Ed25519), ..record() };
+        for record in [record(), token, uploaded, elsewhere, curve] {
             assert_eq!(KeyRecord::try_from((record.id.0.clone(), KeyRow::from(&record))), Ok(record));
         }
     }
@@ -387,7 +400,9 @@ mod tests {
         assert!(fails(|row| row.blob = None));
         assert!(fails(|row| row.verified = Some(true)));
         assert!(fails(|row| row.chain = Some(Vec::new())));
-        assert!(fails(|row| row.modulus_bits = 1024));
+        assert!(fails(|row| row.modulus_bits = Some(1024)));
+        assert!(fails(|row| row.modulus_bits = None));
+        assert!(fails(|row| row.curve = Some("P-256".to_owned())));
         assert!(fails(|row| row.thumbprint = "00".to_owned()));
     }
 

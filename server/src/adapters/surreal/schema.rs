@@ -23,17 +23,18 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     step!("0001_initial.surql"),
     step!("0002_clients.surql"),
     step!("0003_access_policies.surql"),
     step!("0004_audit_roster.surql"),
-    step!("0007_key_policies.surql"),
-    step!("0008_certificates.surql"),
+    step!("0005_key_policies.surql"),
+    step!("0006_certificates.surql"),
+    step!("0007_key_types.surql"),
 ];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 5;
+pub(super) const VERSION: u32 = 7;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.

@@ -24,14 +24,18 @@ macro_rules! faults {
 
 faults! {
     AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
+    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA, ES256 for EC_SECP256R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for ED25519_SIGN; or leave it out.";
     ApplicationUnknown, "KER-KMS-002", "ApplicationId not found in Key Policy. Key/CSR generation not allowed. Use an applicationId that has an active policy, or have one added.";
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
     BaseKeyNotAllowed, "KER-KMS-016", "Not allowed to generate new key pair for other domains or not allowed to generate base key. ROOT, KERNEL and PARTNER have no encryption keys of their own: use another applicationId, or have the other domain's certificate uploaded by uploadOtherDomainCertificate.";
     CertificateNotValid, "KER-JWS-107", "Signature verification certificate not valid. It must be readable and within its validity: check x5c, certificateData, or the key of applicationId and referenceId.";
+    CurveNotAllowed, "KER-KMS-026", "Key Generation Not allowed for the input application id. Keys that are not kept in the HSM, as those of ED25519_SIGN, need an application with encryption keys: not ROOT, KERNEL or PARTNER.";
+    CurveReference, "KER-KMS-030", "EC Sign Reference Id Not Supported for the Application ID. Use EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN as referenceId, and not the applicationId ROOT.";
     DecryptionFailed, "KER-FSE-004", "encrypted data is corrupted. It does not open with this key, salt and aad: send those it was encrypted with, and the data unaltered.";
-    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, or KERNEL with SIGN.";
+    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN; or KERNEL with SIGN.";
     Forbidden, "KER-ATH-403", "Forbidden";
     ForeignKey, "KER-KMS-024", "Application Id & Reference Id not matching with the input thumbprint. Send the applicationId and referenceId whose certificate the data was encrypted with.";
+    HeaderMember, "KER-KMS-005", "request.additionalHeaders has a member that cannot stand in the header. Leave out alg, b64, jwk, x5c, x5t, x5t#S256, x5u and enc, which the server sets; name in crit only members that are there and no standard ones; send at most 32 members of at most 4096 bytes.";
     Internal, "KER-KMS-500", "Internal server error. The server's log has more under the request id of the header X-Request-Id.";
     Invalid, "KER-KMS-005", "request.applicationId should not be null or empty";
     MalformedBase64, "KER-CRY-003", "request.data: input data is not base64 encoded. Use the url-safe or the standard alphabet, with or without padding.";
@@ -40,14 +44,17 @@ faults! {
     ModuleKeyMissing, "KER-KMS-012", "Key Generation Process is not completed. Generate the application's master key first: POST generateMasterKey/CERTIFICATE with a blank referenceId.";
     NoContent, "KER-CRY-004", "data should not be null or empty. Send at least one byte.";
     NoCurrentKey, "KER-KMS-003", "No unique alias is found. There is no current key of this applicationId and referenceId: read its certificate first, which makes one.";
+    NotJson, "KER-JWS-103", "Data to sign is not valid JSON. Send JSON, or validateJson false.";
     NothingToSign, "KER-JWS-102", "Data to sign is not valid. Send at least one byte, base64url encoded.";
     ObjectType, "KER-KMS-009", "Invalid Response Object Type. End the path with CERTIFICATE or CSR.";
     OtherDomainsKey, "KER-KMS-018", "Not Allowed to perform decryption with other domain key. Only the partner has the private key of this applicationId and referenceId.";
+    PayloadUnencodable, "KER-JWS-102", "Data to sign is not valid: with b64JWSHeaderParam false, data with a dot, or that is no printable ASCII text, cannot stand in the result (RFC 7797 5.2). Send includePayload false.";
     QuotaExceeded, "KER-KMS-016", "Not allowed to generate new key pair: this client made as many as one may within an hour. Use a referenceId that has a key, or try again later.";
     ReferenceNotAllowed, "KER-KMS-016", "Not allowed to generate base key for this referenceId: it is not of the form that the server's settings allow for the application.";
     ReferenceNotSupported, "KER-KMS-010", "Reference Id Not Supported for the Application ID. Master keys have a blank referenceId, or are KERNEL with SIGN; other keys are made by reading their certificate.";
     RequestNotAllowed, "KER-KMS-022", "CSR Generation not allowed for the provided App Id & Ref Id. The key of that name is symmetric or another domain's: use the name of a key pair of this server.";
     RootKeyMissing, "KER-KMS-011", "Root Key not available to sign. Generate the key of applicationId ROOT first, with a blank referenceId.";
+    SignatureFormat, "KER-KMS-036", "Unsupported output format for the signature. Use base58btc or base64url as responseEncodingFormat.";
     SignatureMalformed, "KER-JWS-106", "Signature data to verify not valid. Send header.payload.signature, or header..signature with actualData.";
     SigningKey, "KER-CRY-011", "Not Allowed to preform encryption with Master Key. Use Base/Encrypt key to encrypt data. Send a referenceId that is not blank, and not KERNEL with SIGN.";
     SigningNotAllowed, "KER-JWS-108", "Signing data not allowed for the authenticated token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
@@ -64,5 +71,6 @@ faults! {
     UploadSigningName, "KER-KMS-031", "Application Id with KERNEL & Reference Id with Sign not allowed to upload Partner certificate. Use another referenceId: this one is of a key that signs for the server.";
     UploadSigningReference, "KER-KMS-030", "EC Sign Reference Id Not Supported for the Application ID. It is that of a signing key of the server's own: use another referenceId.";
     UploadUnreadable, "KER-KMS-013", "Certificate Parsing Error. request.certificateData: no such PEM block; the text must hold its BEGIN and END lines.";
+    ValidationFailed, "KER-CSS-101", "Validation Unsuccessful. The signature is not by KERNEL/SIGN over this data: send the data exactly as it was signed.";
     UnknownKey, "KER-KMS-025", "Key Not found for the thumbprint prepended in encrypted data. It was encrypted with a certificate of another server, or is damaged at its beginning.";
 }

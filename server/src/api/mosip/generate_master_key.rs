@@ -76,14 +76,15 @@ impl GenerateMasterKeyApi {
     }
 }
 
+/// What a call that makes a key answers with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ObjectType {
+pub(super) enum ObjectType {
     Certificate,
     Csr,
 }
 
 impl ObjectType {
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text.eq_ignore_ascii_case("CERTIFICATE") {
             Some(Self::Certificate)
         } else if text.eq_ignore_ascii_case("CSR") {
@@ -98,10 +99,10 @@ impl ObjectType {
 #[derive(Debug, Deserialize, Object)]
 #[serde(rename_all = "camelCase")]
 #[oai(rename_all = "camelCase")]
-struct MasterKeyRequest {
+pub(super) struct MasterKeyRequest {
     /// The application.
     application_id: Option<String>,
-    /// Blank, or `SIGN` with the application `KERNEL`.
+    /// Blank, or `SIGN` with the application `KERNEL`; for a key on a curve, the reference of the curve.
     reference_id: Option<String>,
     /// Must not be true: this server does not replace a current key on request.
     force: Option<bool>,
@@ -120,7 +121,7 @@ struct MasterKeyRequest {
 }
 
 impl MasterKeyRequest {
-    fn check(self) -> Result<(KeyAlias, SubjectOverrides), Refusal> {
+    pub(super) fn check(self) -> Result<(KeyAlias, SubjectOverrides), Refusal> {
         let mut violations = Violations::default();
         violations.require_text("request.applicationId", self.application_id.as_deref());
         violations.finish()?;

@@ -1,4 +1,4 @@
-//! `POST /v1/keymanager/jwtVerify`
+//! `POST /v1/keymanager/jwtVerify`, `POST /v1/keymanager/jwtVerify/v2`
 
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::{
     domain::access::CallContext,
     services::{
         Services,
-        signatures::{Trust, Verification, VerifyRequest},
+        signatures::{CertificateSource, Trust, Verification, VerifyRequest},
     },
 };
 
@@ -37,7 +37,7 @@ impl JwtVerifyApi {
         call: &CallContext,
         request: JwtVerifyRequest,
     ) -> Result<JwtVerifyAnswer, Refusal> {
-        Ok(self.services.signatures.jwt_verify(call, request.check()?).await?.into())
+        Ok(self.services.signatures.verify_jws(call, request.check()?).await?.into())
     }
 }
 
@@ -54,6 +54,24 @@ impl JwtVerifyApi {
         tag = "Tag::KeyManager"
     )]
     async fn jwt_verify(
+        &self,
+        caller: Authorized<Verify>,
+        body: Enveloped<JwtVerifyRequest>,
+    ) -> Reply<JwtVerifyAnswer> {
+        let outcome = self.verify(&caller.call, body.request).await;
+        Reply::new(&body.echo, self.services.clock.now(), &caller.call.request_id, outcome)
+    }
+
+    /// Verify a JSON Web Signature (second version)
+    ///
+    /// The same as `jwtVerify`.
+    #[oai(
+        path = "/v1/keymanager/jwtVerify/v2",
+        method = "post",
+        operation_id = "jwtVerifyV2",
+        tag = "Tag::KeyManager"
+    )]
+    async fn jwt_verify_v2(
         &self,
         caller: Authorized<Verify>,
         body: Enveloped<JwtVerifyRequest>,
@@ -95,7 +113,7 @@ impl JwtVerifyRequest {
             token: self.jwt_signature_data.unwrap_or_default(),
             payload: payload.map(|mut payload| std::mem::take(&mut *payload)),
             alias: signing_alias(self.application_id.as_deref(), self.reference_id.as_deref())?,
-            certificate: not_blank(self.certificate_data),
+            source: CertificateSource::HeaderOr(not_blank(self.certificate_data)),
             validate_trust: self.validate_trust.unwrap_or_default(),
             domain: not_blank(self.domain),
         })
@@ -148,7 +166,11 @@ mod tests {
         .unwrap();
         assert_eq!(request.token, "a..b");
         assert_eq!(request.alias.unwrap().to_string(), "SPAR/PARTNER_PBMS_1");
-        assert!(request.payload.is_none() && request.certificate.is_none() && request.domain.is_none());
+        assert!(
+            request.payload.is_none()
+                && request.source == CertificateSource::HeaderOr(None)
+                && request.domain.is_none()
+        );
     }
 
     #[test]

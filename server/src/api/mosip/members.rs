@@ -6,7 +6,10 @@ use super::{
     faults::Fault,
     refusal::{Entry, Refusal},
 };
-use crate::api::wire::{Base64Member, WireTime};
+use crate::{
+    api::wire::{Base64Member, WireTime},
+    domain::jose::SignatureAlgorithm,
+};
 
 /// The violations found so far. Members are named with their path, for example `request.applicationId`.
 #[derive(Default)]
@@ -82,6 +85,27 @@ pub(super) fn bytes(name: &str, member: Base64Member) -> Result<Option<Zeroizing
             Err(Refusal::with_message(Fault::MalformedBase64, format!("{name}:{text}")))
         }
     }
+}
+
+/// The bytes of a member that must be there and not blank.
+///
+/// # Errors
+/// A [`Refusal`] when it is not, or no base64.
+pub(super) fn required_bytes(name: &'static str, member: Base64Member) -> Result<Vec<u8>, Refusal> {
+    let mut violations = Violations::default();
+    violations.require_base64(name, &member);
+    violations.finish()?;
+    Ok(bytes(name, member)?.map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default())
+}
+
+/// The signature algorithm of this name; blank is as good as none.
+///
+/// # Errors
+/// A [`Refusal`] when no algorithm has this name.
+pub(super) fn algorithm(name: Option<String>) -> Result<Option<SignatureAlgorithm>, Refusal> {
+    let name = not_blank(name);
+    let parse = |name: &str| SignatureAlgorithm::parse(name.trim());
+    name.map(|name| parse(&name).ok_or_else(|| Fault::AlgorithmNotSupported.into())).transpose()
 }
 
 /// Absent when blank.

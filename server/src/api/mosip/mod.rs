@@ -11,14 +11,19 @@ mod encrypt;
 mod envelope;
 mod faults;
 mod generate_csr;
+mod generate_ec_sign_key;
 mod generate_master_key;
 mod get_all_certificates;
 mod get_certificate;
 mod get_certificate_chain;
+mod header_members;
+mod jws_sign;
 mod jwt_sign;
 mod jwt_verify;
 mod members;
 mod refusal;
+mod sign;
+mod sign_bytes;
 mod upload_certificate;
 
 use std::sync::Arc;
@@ -36,12 +41,15 @@ pub(super) use self::{
 pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
     generate_csr::GenerateCsrApi,
+    generate_ec_sign_key::GenerateEcSignKeyApi,
     get_certificate::GetCertificateApi,
     get_certificate_chain::GetCertificateChainApi,
     get_all_certificates::GetAllCertificatesApi,
     encrypt::EncryptApi,
     decrypt::DecryptApi,
     jwt_sign::JwtSignApi,
+    jws_sign::JwsSignApi,
+    (sign::SignApi, sign_bytes::SignBytesApi),
     jwt_verify::JwtVerifyApi,
     upload_certificate::UploadCertificateApi,
     actuator::ActuatorApi,
@@ -57,12 +65,15 @@ pub(super) fn resources(
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
         generate_csr::GenerateCsrApi::new(services),
+        generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
         get_certificate_chain::GetCertificateChainApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),
         encrypt::EncryptApi::new(services),
         decrypt::DecryptApi::new(services),
         jwt_sign::JwtSignApi::new(services),
+        jws_sign::JwsSignApi::new(services),
+        (sign::SignApi::new(services), sign_bytes::SignBytesApi::new(services)),
         jwt_verify::JwtVerifyApi::new(services),
         upload_certificate::UploadCertificateApi::new(services),
         actuator::ActuatorApi,

@@ -125,6 +125,8 @@ impl From<KeyError> for Refusal {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
+            KeyError::CurveNotAllowed => Fault::CurveNotAllowed.into(),
+            KeyError::CurveReference => Fault::CurveReference.into(),
             KeyError::Internal(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
             KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),
@@ -196,11 +198,15 @@ impl From<SignatureError> for Refusal {
     fn from(error: SignatureError) -> Self {
         match error {
             SignatureError::AccessListed => Fault::SigningNotAllowed.into(),
+            SignatureError::Algorithm => Fault::AlgorithmNotSupported.into(),
             SignatureError::Audit(_) => Self::unavailable(&error),
             SignatureError::Certificate => Fault::CertificateNotValid.into(),
             SignatureError::Empty => Fault::NothingToSign.into(),
             SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
+            SignatureError::HeaderMember => Fault::HeaderMember.into(),
             SignatureError::Key(error) => error.into(),
+            SignatureError::NotJson => Fault::NotJson.into(),
+            SignatureError::PayloadUnencodable => Fault::PayloadUnencodable.into(),
             SignatureError::Refused(refusal) => TransportError::from(refusal).into(),
             SignatureError::Token => Fault::SignatureMalformed.into(),
         }

@@ -363,6 +363,13 @@ impl From<KeyError> for Problem {
             KeyError::ReferenceNotSupported => {
                 Self::new(ProblemKind::ReferenceNotAllowed, "this call is for master keys, not for base keys")
             }
+            KeyError::CurveNotAllowed => Self::new(
+                ProblemKind::ReferenceNotAllowed,
+                "use an application that can have keys outside the HSM: not ROOT, KERNEL or PARTNER",
+            ),
+            KeyError::CurveReference => {
+                Self::new(ProblemKind::ReferenceNotAllowed, "use the reference of a key on a curve")
+            }
             KeyError::RootKeyMissing => Self::new(
                 ProblemKind::RootKeyMissing,
                 "generate the key of the application ROOT first, with a blank referenceId",

@@ -20,14 +20,20 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 7] = [
+const REQUIRED: [(&str, &[&str]); 13] = [
     ("ClientRequest", &["clientId", "roles"]),
     ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
+    ("JwsSignRequest", &["dataToSign"]),
+    ("JwsSignV2Request", &["dataToSign"]),
     ("JwtSignRequest", &["dataToSign"]),
+    ("JwtSignV2Request", &["dataToSign"]),
     ("JwtVerifyRequest", &["jwtSignatureData"]),
     ("MasterKeyRequest", &["applicationId"]),
+    ("SignBytesRequest", &["dataToSign"]),
+    ("SignRequest", &["data"]),
+    ("ValidateRequest", &["signature", "data", "timestamp"]),
 ];
 
 const ENVELOPE: &str = "application/json";

@@ -18,9 +18,14 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     let new_keys = [F::BaseKeyNotAllowed, F::QuotaExceeded, F::ReferenceNotAllowed];
     let read = [F::Invalid, F::MalformedTime];
     let upload = [F::UploadKnown, F::UploadNotValid, F::UploadUnreadable];
+    let sign = [F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed];
+    let jws = [F::AlgorithmNotSupported, F::NotJson, F::PayloadUnencodable];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
             &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
+        }
+        "generateECSignKey" => {
+            &[&read, &keys, &[F::CurveNotAllowed, F::CurveReference, F::SubjectNotAllowed]]
         }
         "getCertificate" | "getCertificateChain" => &[&[F::Invalid], &keys, &new_keys],
         "generateCSR" => &[&read, &keys, &new_keys, &[F::RequestNotAllowed, F::SubjectNotAllowed]],
@@ -31,10 +36,14 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
             &[F::MalformedBase64, F::MalformedPacket, F::UnknownKey, F::ForeignKey, F::DecryptionFailed],
             &[F::AccessListed, F::ApplicationUnknown, F::OtherDomainsKey, F::SigningKey],
         ],
-        "jwtSign" => {
-            &[&read, &[F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed], &keys]
-        }
-        "jwtVerify" => &[
+        "jwtSign" => &[&read, &sign, &keys],
+        "jwtSignV2" => &[&read, &sign, &[F::HeaderMember], &keys],
+        "jwsSign" => &[&read, &sign, &jws, &keys],
+        "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys],
+        "sign" => &[&read, &[F::SigningNotAllowed], &keys],
+        "signV2" | "signRawData" => &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys],
+        "validate" => &[&read, &[F::SignatureMalformed, F::ValidationFailed], &keys],
+        "jwtVerify" | "jwtVerifyV2" => &[
             &read,
             &[F::MalformedBase64, F::SignatureMalformed, F::CertificateNotValid, F::EncryptionKey],
             &keys,

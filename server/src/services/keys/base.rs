@@ -1,4 +1,5 @@
-//! Base keys: made in software, certified by their module, kept in the database under the module's KEK.
+//! Base keys, and those on curves that the token does not take: made in software, certified by their module, kept in the
+//! database under the module's KEK.
 
 use std::sync::Arc;
 
@@ -6,13 +7,14 @@ use zeroize::Zeroizing;
 
 use super::{
     KeyError, SubjectOverrides,
-    issuing::{Signer, base_subject},
+    issuing::{Signer, base_subject, subject_of},
     provisioning::{Provisioner, token_key_of},
 };
 use crate::{
     domain::{
         alias::{AliasRole, KeyAlias},
         key::{KekRecord, KeyMaterial, KeyRecord, wrapping_context},
+        key_type::KeyType,
         policy::Cryptoperiod,
     },
     ports::{repository::RepositoryError, software_keys::SoftwareKeys},
@@ -31,9 +33,10 @@ impl BaseKeyMaker {
         &self,
         alias: &KeyAlias,
         previous: Option<&KeyRecord>,
+        subject: &SubjectOverrides,
     ) -> Result<Made, KeyError> {
         let provisioner = &self.provisioner;
-        let record = self.prepare(alias, previous).await?;
+        let record = self.prepare(alias, previous, subject).await?;
         match provisioner.directory.insert(record).await {
             Ok(record) => Ok(Made { record, by_us: true }),
             Err(RepositoryError::Conflict) => {
@@ -45,7 +48,12 @@ impl BaseKeyMaker {
         }
     }
 
-    async fn prepare(&self, alias: &KeyAlias, previous: Option<&KeyRecord>) -> Result<KeyRecord, KeyError> {
+    async fn prepare(
+        &self,
+        alias: &KeyAlias,
+        previous: Option<&KeyRecord>,
+        subject: &SubjectOverrides,
+    ) -> Result<KeyRecord, KeyError> {
         let provisioner = &self.provisioner;
         let (validity_days, _) = provisioner.policies.periods(alias)?;
         let module_alias = KeyAlias::master(alias.application.clone());
@@ -56,21 +64,26 @@ impl BaseKeyMaker {
         let kek = provisioner.ensure_kek(&alias.application, module.generation).await?;
 
         let software = Arc::clone(&self.software);
-        let modulus = provisioner.modulus;
-        let generated = tokio::task::spawn_blocking(move || software.generate(modulus))
-            .await
-            .ok()
-            .and_then(Result::ok)
-            .ok_or(KeyError::Internal("a key pair could not be made"))?;
+        let key_type = provisioner.key_type(alias);
+        let generated = tokio::task::spawn_blocking(move || match key_type {
+            KeyType::Rsa(modulus) => software.generate(modulus),
+            KeyType::Curve(curve) => software.generate_on_curve(curve),
+        })
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .ok_or(KeyError::Internal("a key pair could not be made"))?;
 
         let id = provisioner.key_id()?;
         let period = Cryptoperiod::starting(provisioner.clock.now(), validity_days, Some(module.period));
-        let subject = base_subject(&module.certificate, alias)?;
+        let subject = match (alias.role(), previous) {
+            (AliasRole::Curve(_), Some(previous)) => subject_of(&previous.certificate)?,
+            (AliasRole::Curve(_), None) => provisioner.issuer.module_subject(alias, subject)?,
+            _ => base_subject(&module.certificate, alias)?,
+        };
         let signer = Signer::Other(token_key_of(&module)?, &module.certificate);
-        let issued = provisioner
-            .issuer
-            .certify(AliasRole::Base, subject, &generated.public_key, period, signer)
-            .await?;
+        let issued =
+            provisioner.issuer.certify(alias.role(), subject, &generated.public_key, period, signer).await?;
 
         let context = wrapping_context(alias, &id, &issued.thumbprint, kek.version);
         let material = wrap(provisioner, &kek, &context, generated.pkcs8).await?;
@@ -79,7 +92,7 @@ impl BaseKeyMaker {
             alias: alias.clone(),
             generation: previous.map_or(1, |previous| previous.generation.saturating_add(1)),
             material,
-            modulus,
+            key_type,
             thumbprint: issued.thumbprint,
             certificate: issued.der,
             issuer: module.id.clone(),

@@ -13,6 +13,12 @@ pub enum KeyError {
     /// The application can have no base keys (ROOT, KERNEL, PARTNER).
     #[error("no base key can be made for this application")]
     BaseKeyNotAllowed,
+    /// The application can have no keys in the records, and the token does not take the curve.
+    #[error("no key on this curve can be made for this application")]
+    CurveNotAllowed,
+    /// The reference is of no key on a curve.
+    #[error("the reference is not of a key on a curve")]
+    CurveReference,
     /// Something failed inside; the log has more.
     #[error("internal failure: {0}")]
     Internal(&'static str),
@@ -62,6 +68,8 @@ impl KeyError {
         match self {
             Self::Audit(_) => "audit.unavailable",
             Self::BaseKeyNotAllowed => "key.base_not_allowed",
+            Self::CurveNotAllowed => "key.curve_not_allowed",
+            Self::CurveReference => "key.curve_reference",
             Self::Internal(_) => "internal",
             Self::ModuleKeyMissing => "key.module_missing",
             Self::NothingToCertify => "key.nothing_to_certify",

@@ -96,7 +96,7 @@ impl Issuer {
                 (id, Some(certificate), tbs.subject().clone(), tbs.subject_public_key_info().clone())
             }
         };
-        let holder = Holder(issuer_public_key);
+        let holder = Holder::of_rsa(issuer_public_key);
         let profile = Profile { role, subject, issuer: issuer_name };
         let mut serial = [0; 17];
         self.entropy.fill(&mut serial[1..]).map_err(|_| KeyError::Internal("randomness"))?;
@@ -123,9 +123,11 @@ impl Issuer {
         public_key: &[u8],
         key: TokenKeyId,
     ) -> Result<Vec<u8>, KeyError> {
-        let draft = RequestDraft::new(subject, public_key)?;
-        let signature = self.token.sign_digest(key, crate::domain::digest::sha256(&draft.info)).await?;
-        draft.signed(&signature)
+        let holder = Holder::of_rsa(SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?);
+        let mut builder = RequestBuilder::new(subject).map_err(refused)?;
+        let info = builder.finalize(&holder).map_err(refused)?;
+        let signature = self.sign(key, &info).await?;
+        builder.assemble(signature, &holder).map_err(refused)?.to_der().map_err(refused)
     }
 
     async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {
@@ -174,30 +176,6 @@ impl Issuer {
     }
 }
 
-/// A PKCS#10 request (RFC 2986) that lacks its signature, sha256WithRSAEncryption by the key itself.
-pub(super) struct RequestDraft {
-    builder: RequestBuilder,
-    holder: Holder,
-    /// What is to be signed.
-    pub(super) info: Vec<u8>,
-}
-
-impl RequestDraft {
-    /// A request for the key (SubjectPublicKeyInfo, DER) under `subject`.
-    pub(super) fn new(subject: Name, public_key: &[u8]) -> Result<Self, KeyError> {
-        let holder = Holder(SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?);
-        let mut builder = RequestBuilder::new(subject).map_err(refused)?;
-        let info = builder.finalize(&holder).map_err(refused)?;
-        Ok(Self { builder, holder, info })
-    }
-
-    /// The request, DER.
-    pub(super) fn signed(self, signature: &[u8]) -> Result<Vec<u8>, KeyError> {
-        let signature = BitString::from_bytes(signature).map_err(refused)?;
-        self.builder.assemble(signature, &self.holder).map_err(refused)?.to_der().map_err(refused)
-    }
-}
-
 /// The subject of the certificate, as it is.
 pub(super) fn subject_of(certificate: &[u8]) -> Result<Name, KeyError> {
     Ok(Certificate::from_der(certificate).map_err(refused)?.tbs_certificate().subject().clone())
@@ -229,7 +207,7 @@ const LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.7");
 const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
-const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
+pub(super) const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 
 fn alias_text(alias: &KeyAlias) -> String {
     if alias.reference.is_master() {
@@ -310,29 +288,40 @@ fn verify(certificate: &[u8], issuer: Option<&[u8]>) -> Result<(), KeyError> {
         .map_err(|_| KeyError::Internal("the token made a signature that does not verify"))
 }
 
-fn refused<E>(_: E) -> KeyError {
+pub(super) fn refused<E>(_: E) -> KeyError {
     KeyError::Internal("a certificate could not be encoded")
 }
 
 /// Stands for a key on the token where the builder asks for a signer.
-struct Holder(SubjectPublicKeyInfoOwned);
+pub(super) struct Holder {
+    pub(super) public_key: SubjectPublicKeyInfoOwned,
+    /// What it signs with.
+    pub(super) algorithm: AlgorithmIdentifierOwned,
+}
+
+impl Holder {
+    fn of_rsa(public_key: SubjectPublicKeyInfoOwned) -> Self {
+        let algorithm = AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(Any::null()) };
+        Self { public_key, algorithm }
+    }
+}
 
 impl Keypair for Holder {
     type VerifyingKey = HolderPublicKey;
 
     fn verifying_key(&self) -> Self::VerifyingKey {
-        HolderPublicKey(self.0.clone())
+        HolderPublicKey(self.public_key.clone())
     }
 }
 
 impl DynSignatureAlgorithmIdentifier for Holder {
     fn signature_algorithm_identifier(&self) -> spki::Result<AlgorithmIdentifierOwned> {
-        Ok(AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(Any::null()) })
+        Ok(self.algorithm.clone())
     }
 }
 
 #[derive(Clone)]
-struct HolderPublicKey(SubjectPublicKeyInfoOwned);
+pub(super) struct HolderPublicKey(SubjectPublicKeyInfoOwned);
 
 impl EncodePublicKey for HolderPublicKey {
     fn to_public_key_der(&self) -> spki::Result<Document> {
@@ -368,7 +357,9 @@ impl BuilderProfile for Profile {
         let (path_length, usage) = match self.role {
             AliasRole::Root => (Some(2), issuer_usage()),
             AliasRole::Module => (Some(1), issuer_usage()),
-            AliasRole::Internal | AliasRole::Sign => (None, KeyUsages::DigitalSignature.into()),
+            AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => {
+                (None, KeyUsages::DigitalSignature.into())
+            }
             AliasRole::Base => (None, KeyUsages::KeyEncipherment.into()),
         };
         let constraints = BasicConstraints { ca: path_length.is_some(), path_len_constraint: path_length };

@@ -17,6 +17,7 @@ use crate::{
 
 mod base;
 mod chains;
+mod curves;
 pub(crate) mod directory;
 mod error;
 mod given;
@@ -24,12 +25,14 @@ pub(crate) mod issuing;
 mod other_domains;
 pub(crate) mod patterns;
 pub(crate) mod pending;
+mod pkcs10;
 pub(crate) mod policies;
 pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
 mod requests;
+pub(crate) mod signer;
 mod upload_error;
 mod uploads;
 
@@ -40,6 +43,7 @@ use directory::KeyDirectory;
 use patterns::PublicPatterns;
 use policies::PolicyTable;
 use provisioning::{Provisioner, root_alias};
+use signer::Signer;
 
 /// Most versions of one key that are listed.
 const LISTED_VERSIONS: usize = 1_000;
@@ -85,6 +89,7 @@ pub struct KeyService {
     public: PublicPatterns,
     quota: CreationQuota,
     references: BTreeMap<String, Regex>,
+    signer: Arc<Signer>,
 }
 
 /// What the composition root decides about keys.
@@ -101,6 +106,7 @@ impl KeyService {
         private_keys: Arc<PrivateKeys>,
         auditor: Arc<Auditor>,
         authorizer: Arc<Authorizer>,
+        signer: Arc<Signer>,
         settings: KeySettings,
     ) -> anyhow::Result<Self> {
         let references = settings
@@ -120,6 +126,7 @@ impl KeyService {
             public: PublicPatterns::new(settings.public_certificates),
             quota: CreationQuota::new(settings.creation_quota_per_hour),
             references,
+            signer,
         })
     }
 
@@ -147,6 +154,7 @@ impl KeyService {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         match alias.role() {
             AliasRole::Base => self.current_base(call, alias).await,
+            AliasRole::Curve(_) => self.current_on_curve(alias).await,
             AliasRole::Internal => Err(KeyError::PolicyMissing),
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => self.current_on_token(alias).await,
         }
@@ -216,7 +224,7 @@ impl KeyService {
         if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
             return Err(KeyError::QuotaExceeded);
         }
-        let made = self.base.make(alias, previous).await;
+        let made = self.base.make(alias, previous, &SubjectOverrides::default()).await;
         if !made.as_ref().is_ok_and(|made| made.by_us) {
             // While the token or the database is away, nobody uses up the hour that comes after it.
             self.quota.give_back(&call.principal.name);
@@ -296,7 +304,9 @@ impl KeyService {
             AliasRole::Module | AliasRole::Root | AliasRole::Sign => {
                 self.provisioner.ensure(alias, subject).await
             }
-            AliasRole::Internal | AliasRole::Base => Err(KeyError::ReferenceNotSupported),
+            AliasRole::Base | AliasRole::Curve(_) | AliasRole::Internal => {
+                Err(KeyError::ReferenceNotSupported)
+            }
         }
     }
 
@@ -327,7 +337,7 @@ impl KeyService {
     }
 
     /// The chain of a key's certificate, leaf first, ROOT last.
-    async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
+    pub(crate) async fn chain(&self, key: Arc<KeyRecord>) -> Result<CertificateChain, KeyError> {
         let mut certificates = Vec::new();
         let mut link = Arc::clone(&key);
         // The hierarchy has three levels; a longer walk means records that point at each other.

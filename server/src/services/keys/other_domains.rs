@@ -13,15 +13,13 @@ use super::{
 use crate::{
     domain::{
         access::{CallContext, Operation},
-        alias::{AliasRole, KeyAlias},
+        alias::{AliasRole, KeyAlias, ReferenceId},
         key::{KeyMaterial, KeyRecord},
+        key_type::KeyType,
         time::Timestamp,
     },
     ports::repository::RepositoryError,
 };
-
-/// References of the keys on elliptic curves that sign for their application.
-const SIGNING_REFERENCES: [&str; 3] = ["EC_SECP256K1_SIGN", "EC_SECP256R1_SIGN", "ED25519_SIGN"];
 
 impl KeyService {
     /// Stores the certificate (PEM, those above it after it) of another domain's key under the alias, in the place of
@@ -79,7 +77,7 @@ impl KeyService {
                 alias: alias.clone(),
                 generation: newest.map_or(1, |newest| newest.generation.saturating_add(1)),
                 material: KeyMaterial::Elsewhere,
-                modulus,
+                key_type: KeyType::Rsa(modulus),
                 thumbprint: given.leaf.thumbprint(),
                 certificate: given.leaf.der().to_vec(),
                 upload: Some(given.trace(&self.authorities().await?, now)),
@@ -106,10 +104,11 @@ impl KeyService {
 
 /// Whether another domain's certificate can have this name.
 fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
-    if alias.role() != AliasRole::Base {
-        Err(UploadError::SigningName)
-    } else if SIGNING_REFERENCES.contains(&alias.reference.as_str()) {
+    let is_of_curve = ReferenceId::CURVES.iter().any(|(name, _)| *name == alias.reference.as_str());
+    if is_of_curve {
         Err(UploadError::SigningReference)
+    } else if alias.role() != AliasRole::Base {
+        Err(UploadError::SigningName)
     } else {
         Ok(())
     }

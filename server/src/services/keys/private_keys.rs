@@ -1,4 +1,4 @@
-//! Unwrapped base private keys, few and for a short time.
+//! Unwrapped private keys of the records, few and for a short time.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,11 +7,14 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use crate::{
-    domain::key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId, wrapping_context},
+    domain::{
+        key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId, wrapping_context},
+        key_type::KeyType,
+    },
     ports::{
         key_store::{KeyStore, KeyStoreError},
         repository::Repository,
-        software_keys::{DecryptionKey, SoftwareKeys},
+        software_keys::{DecryptionKey, SigningKey, SoftwareKeys},
     },
 };
 
@@ -24,6 +27,8 @@ pub(crate) struct PrivateKeys {
     keks: Cache<(String, u32), TokenKeyId>,
     /// `None`: every use unwraps in the token.
     unwrapped: Option<Cache<KeyId, Arc<dyn DecryptionKey>>>,
+    /// The same for keys that sign.
+    signers: Option<Cache<KeyId, Arc<dyn SigningKey>>>,
 }
 
 impl PrivateKeys {
@@ -36,7 +41,9 @@ impl PrivateKeys {
     ) -> Self {
         let unwrapped = (!lifetime.is_zero())
             .then(|| Cache::builder().max_capacity(entries).time_to_live(lifetime).build());
-        Self { repository, software, token, keks: Cache::new(10_000), unwrapped }
+        let signers = (!lifetime.is_zero())
+            .then(|| Cache::builder().max_capacity(entries).time_to_live(lifetime).build());
+        Self { repository, software, token, keks: Cache::new(10_000), unwrapped, signers }
     }
 
     /// The private key of a base key. Several calls for one key that is not at hand share one unwrapping.
@@ -50,19 +57,38 @@ impl PrivateKeys {
         made.map_err(|error| shared_failure(&error))
     }
 
+    /// The private key of a signing key that is kept in the records.
+    pub(crate) async fn load_signer(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn SigningKey>, KeyError> {
+        let Some(signers) = &self.signers else { return self.unwrap_signer(key).await };
+        if let Some(private) = signers.get(&key.id).await {
+            return Ok(private);
+        }
+        let made = Box::pin(signers.try_get_with_by_ref(&key.id, self.unwrap_signer(key))).await;
+        made.map_err(|error| shared_failure(&error))
+    }
+
     /// Drops what is past its time. Without it a key that nobody uses any more would stay.
     pub(crate) async fn expire(&self) {
         if let Some(unwrapped) = &self.unwrapped {
             unwrapped.run_pending_tasks().await;
         }
+        if let Some(signers) = &self.signers {
+            signers.run_pending_tasks().await;
+        }
     }
 
-    async fn unwrap(&self, key: &KeyRecord) -> Result<Arc<dyn DecryptionKey>, KeyError> {
+    async fn unwrap(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn DecryptionKey>, KeyError> {
         let pkcs8 = self.pkcs8(key).await?;
-        self.software.load(&pkcs8).map_err(|_| KeyError::Internal("a stored private key cannot be used"))
+        self.software.load(&pkcs8).map_err(|_| UNUSABLE)
     }
 
-    /// A base key's private key as it was stored, for what is done with it once.
+    async fn unwrap_signer(&self, key: &Arc<KeyRecord>) -> Result<Arc<dyn SigningKey>, KeyError> {
+        let KeyType::Curve(curve) = key.key_type else { return Err(UNUSABLE) };
+        let pkcs8 = self.pkcs8(key).await?;
+        self.software.load_on_curve(&pkcs8, curve).map_err(|_| UNUSABLE)
+    }
+
+    /// A private key as it was stored, for what is done with it once.
     pub(super) async fn pkcs8(&self, key: &KeyRecord) -> Result<Zeroizing<Vec<u8>>, KeyError> {
         let KeyMaterial::Wrapped { kek_version, blob } = &key.material else {
             return Err(KeyError::Internal("a token key stands where a base key must"));
@@ -84,6 +110,8 @@ impl PrivateKeys {
         Ok(id)
     }
 }
+
+const UNUSABLE: KeyError = KeyError::Internal("a stored private key cannot be used");
 
 /// What each of the callers that shared a failed unwrapping is told.
 fn shared_failure(error: &KeyError) -> KeyError {

@@ -14,7 +14,8 @@ use std::{
     time::Duration,
 };
 
-use kunji_shared::{ModulusLength, RsaPublicKey};
+use kunji_shared::ModulusLength;
+use x509_cert::name::Name;
 
 use super::{
     KeyError, SubjectOverrides,
@@ -28,6 +29,7 @@ use crate::{
     domain::{
         alias::{AliasRole, ApplicationId, KeyAlias},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
+        key_type::KeyType,
         policy::Cryptoperiod,
     },
     ports::{
@@ -236,7 +238,7 @@ impl Provisioner {
             alias: alias.clone(),
             generation,
             material: KeyMaterial::Token(token_key),
-            modulus: self.modulus,
+            key_type: self.key_type(alias),
             thumbprint: issued.thumbprint,
             certificate: issued.der,
             upload: None,
@@ -277,14 +279,25 @@ impl Provisioner {
         let slot = pair_label(alias, generation);
         if let Some(intended) = self.intended(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
-            && has_modulus(&public_key, self.modulus)
+            && KeyType::of_public_key(&public_key) == Some(self.key_type(alias))
         {
             return Ok((intended, public_key));
         }
         let id = self.token_key_id()?;
         self.repository.put_intent(&slot, id).await?;
-        let public_key = self.token.generate_signing_pair(id, &slot, self.modulus).await?;
+        let public_key = match self.key_type(alias) {
+            KeyType::Rsa(modulus) => self.token.generate_signing_pair(id, &slot, modulus).await?,
+            KeyType::Curve(curve) => self.token.generate_curve_pair(id, &slot, curve).await?,
+        };
         Ok((id, public_key))
+    }
+
+    /// The kind of key that the alias's next one is of.
+    pub(super) fn key_type(&self, alias: &KeyAlias) -> KeyType {
+        match alias.role() {
+            AliasRole::Curve(curve) => KeyType::Curve(curve),
+            _ => KeyType::Rsa(self.modulus),
+        }
     }
 
     /// The id under which an earlier attempt made the object for the slot. The row alone is not believed: it could
@@ -374,12 +387,21 @@ impl Provisioner {
         key: &KeyRecord,
         subject: &SubjectOverrides,
     ) -> Result<Vec<u8>, KeyError> {
-        let name = if *subject == SubjectOverrides::default() {
-            subject_of(&key.certificate)?
-        } else {
-            self.issuer.module_subject(&key.alias, subject)?
-        };
+        let name = self.request_subject(key, subject)?;
         self.issuer.request(name, &public_key_of(&key.certificate)?, token_key_of(key)?).await
+    }
+
+    /// The subject of a request: that of the key's certificate, unless the caller gives another.
+    pub(super) fn request_subject(
+        &self,
+        key: &KeyRecord,
+        subject: &SubjectOverrides,
+    ) -> Result<Name, KeyError> {
+        if *subject == SubjectOverrides::default() {
+            subject_of(&key.certificate)
+        } else {
+            self.issuer.module_subject(&key.alias, subject)
+        }
     }
 
     /// Waits until this task alone, of all tasks of all servers, holds the lease.
@@ -430,10 +452,6 @@ pub(crate) fn root_alias() -> Result<KeyAlias, KeyError> {
 /// Whether the application of this module key has KEKs.
 fn has_keks(alias: &KeyAlias) -> bool {
     alias.role() == AliasRole::Module && alias.application.may_have_base_keys()
-}
-
-fn has_modulus(public_key: &[u8], modulus: ModulusLength) -> bool {
-    RsaPublicKey::from_spki_der(public_key).is_ok_and(|key| key.modulus_length() == modulus)
 }
 
 /// The token object of a key that lives on the token.

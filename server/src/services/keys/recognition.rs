@@ -13,7 +13,7 @@ use super::{
 use crate::{
     domain::{
         alias::{AliasRole, ApplicationId, KeyAlias},
-        key::{CheckValue, KeyRecord, KnownKey, TokenKeyId},
+        key::{CheckValue, KeyMaterial, KeyRecord, KnownKey, TokenKeyId},
     },
     ports::{
         key_store::KeyStoreError,
@@ -46,8 +46,12 @@ impl Provisioner {
         let mut known: Vec<_> = secret.iter().map(system_kek).collect();
         let applications = self.policies.applications();
         let aliases = applications.iter().map(|application| KeyAlias::master(application.clone()));
-        for alias in aliases.chain([KeyAlias::kernel_sign()]).chain(KeyAlias::internal()) {
-            if let Some(Some(key)) = trusted(self.directory.newest(&alias).await)? {
+        let curves = applications.iter().flat_map(|application| KeyAlias::curves(application));
+        for alias in aliases.chain([KeyAlias::kernel_sign()]).chain(KeyAlias::internal()).chain(curves) {
+            // Those on curves may be in the records themselves.
+            if let Some(Some(key)) = trusted(self.directory.newest(&alias).await)?
+                && matches!(key.material, KeyMaterial::Token(_))
+            {
                 known.push(pair(&key)?);
             }
         }

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{
-    KeyError, KeyService, SubjectOverrides,
-    issuing::{RequestDraft, public_key_of},
-};
+use super::{KeyError, KeyService, SubjectOverrides, pkcs10};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::{ApplicationId, KeyAlias, ReferenceId},
-    digest::sha256,
+    jose::SignatureAlgorithm,
     key::{KeyMaterial, KeyRecord},
+    key_type::KeyType,
 };
 
 impl KeyService {
@@ -35,22 +33,29 @@ impl KeyService {
             if key.is_elsewhere() {
                 return Err(KeyError::NothingToCertify);
             }
-            let draft = RequestDraft::new(name, &public_key_of(&key.certificate)?)?;
-            let signature = self.sign_as_itself(&key, &draft.info).await?;
-            Ok((key, draft.signed(&signature)?))
+            let request = pkcs10::request(name, &key, async |algorithm, message| {
+                self.sign_as_itself(&key, algorithm, message).await
+            });
+            Ok((Arc::clone(&key), request.await?))
         };
         self.auditor
             .audited(call, Operation::RequestCertificate, Some(alias), made, |(key, _)| Some(&key.id))
             .await
     }
 
-    /// RSASSA-PKCS1-v1_5 (SHA-256) by the key, wherever its private part is.
-    async fn sign_as_itself(&self, key: &KeyRecord, message: &[u8]) -> Result<Vec<u8>, KeyError> {
-        if let KeyMaterial::Token(id) = key.material {
-            return Ok(self.provisioner.token.sign_digest(id, sha256(message)).await?);
+    /// A signature by the key, wherever its private part is: also by a base key, which signs nothing else.
+    async fn sign_as_itself(
+        &self,
+        key: &Arc<KeyRecord>,
+        algorithm: SignatureAlgorithm,
+        message: Vec<u8>,
+    ) -> Result<Vec<u8>, KeyError> {
+        let is_base = matches!((&key.material, key.key_type), (KeyMaterial::Wrapped { .. }, KeyType::Rsa(_)));
+        if !is_base {
+            return self.signer.sign(key, algorithm, message).await;
         }
         let pkcs8 = self.private_keys.pkcs8(key).await?;
-        let (software, message) = (Arc::clone(&self.base.software), message.to_vec());
+        let software = Arc::clone(&self.base.software);
         tokio::task::spawn_blocking(move || software.sign(&pkcs8, &message))
             .await
             .ok()

@@ -110,7 +110,7 @@ impl KeyService {
             alias: newest.alias.clone(),
             generation: newest.generation.saturating_add(1),
             material,
-            modulus: newest.modulus,
+            key_type: newest.key_type,
             thumbprint,
             certificate: given.leaf.der().to_vec(),
             upload: Some(given.trace(&self.authorities().await?, self.provisioner.clock.now())),

@@ -73,7 +73,7 @@ impl Unlocker {
                 if alias.role() != AliasRole::Base {
                     return Err(PacketError::SigningKey);
                 }
-                let frame = envelope.with_thumbprint(key.modulus)?;
+                let frame = envelope.with_thumbprint(modulus_of(&key)?)?;
                 frame.content(&open_inputs(inputs))?;
                 let data_key = self.unwrap(&key, &frame, head).await?;
                 return unlocked(&key, frame, data_key);
@@ -128,7 +128,7 @@ impl Unlocker {
                 other_domain = true;
                 continue;
             }
-            let frame = match envelope.without_thumbprint(key.modulus) {
+            let frame = match envelope.without_thumbprint(modulus_of(&key)?) {
                 Ok(frame) => frame,
                 Err(error) => {
                     misfit = Some(error);
@@ -164,12 +164,16 @@ impl Unlocker {
         let private = self.private_keys.load(key).await?;
         let wrapped = frame.wrapped_key_in(head).ok_or(FormatError::HeadIncomplete)?;
         // RSA-2048 takes about 0.2 ms, less than handing it to another thread and back would disturb.
-        if key.modulus == ModulusLength::Rsa2048 {
+        if modulus_of(key)? == ModulusLength::Rsa2048 {
             return Ok(private.unwrap_data_key(wrapped));
         }
         let wrapped = wrapped.to_vec();
         off_thread_if(true, move || private.unwrap_data_key(&wrapped)).await
     }
+}
+
+fn modulus_of(key: &KeyRecord) -> Result<ModulusLength, PacketError> {
+    key.key_type.modulus().ok_or(PacketError::SigningKey)
 }
 
 fn unlocked(key: &KeyRecord, frame: Frame, data_key: Option<DataKey>) -> Result<Unlocked, PacketError> {

@@ -1,9 +1,10 @@
-//! The compact serialization of a JWS (RFC 7515 3.1), detached or not.
+//! Reading the compact serialization of a JWS (RFC 7515 3.1), detached or not, encoded or not (RFC 7797).
 
 use kunji_shared::encoding::{decode_base64, encode_base64url};
 use serde_json::{Map, Value};
 
 use super::SignatureError;
+use crate::domain::jose::SignatureAlgorithm;
 
 /// Largest header, in bytes: room for a chain of certificates.
 const HEADER_MAX_BYTES: usize = 64 * 1024;
@@ -41,10 +42,14 @@ impl<'a> CompactJws<'a> {
     }
 
     /// `header.payload`, with `payload` in place of the token's own if given.
-    pub(super) fn signing_input(&self, payload: Option<&[u8]>) -> String {
+    pub(super) fn signing_input(&self, payload: Option<&[u8]>) -> Vec<u8> {
+        let head = [self.header_text.as_bytes(), b"."];
         match payload {
-            Some(payload) => format!("{}.{}", self.header_text, encode_base64url(payload)),
-            None => format!("{}.{}", self.header_text, self.payload_text),
+            None => [head.concat().as_slice(), self.payload_text.as_bytes()].concat(),
+            Some(payload) if self.is_encoded() => {
+                [head.concat().as_slice(), encode_base64url(payload).as_bytes()].concat()
+            }
+            Some(payload) => [head.concat().as_slice(), payload].concat(),
         }
     }
 
@@ -52,10 +57,29 @@ impl<'a> CompactJws<'a> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    /// Whether the header asks for RS256 and for no extension: one that is critical and not understood must
-    /// fail (RFC 7515 4.1.11).
-    pub(super) fn is_rs256_without_extensions(&self) -> bool {
-        self.header.get("alg").and_then(Value::as_str) == Some("RS256") && !self.header.contains_key("crit")
+    /// Whether base64url of the payload was signed.
+    fn is_encoded(&self) -> bool {
+        self.header.get("b64") != Some(&Value::Bool(false))
+    }
+
+    /// The algorithm, if it is one that is verified here and the header asks for nothing that is not understood: such
+    /// a token must fail (RFC 7515 4.1.11).
+    pub(super) fn algorithm(&self) -> Option<SignatureAlgorithm> {
+        let algorithm = SignatureAlgorithm::parse(self.header.get("alg")?.as_str()?)?;
+        self.is_understood().then_some(algorithm)
+    }
+
+    /// `crit` names extensions that are there and understood, each once; `b64` is, and must be named where it is false
+    /// (RFC 7797 6).
+    fn is_understood(&self) -> bool {
+        let b64 = self.header.get("b64");
+        match self.header.get("crit") {
+            None => matches!(b64, None | Some(Value::Bool(true))),
+            Some(Value::Array(names)) => {
+                matches!(names.as_slice(), [name] if name == "b64") && matches!(b64, Some(Value::Bool(_)))
+            }
+            Some(_) => false,
+        }
     }
 }
 
@@ -63,24 +87,55 @@ impl<'a> CompactJws<'a> {
 mod tests {
     use super::*;
 
+    fn token(header: &str) -> String {
+        format!("{}.e30.AAEC", encode_base64url(header.as_bytes()))
+    }
+
     #[test]
     fn three_parts_and_an_object_in_front() {
         let header = encode_base64url(br#"{"alg":"RS256","kid":"k"}"#);
         let token = format!("{header}..AAEC");
         let jws = CompactJws::parse(&token).unwrap();
         assert_eq!(jws.key_id(), Some("k"));
-        assert!(jws.is_rs256_without_extensions());
-        assert_eq!(jws.signing_input(Some(b"x")), format!("{header}.eA"));
+        assert_eq!(jws.algorithm(), Some(SignatureAlgorithm::Rs256));
+        assert_eq!(jws.signing_input(Some(b"x")), format!("{header}.eA").into_bytes());
         for bad in ["", "a.b", "a.b.c.d", "....", "e30", &format!("{header}.x.!"), "WzFd.x.AAEC"] {
             assert!(CompactJws::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
+    fn an_unencoded_payload_is_signed_as_it_is() {
+        let header = r#"{"alg":"PS256","b64":false,"crit":["b64"]}"#;
+        let text = token(header);
+        let jws = CompactJws::parse(&text).unwrap();
+        assert_eq!(jws.algorithm(), Some(SignatureAlgorithm::Ps256));
+        let head = encode_base64url(header.as_bytes());
+        assert_eq!(jws.signing_input(Some(b"a.b\xff")), [head.as_bytes(), b".a.b\xff"].concat());
+    }
+
+    #[test]
     fn unknown_algorithms_and_extensions_do_not_pass() {
-        for header in [r#"{"alg":"none"}"#, r#"{"alg":"HS256"}"#, r#"{"alg":"RS256","crit":["x"]}"#, "{}"] {
-            let token = format!("{}.e30.AAEC", encode_base64url(header.as_bytes()));
-            assert!(!CompactJws::parse(&token).unwrap().is_rs256_without_extensions(), "{header}");
+        for header in [
+            r#"{"alg":"none"}"#,
+            r#"{"alg":"HS256"}"#,
+            r#"{"alg":["RS256"]}"#,
+            r#"{"alg":"RS256","crit":["x"],"x":1}"#,
+            r#"{"alg":"RS256","crit":["b64"]}"#,
+            r#"{"alg":"RS256","crit":["b64","b64"],"b64":false}"#,
+            r#"{"alg":"RS256","crit":["b64","x"],"b64":false,"x":1}"#,
+            r#"{"alg":"RS256","crit":["b64"],"b64":"false"}"#,
+            r#"{"alg":"RS256","crit":[]}"#,
+            r#"{"alg":"RS256","crit":"b64","b64":false}"#,
+            r#"{"alg":"RS256","crit":null}"#,
+            r#"{"alg":"RS256","b64":false}"#,
+            r#"{"alg":"RS256","b64":0}"#,
+            "{}",
+        ] {
+            assert!(CompactJws::parse(&token(header)).unwrap().algorithm().is_none(), "{header}");
+        }
+        for header in [r#"{"alg":"RS256","b64":true}"#, r#"{"alg":"RS256","b64":true,"crit":["b64"]}"#] {
+            assert!(CompactJws::parse(&token(header)).unwrap().algorithm().is_some(), "{header}");
         }
     }
 }

@@ -11,6 +11,9 @@ pub enum SignatureError {
     /// does not name it.
     #[error("no policy admits the caller")]
     AccessListed,
+    /// The key, or the token that has it, does not sign with this algorithm.
+    #[error("the key does not sign with this algorithm")]
+    Algorithm,
     /// The operation was not recorded, so it does not count.
     #[error(transparent)]
     Audit(#[from] AuditError),
@@ -23,9 +26,18 @@ pub enum SignatureError {
     /// Base keys and ROOT do not sign.
     #[error("the alias is of a key that does not sign data")]
     EncryptionKey,
+    /// A member that the caller adds to a header is the server's to say, too long, or critical and no extension.
+    #[error("a member of the header cannot be added by the caller")]
+    HeaderMember,
     /// The key was not found or made.
     #[error(transparent)]
     Key(#[from] KeyError),
+    /// The payload was to be JSON.
+    #[error("the payload is not JSON")]
+    NotJson,
+    /// A payload with dots, or that is no printable text, cannot stand unencoded in a compact JWS.
+    #[error("the payload cannot stand unencoded in a compact JWS")]
+    PayloadUnencodable,
     /// Access policies do not let the caller do it, or not so often.
     #[error(transparent)]
     Refused(AccessRefusal),
@@ -39,11 +51,15 @@ impl SignatureError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::AccessListed => "signature.access_listed",
+            Self::Algorithm => "signature.algorithm",
             Self::Audit(_) => "audit.unavailable",
             Self::Certificate => "signature.certificate",
             Self::Empty => "signature.empty",
             Self::EncryptionKey => "signature.encryption_key",
+            Self::HeaderMember => "signature.header_member",
             Self::Key(error) => error.code(),
+            Self::NotJson => "signature.not_json",
+            Self::PayloadUnencodable => "signature.payload_unencodable",
             Self::Refused(refusal) => refusal.code(),
             Self::Token => "signature.token",
         }

@@ -1,7 +1,6 @@
 //! What the token can really do, found out with keys that live as long as a session. Lists of mechanisms promise
 //! more than tokens keep.
 
-use aws_lc_rs::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
 use cryptoki::{error::Error, mechanism::Mechanism, object::ObjectHandle, session::Session};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +14,7 @@ use super::{
     templates::{self, Change, Place},
     token::Token,
 };
-use crate::domain::digest::sha256;
+use crate::domain::{jose::SignatureAlgorithm, signature::Verifier};
 
 /// The ways chosen for one token.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -69,13 +68,14 @@ fn check_signing(session: &Session, change: Change) -> Result<(), OpenError> {
     let (public, private) = session
         .generate_key_pair(&Mechanism::RsaPkcsKeyPairGen, &public, &private)
         .map_err(|error| lacks(WHAT, &error))?;
-    let message = b"kunji self-test";
-    let signature = signing::sign(session, private, &sha256(message)).map_err(|error| lacks(WHAT, &error))?;
+    let algorithm = SignatureAlgorithm::Rs256;
+    let input = algorithm.input(b"kunji self-test");
+    let signature = signing::sign_with(session, private, algorithm, &input);
+    let signature = signature.map_err(|error| lacks(WHAT, &error))?;
     let key = RsaPublicKey::read(session, public).map_err(|error| lacks(WHAT, &error))?;
     let key = key.and_then(|key| key.to_spki()).ok_or_else(|| wrong("public keys that can be read"))?;
-    UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, key)
-        .verify(message, &signature)
-        .map_err(|_| wrong(WHAT))
+    let verifier = Verifier::new(algorithm, &key).ok_or_else(|| wrong(WHAT))?;
+    if verifier.verifies_input(&input, &signature) { Ok(()) } else { Err(wrong(WHAT)) }
 }
 
 /// A round trip, and that a wrong context and a changed byte are noticed.

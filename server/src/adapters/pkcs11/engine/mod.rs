@@ -28,6 +28,7 @@ use super::{
 use crate::domain::key::TokenKeyId;
 
 mod capabilities;
+mod curve_key;
 mod generation;
 mod handles;
 mod kek;
@@ -166,8 +167,13 @@ fn perform(worker: &mut Worker, capabilities: Capabilities, operation: Operation
                 signing::generate_pair(call, capabilities, id.into(), &label, modulus_bits)
             })
             .map(|key| Answer::PublicKey(Some(key))),
-        Operation::SignDigest { id, digest } => worker
-            .perform(Repeat::Freely, |call| signing::sign_digest(call, id.into(), &digest))
+        Operation::GenerateCurvePair { id, label, curve } => worker
+            .perform(Repeat::OnlyIfNotDone, |call| {
+                signing::generate_curve_pair(call, capabilities, id.into(), &label, curve)
+            })
+            .map(|key| Answer::PublicKey(Some(key))),
+        Operation::Sign { id, algorithm, input } => worker
+            .perform(Repeat::Freely, |call| signing::sign(call, id.into(), algorithm, &input))
             .map(Answer::Bytes),
         Operation::GenerateKek { id, label } => worker
             .perform(Repeat::OnlyIfNotDone, |call| kek::generate(call, capabilities, id.into(), &label))

@@ -99,6 +99,8 @@ pub(super) fn judge(error: &Error) -> Verdict {
             | R::BufferTooSmall
             | R::RandomNoRng,
         ) => Verdict::Unsupported,
+        // Of the curve: no other pair has parameters here.
+        (F::GenerateKeyPair, R::CurveNotSupported | R::DomainParamsInvalid) => Verdict::Unsupported,
         (_, value) if is_about_template(value) => Verdict::Unsupported,
         _ => Verdict::Unavailable,
     }

@@ -74,6 +74,19 @@ pub(super) fn signing_pair(
     (public, private)
 }
 
+/// Public and private template of a pair on a curve (`CKA_EC_PARAMS`), for ECDSA.
+pub(super) fn curve_pair(
+    place: Place<'_>,
+    change: Change,
+    parameters: Vec<u8>,
+) -> (Vec<Attribute>, Vec<Attribute>) {
+    let mut public = common(place, KeyClass::Public, change);
+    public.extend([Attribute::Private(false), Attribute::Verify(true), Attribute::EcParams(parameters)]);
+    let mut private = locked_in(place, KeyClass::Private, change);
+    private.push(Attribute::Sign(true));
+    (public, private)
+}
+
 /// AES-256 that encrypts and decrypts.
 pub(super) fn kek(place: Place<'_>, change: Change) -> Vec<Attribute> {
     secret_key(

@@ -5,7 +5,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-use crate::{domain::key::TokenKeyId, ports::key_store::KeyStoreError};
+use crate::{
+    domain::{jose::SignatureAlgorithm, key::TokenKeyId, key_type::Curve},
+    ports::key_store::KeyStoreError,
+};
 
 /// `CKA_ID`, as it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,9 +41,15 @@ pub(crate) enum Operation {
         label: String,
         modulus_bits: u32,
     },
-    SignDigest {
+    GenerateCurvePair {
         id: KeyName,
-        digest: [u8; 32],
+        label: String,
+        curve: Curve,
+    },
+    Sign {
+        id: KeyName,
+        algorithm: SignatureAlgorithm,
+        input: Vec<u8>,
     },
     GenerateKek {
         id: KeyName,
@@ -71,7 +80,10 @@ const GENERATION: u32 = 6;
 impl Operation {
     /// Whether doing it twice is as good as once.
     pub(crate) fn is_repeatable(&self) -> bool {
-        !matches!(self, Self::GenerateSigningPair { .. } | Self::GenerateKek { .. })
+        !matches!(
+            self,
+            Self::GenerateSigningPair { .. } | Self::GenerateCurvePair { .. } | Self::GenerateKek { .. }
+        )
     }
 
     /// How long it may take, where others may take `usual`.
@@ -90,7 +102,8 @@ impl Operation {
             Self::CheckHealth { .. } => None,
             Self::FindSigningPair { id }
             | Self::GenerateSigningPair { id, .. }
-            | Self::SignDigest { id, .. }
+            | Self::GenerateCurvePair { id, .. }
+            | Self::Sign { id, .. }
             | Self::GenerateKek { id, .. }
             | Self::HasKek { id }
             | Self::WasMadeAs { id, .. } => Some(*id),

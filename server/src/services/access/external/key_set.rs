@@ -1,8 +1,8 @@
 //! The keys of an external issuer: a JWK set (RFC 7517), of which only public signature keys are read.
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256K1_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED,
+    ED25519, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
     RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaParameters,
     RsaPublicKeyComponents, UnparsedPublicKey, VerificationAlgorithm,
 };
@@ -42,6 +42,7 @@ enum Material {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Curve {
     P256,
+    P256k1,
     P384,
     P521,
 }
@@ -116,6 +117,7 @@ impl PublicKey {
             ("EC", Some(curve)) => {
                 let (curve, length) = match curve {
                     "P-256" => (Curve::P256, 32),
+                    "secp256k1" => (Curve::P256k1, 32),
                     "P-384" => (Curve::P384, 48),
                     "P-521" => (Curve::P521, 66),
                     _ => return None,
@@ -143,6 +145,7 @@ impl PublicKey {
             Material::Ed25519(key) => algorithm == A::EdDsa && by(&ED25519, key),
             Material::Ec(curve, point) => match (curve, algorithm) {
                 (Curve::P256, A::Es256) => by(&ECDSA_P256_SHA256_FIXED, point),
+                (Curve::P256k1, A::Es256k) => by(&ECDSA_P256K1_SHA256_FIXED, point),
                 (Curve::P384, A::Es384) => by(&ECDSA_P384_SHA384_FIXED, point),
                 (Curve::P521, A::Es512) => by(&ECDSA_P521_SHA512_FIXED, point),
                 _ => false,
@@ -165,7 +168,7 @@ const fn rsa(algorithm: SignatureAlgorithm) -> Option<&'static RsaParameters> {
         A::Rs256 => Some(&RSA_PKCS1_2048_8192_SHA256),
         A::Rs384 => Some(&RSA_PKCS1_2048_8192_SHA384),
         A::Rs512 => Some(&RSA_PKCS1_2048_8192_SHA512),
-        A::Es256 | A::Es384 | A::Es512 | A::EdDsa => None,
+        A::Es256 | A::Es256k | A::Es384 | A::Es512 | A::EdDsa => None,
     }
 }
 

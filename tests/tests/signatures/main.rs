@@ -1,0 +1,16 @@
+//! Signatures: what the server signs verifies with libraries not ours, and what they sign verifies here.
+#![cfg(test)]
+
+use kunji_tests::{http::Http, site::Shared};
+
+mod bytes;
+mod curves;
+mod forms;
+mod jose;
+mod refused;
+
+/// A client that signs, verifies and reads certificates.
+async fn signer(shared: &Shared) -> Http {
+    let administrator = shared.server.http().sign_in("administrator", &shared.server.secret).await;
+    administrator.new_client(&["signer", "encryptor", "key-administrator"]).await
+}
