@@ -79,8 +79,8 @@ async fn changes_whose_answers_were_lost_for_long_are_reported_as_unknown_and_no
                 Change::Successor(_) | Change::Kek(_) | Change::Client(_) | Change::Approval(_),
                 Err(RepositoryError::Conflict),
             )
-            | (Change::Secret(..) | Change::Policy(_), Ok(false))
-            | (Change::Lease(_) | Change::Release(_) | Change::Intent(..), Ok(true)) => {}
+            | (Change::Secret(..), Ok(false))
+            | (Change::Lease(_) | Change::Release(_) | Change::Intent(..) | Change::Policy(_), Ok(true)) => {}
             _ => panic!("{change:?}: {again:?}"),
         }
         assert!(world.is_there(change).await, "{change:?}");

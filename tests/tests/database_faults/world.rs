@@ -15,12 +15,13 @@ use kunji_server::{
         authorization::approval::Approval,
         client::{ClientId, ClientRecord},
         key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
-        policy::{AccessList, KeyPolicy},
+        policy::AccessList,
         time::Timestamp,
     },
     ports::repository::{
-        ApprovalRepository as _, ClientRepository as _, KeyRepository as _, PolicyRepository as _,
-        ProvisioningRepository as _, Repository as _, RepositoryError, SystemSecret,
+        ApprovalRepository as _, ClientRepository as _, KeyPolicyChange, KeyPolicyRecord,
+        KeyPolicyRepository as _, KeyRepository as _, ProvisioningRepository as _, Repository as _,
+        RepositoryError, SystemSecret,
     },
 };
 use kunji_shared::Thumbprint;
@@ -96,7 +97,8 @@ pub(crate) enum Change {
     Intent(String, TokenKeyId),
     Secret(String, SystemSecret),
     Client(ClientRecord),
-    Policy(KeyPolicy),
+    /// The policy of a new application.
+    Policy(String),
     Approval(Box<Approval>),
 }
 
@@ -148,7 +150,7 @@ impl World {
         repository.put_intent("known", TOKEN_KEY).await.unwrap();
         assert!(repository.insert_system_secret("known", &known_secret()).await.unwrap());
         repository.insert_client(&client("known").unwrap()).await.unwrap();
-        assert!(repository.insert_policy(&policy(AccessList::AnyRoleHolder).unwrap()).await.unwrap());
+        repository.change_key_policies(0, KeyPolicyChange::Put(&[known_policy()])).await.unwrap();
     }
 
     /// A number that no other call has got.
@@ -171,10 +173,7 @@ impl World {
             Operation::PutIntent => Change::Intent(name, TOKEN_KEY),
             Operation::InsertSystemSecret => Change::Secret(name, known_secret()),
             Operation::InsertClient => Change::Client(client(&name).unwrap()),
-            Operation::InsertPolicy => Change::Policy(KeyPolicy {
-                application: ApplicationId::parse(&format!("A{number}")).unwrap(),
-                ..policy(AccessList::Principals(vec![name])).unwrap()
-            }),
+            Operation::InsertPolicy => Change::Policy(format!("A{number}")),
             Operation::PutApproval => Change::Approval(Box::new(approval(&name))),
             _ => panic!("{operation:?} changes nothing"),
         }
@@ -192,7 +191,12 @@ impl World {
             Change::Intent(slot, id) => repository.put_intent(slot, *id).await.map(|()| true),
             Change::Secret(name, secret) => repository.insert_system_secret(name, secret).await,
             Change::Client(record) => repository.insert_client(record).await.map(|()| true),
-            Change::Policy(policy) => repository.insert_policy(policy).await,
+            Change::Policy(application) => {
+                let from = self.truth.key_policies_version().await?;
+                let record = policy(application, from + 1, AccessList::AnyRoleHolder).unwrap();
+                let change = KeyPolicyChange::Put(std::slice::from_ref(&record));
+                repository.change_key_policies(from, change).await.map(|()| true)
+            }
             Change::Approval(approval) => repository.put_approval(approval).await.map(|()| true),
         }
     }
@@ -233,9 +237,8 @@ impl World {
                 .await
                 .map(|found| assert_eq!(found, Some(client("known").unwrap()))),
             Operation::HasClients => repository.has_clients().await.map(|any| assert!(any)),
-            Operation::ListPolicies => repository.list_policies().await.map(|policies| {
-                let known = policy(AccessList::AnyRoleHolder).unwrap();
-                assert!(policies.contains(&known), "{policies:?}");
+            Operation::ListPolicies => repository.list_key_policies().await.map(|found| {
+                assert!(found.policies.contains(&known_policy()), "{found:?}");
             }),
             change => {
                 let change = self.next_change(change);
@@ -297,7 +300,10 @@ impl World {
             Change::Intent(slot, id) => truth.find_intent(slot).await? == Some(*id),
             Change::Secret(name, secret) => truth.find_system_secret(name).await?.as_ref() == Some(secret),
             Change::Client(record) => truth.find_client(&record.id).await?.as_ref() == Some(record),
-            Change::Policy(policy) => truth.list_policies().await?.contains(policy),
+            Change::Policy(application) => {
+                let found = truth.list_key_policies().await?.policies;
+                found.iter().any(|record| record.policy.application.as_str() == application)
+            }
             Change::Approval(approval) => {
                 truth.find_approval(&approval.id).await?.as_ref() == Some(&**approval)
             }
@@ -351,6 +357,11 @@ async fn connect(url: &str, database: &Database) -> SurrealRepository {
 
 fn known_key() -> KeyRecord {
     key(&alias("known").unwrap(), 1, 0xFF)
+}
+
+/// The policy that is there from the beginning.
+fn known_policy() -> KeyPolicyRecord {
+    policy("KNOWN", 1, AccessList::AnyRoleHolder).unwrap()
 }
 
 fn known_secret() -> SystemSecret {

@@ -70,7 +70,7 @@ fn ten_years_of_thousands_of_aliases() {
         for Step { alias, .. } in &plan {
             let kind = match alias.role() {
                 AliasRole::Base => "base",
-                AliasRole::Internal | AliasRole::Sign => "own",
+                AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => "own",
                 AliasRole::Module if alias.application.as_str() == "PMS" => "PMS",
                 AliasRole::Module => "REGISTRATION",
                 AliasRole::Root => "ROOT",

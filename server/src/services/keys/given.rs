@@ -60,7 +60,9 @@ impl GivenCertificate {
         let issues = usage.is_none_or(|usage| usage.key_cert_sign);
         match role {
             AliasRole::Base => usage.is_none_or(|usage| usage.key_encipherment),
-            AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => usage.is_none_or(|usage| usage.digital_signature),
+            AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => {
+                usage.is_none_or(|usage| usage.digital_signature)
+            }
             AliasRole::Module => issues && authority.is_some(),
             AliasRole::Root => {
                 issues && authority.is_some_and(|it| it.path_length.is_none_or(|length| length > 0))
