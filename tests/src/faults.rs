@@ -17,6 +17,7 @@ use kunji_server::{
         client::{ClientId, ClientRecord, Ending},
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         policy::KeyPolicy,
+        symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
     ports::{
@@ -25,7 +26,7 @@ use kunji_server::{
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
             ClientRepository, KeyRepository, PolicyRepository, ProvisioningRepository, Repository,
-            RepositoryError, RosterRepository, StoredRoster, SystemSecret,
+            RepositoryError, RosterRepository, StoredRoster, SymmetricKeyRepository, SystemSecret,
         },
     },
 };
@@ -333,6 +334,24 @@ impl ApprovalRepository for Mortal<dyn Repository> {
 
     async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
         database!(self.remove_approval(approval))
+    }
+}
+
+#[async_trait]
+impl SymmetricKeyRepository for Mortal<dyn Repository> {
+    async fn find_newest_symmetric(
+        &self,
+        alias: &KeyAlias,
+    ) -> Result<Option<SymmetricKeyRecord>, RepositoryError> {
+        database!(self.find_newest_symmetric(alias))
+    }
+
+    async fn list_symmetric(&self) -> Result<Vec<SymmetricKeyRecord>, RepositoryError> {
+        database!(self.list_symmetric())
+    }
+
+    async fn insert_symmetric_successor(&self, record: &SymmetricKeyRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_symmetric_successor(record))
     }
 }
 

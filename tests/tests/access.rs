@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 39] = [
+const GUARDED: [(&str, &[&str]); 40] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
@@ -68,6 +68,7 @@ const GUARDED: [(&str, &[&str]); 39] = [
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateCSR", &["key-administrator"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
+    ("POST /v1/keymanager/generateSymmetricKey", &["key-administrator"]),
     ("POST /v1/keymanager/jwtSign", &["signer"]),
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/keymanager/uploadCertificate", &["key-administrator"]),

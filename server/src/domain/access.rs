@@ -89,6 +89,8 @@ pub enum Operation {
     ExportAudit,
     /// Make a module key, or a CSR for it.
     GenerateMasterKey,
+    /// Make a symmetric key.
+    GenerateSymmetricKey,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
@@ -117,7 +119,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::CreateAdministrator,
@@ -130,6 +132,7 @@ impl Operation {
         Self::Encrypt,
         Self::ExportAudit,
         Self::GenerateMasterKey,
+        Self::GenerateSymmetricKey,
         Self::ReadAccess,
         Self::ReadApprovals,
         Self::ReadAudit,
@@ -159,6 +162,7 @@ impl Operation {
             Self::Encrypt => "packet.encrypt",
             Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
+            Self::GenerateSymmetricKey => "key.generate_symmetric",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
             Self::ReadAudit => "audit.read",
@@ -185,6 +189,7 @@ impl Operation {
             Self::Decrypt
             | Self::Encrypt
             | Self::GenerateMasterKey
+            | Self::GenerateSymmetricKey
             | Self::ReadCertificate
             | Self::ReadCertificates
             | Self::RequestCertificate
@@ -239,6 +244,7 @@ impl Operation {
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::GenerateMasterKey
+            | Self::GenerateSymmetricKey
             | Self::RequestCertificate
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],

@@ -14,5 +14,6 @@ pub mod key;
 pub mod merkle;
 pub mod network;
 pub mod policy;
+pub mod symmetric;
 pub mod time;
 pub mod web;

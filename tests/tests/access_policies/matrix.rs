@@ -27,7 +27,8 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 3] = ["key.generate", "key.request_certificate", "key.upload_certificate"];
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
+    "key.generate_symmetric",
     MAKER[0],
     MAKER[1],
     MAKER[2],
@@ -68,7 +69,18 @@ const ROLES: [(&str, &[&str]); 23] = [
     ("auditor", &["access.read", "approval.read", "audit.export", "audit.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
-    ("key-administrator", &[MAKER[0], MAKER[1], MAKER[2], "partner.upload_certificate", READ[0], READ[1]]),
+    (
+        "key-administrator",
+        &[
+            MAKER[0],
+            MAKER[1],
+            MAKER[2],
+            "key.generate_symmetric",
+            "partner.upload_certificate",
+            READ[0],
+            READ[1],
+        ],
+    ),
     ("signer", &["signature.sign", "signature.verify"]),
     ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
     ("CREDENTIAL_REQUEST", &PACKETS),
@@ -90,7 +102,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 39] = [
+const OPERATIONS: [(&str, &str, bool); 40] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -106,6 +118,7 @@ const OPERATIONS: [(&str, &str, bool); 39] = [
     ("exportAudit", "audit.export", false),
     ("generateCSR", "key.request_certificate", true),
     ("generateMasterKey", "key.generate", true),
+    ("generateSymmetricKey", "key.generate_symmetric", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
     ("getCertificateChain", "certificate.read", true),
@@ -178,6 +191,10 @@ impl Requests {
             "generateCSR" => {
                 let request = json!({ "applicationId": application, "referenceId": "10001" });
                 client.call("/generateCSR", request).await
+            }
+            "generateSymmetricKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
+                client.call("/generateSymmetricKey", request).await
             }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });

@@ -40,6 +40,7 @@ permissions!(
     Encrypt,
     ExportAudit,
     GenerateMasterKey,
+    GenerateSymmetricKey,
     ReadAccess,
     ReadApprovals,
     ReadAudit,

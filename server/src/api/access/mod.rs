@@ -11,9 +11,10 @@ mod without_token;
 pub(super) use self::{
     authorized::{
         Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
-        DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, ReadAccess, ReadApprovals,
-        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, RequestCertificate, RotateClientSecret,
-        Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
+        DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, GenerateSymmetricKey,
+        ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients,
+        RequestCertificate, RotateClientSecret, Sign, UploadCertificate, UploadOtherDomainCertificate,
+        Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

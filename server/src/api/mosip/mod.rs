@@ -12,6 +12,7 @@ mod envelope;
 mod faults;
 mod generate_csr;
 mod generate_master_key;
+mod generate_symmetric_key;
 mod get_all_certificates;
 mod get_certificate;
 mod get_certificate_chain;
@@ -36,6 +37,7 @@ pub(super) use self::{
 pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
     generate_csr::GenerateCsrApi,
+    generate_symmetric_key::GenerateSymmetricKeyApi,
     get_certificate::GetCertificateApi,
     get_certificate_chain::GetCertificateChainApi,
     get_all_certificates::GetAllCertificatesApi,
@@ -57,6 +59,7 @@ pub(super) fn resources(
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
         generate_csr::GenerateCsrApi::new(services),
+        generate_symmetric_key::GenerateSymmetricKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
         get_certificate_chain::GetCertificateChainApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),
