@@ -18,6 +18,7 @@ use kunji_server::{
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         key_type::Curve,
+        symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
     ports::{
@@ -27,7 +28,7 @@ use kunji_server::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
             ClientRepository, KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository, KeyRepository,
             ProvisioningRepository, Repository, RepositoryError, RosterRepository, StoredRoster,
-            SystemSecret,
+            SymmetricKeyRepository, SystemSecret,
         },
     },
 };
@@ -361,6 +362,24 @@ impl ApprovalRepository for Mortal<dyn Repository> {
 
     async fn remove_approval(&self, approval: &Approval) -> Result<(), RepositoryError> {
         database!(self.remove_approval(approval))
+    }
+}
+
+#[async_trait]
+impl SymmetricKeyRepository for Mortal<dyn Repository> {
+    async fn find_newest_symmetric(
+        &self,
+        alias: &KeyAlias,
+    ) -> Result<Option<SymmetricKeyRecord>, RepositoryError> {
+        database!(self.find_newest_symmetric(alias))
+    }
+
+    async fn list_symmetric(&self) -> Result<Vec<SymmetricKeyRecord>, RepositoryError> {
+        database!(self.list_symmetric())
+    }
+
+    async fn insert_symmetric_successor(&self, record: &SymmetricKeyRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_symmetric_successor(record))
     }
 }
 

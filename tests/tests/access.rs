@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 52] = [
+const GUARDED: [(&str, &[&str]); 53] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -72,6 +72,7 @@ const GUARDED: [(&str, &[&str]); 52] = [
     ("POST /v1/keymanager/generateCSR", &["key-administrator"]),
     ("POST /v1/keymanager/generateECSignKey/{objectType}", &["key-administrator"]),
     ("POST /v1/keymanager/generateMasterKey/{objectType}", &["key-administrator"]),
+    ("POST /v1/keymanager/generateSymmetricKey", &["key-administrator"]),
     ("POST /v1/keymanager/jwsSign", &["signer"]),
     ("POST /v1/keymanager/jwsSign/v2", &["signer"]),
     ("POST /v1/keymanager/jwtSign", &["signer"]),

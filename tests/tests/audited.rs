@@ -198,6 +198,9 @@ async fn what_cannot_be_recorded_has_failed() {
         client.call("/generateMasterKey/CSR", json!({ "applicationId": "REGISTRATION" })).await,
         client.call("/uploadCertificate", upload("REGISTRATION")).await,
         client.call("/uploadOtherDomainCertificate", upload("PARTNER")).await,
+        client
+            .call("/generateSymmetricKey", json!({ "applicationId": "REGISTRATION", "referenceId": "C" }))
+            .await,
         client.call("/generateCSR", json!({ "applicationId": "REGISTRATION" })).await,
         client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION").await,
         client.get("/v1/keymanager/getCertificate?applicationId=REGISTRATION&referenceId=10001_110012").await,

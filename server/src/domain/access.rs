@@ -91,6 +91,8 @@ pub enum Operation {
     ExportAudit,
     /// Make a module key, or a CSR for it.
     GenerateMasterKey,
+    /// Make a symmetric key.
+    GenerateSymmetricKey,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
@@ -121,7 +123,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -135,6 +137,7 @@ impl Operation {
         Self::Encrypt,
         Self::ExportAudit,
         Self::GenerateMasterKey,
+        Self::GenerateSymmetricKey,
         Self::ReadAccess,
         Self::ReadApprovals,
         Self::ReadAudit,
@@ -166,6 +169,7 @@ impl Operation {
             Self::Encrypt => "packet.encrypt",
             Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
+            Self::GenerateSymmetricKey => "key.generate_symmetric",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
             Self::ReadAudit => "audit.read",
@@ -193,6 +197,7 @@ impl Operation {
             Self::Decrypt
             | Self::Encrypt
             | Self::GenerateMasterKey
+            | Self::GenerateSymmetricKey
             | Self::ReadCertificate
             | Self::ReadCertificates
             | Self::RequestCertificate
@@ -251,6 +256,7 @@ impl Operation {
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::ChangeKeyPolicies
             | Self::GenerateMasterKey
+            | Self::GenerateSymmetricKey
             | Self::RequestCertificate
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],

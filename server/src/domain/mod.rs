@@ -18,5 +18,6 @@ pub mod network;
 pub mod policy;
 pub mod rotation;
 pub mod signature;
+pub mod symmetric;
 pub mod time;
 pub mod web;

@@ -20,6 +20,7 @@ use crate::domain::{
     client::{ClientId, ClientRecord, Ending},
     key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
     policy::KeyPolicy,
+    symmetric::SymmetricKeyRecord,
     time::Timestamp,
 };
 
@@ -330,10 +331,31 @@ pub struct StoredRoster {
     pub statement: String,
 }
 
+/// Symmetric keys of applications.
+#[async_trait]
+pub trait SymmetricKeyRepository: Send + Sync {
+    /// The newest symmetric key of the alias.
+    async fn find_newest_symmetric(
+        &self,
+        alias: &KeyAlias,
+    ) -> Result<Option<SymmetricKeyRecord>, RepositoryError>;
+
+    /// All symmetric keys there are.
+    async fn list_symmetric(&self) -> Result<Vec<SymmetricKeyRecord>, RepositoryError>;
+
+    /// Inserts the alias's next symmetric key and makes it the newest, in one step.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless the newest one now has generation `record.generation - 1` (none at all
+    /// for 1).
+    async fn insert_symmetric_successor(&self, record: &SymmetricKeyRecord) -> Result<(), RepositoryError>;
+}
+
 /// A database with everything the services need.
 #[async_trait]
 pub trait Repository:
     KeyRepository
+    + SymmetricKeyRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

@@ -16,9 +16,10 @@ use kunji_server::{
             approval::{Approval, ApprovalId, Vote},
         },
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
-        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload},
         key_type::{Curve, KeyType},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
+        symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
     ports::repository::{
@@ -44,6 +45,8 @@ macro_rules! repository_contract {
                 one_of_many_successors_wins,
                 versions_are_listed_newest_first,
                 aliases_do_not_mix,
+                other_domains_certificates_may_have_several_names,
+                symmetric_keys_succeed_each_other,
                 keks_succeed_each_other,
                 one_of_many_keks_wins,
                 clients_are_unique,
@@ -267,6 +270,64 @@ pub async fn aliases_do_not_mix(repository: Subject) -> Result<()> {
         ensure!(repository.find_newest(alias).await? == Some(key(alias, 1, seed)));
         ensure!(repository.list(alias, 8).await?.len() == 1);
     }
+    Ok(())
+}
+
+/// A certificate whose key is elsewhere is found by its names alone, and hides no key of the same certificate.
+pub async fn other_domains_certificates_may_have_several_names(repository: Subject) -> Result<()> {
+    let own = key(&alias("own")?, 1, 1);
+    let upload = Some(Upload { chain: vec![vec![7; 900], vec![8; 900]], is_verified: true });
+    let elsewhere = |name: &str, seed: u8| -> Result<KeyRecord> {
+        let thumbprint = own.thumbprint;
+        let material = KeyMaterial::Elsewhere;
+        Ok(KeyRecord { thumbprint, material, upload: upload.clone(), ..key(&alias(name)?, 1, seed) })
+    };
+    let (before, after) = (elsewhere("one", 2)?, elsewhere("two", 3)?);
+    repository.insert_successor(&before).await?;
+    ensure!(repository.find_by_thumbprint(&own.thumbprint).await?.is_none());
+    repository.insert_successor(&own).await?;
+    repository.insert_successor(&after).await?;
+    for record in [&before, &own, &after] {
+        ensure!(repository.find_newest(&record.alias).await?.as_ref() == Some(record));
+        ensure!(repository.list(&record.alias, 8).await? == std::slice::from_ref(record));
+    }
+    ensure!(repository.find_by_thumbprint(&own.thumbprint).await? == Some(own));
+    Ok(())
+}
+
+/// A symmetric key.
+pub fn symmetric(alias: &KeyAlias, generation: u32, seed: u8) -> SymmetricKeyRecord {
+    SymmetricKeyRecord {
+        id: KeyId(format!("00000000-0000-4000-8000-0000000000{seed:02x}")),
+        alias: alias.clone(),
+        generation,
+        token_key: TokenKeyId([seed; 16]),
+        period: key(alias, 1, 1).period,
+    }
+}
+
+/// Symmetric keys are inserted in order, one of many at once wins, and all are listed.
+pub async fn symmetric_keys_succeed_each_other(repository: Subject) -> Result<()> {
+    let (first, second) = (alias("A")?, alias("B")?);
+    ensure!(repository.find_newest_symmetric(&first).await?.is_none());
+    ensure!(repository.list_symmetric().await?.is_empty());
+    let none_before = repository.insert_symmetric_successor(&symmetric(&first, 2, 2)).await;
+    ensure!(is_conflict(&none_before), "2 without 1");
+    repository.insert_symmetric_successor(&symmetric(&second, 1, 9)).await?;
+    for generation in 1..=3_u8 {
+        let offer = |task: u8| symmetric(&first, generation.into(), generation * 16 + task);
+        let outcomes = at_once(|task| {
+            let (repository, record) = (Arc::clone(&repository), offer(task));
+            async move { repository.insert_symmetric_successor(&record).await }
+        })
+        .await?;
+        let winner = only_winner(&outcomes)?;
+        ensure!(repository.find_newest_symmetric(&first).await? == Some(offer(winner)));
+    }
+    ensure!(repository.find_newest_symmetric(&second).await? == Some(symmetric(&second, 1, 9)));
+    ensure!(repository.list_symmetric().await?.len() == 4);
+    // A key pair of the same alias is another matter.
+    ensure!(repository.find_newest(&first).await?.is_none());
     Ok(())
 }
 

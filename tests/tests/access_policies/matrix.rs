@@ -27,7 +27,8 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 3] = ["key.generate", "key.request_certificate", "key.upload_certificate"];
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
+    "key.generate_symmetric",
     MAKER[0],
     MAKER[1],
     MAKER[2],
@@ -75,6 +76,7 @@ const ROLES: [(&str, &[&str]); 23] = [
             MAKER[0],
             MAKER[1],
             MAKER[2],
+            "key.generate_symmetric",
             "partner.upload_certificate",
             "policy.change",
             "policy.read",
@@ -103,7 +105,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 52] = [
+const OPERATIONS: [(&str, &str, bool); 53] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -120,6 +122,7 @@ const OPERATIONS: [(&str, &str, bool); 52] = [
     ("generateCSR", "key.request_certificate", true),
     ("generateECSignKey", "key.generate", true),
     ("generateMasterKey", "key.generate", true),
+    ("generateSymmetricKey", "key.generate_symmetric", true),
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
     ("getCertificateChain", "certificate.read", true),
@@ -215,6 +218,10 @@ impl Requests {
             "generateECSignKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
                 client.call("/generateECSignKey/CERTIFICATE", request).await
+            }
+            "generateSymmetricKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
+                client.call("/generateSymmetricKey", request).await
             }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });

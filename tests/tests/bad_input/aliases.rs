@@ -76,6 +76,7 @@ async fn what_is_no_name_is_refused_unseen() {
             ("/generateMasterKey/CERTIFICATE", json!({})),
             ("/generateMasterKey/CSR", json!({})),
             ("/generateCSR", json!({})),
+            ("/generateSymmetricKey", json!({})),
             ("/uploadCertificate", json!({ "certificateData": "x" })),
             ("/uploadOtherDomainCertificate", json!({ "certificateData": "x" })),
         ] {
@@ -119,6 +120,7 @@ async fn unknown_applications_have_no_keys() {
         ("/generateMasterKey/CERTIFICATE", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
         ("/generateMasterKey/CSR", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
         ("/generateCSR", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
+        ("/generateSymmetricKey", json!({ "applicationId": PLANTED }), "KER-KMS-002"),
     ] {
         let answer = client.call(path, request).await;
         answer.envelope_error(200, code);

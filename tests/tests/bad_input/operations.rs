@@ -41,6 +41,10 @@ const fn optional(name: &'static str, kind: Kind) -> Member {
 
 /// All of them.
 pub(crate) fn operations() -> Vec<Operation> {
+    [of_packets_and_signatures(), of_keys()].into_iter().flatten().collect()
+}
+
+fn of_packets_and_signatures() -> Vec<Operation> {
     let crypto_members = || {
         vec![
             required("applicationId", Kind::Text),
@@ -57,24 +61,6 @@ pub(crate) fn operations() -> Vec<Operation> {
             "data": "YQ", "salt": b64([1; 12]), "aad": b64([2; 32]),
         })
     };
-    let upload = |other_domain: bool| {
-        vec![
-            required("applicationId", Kind::Text),
-            Member { name: "referenceId", kind: Kind::Text, required: other_domain },
-            required("certificateData", Kind::Text),
-        ]
-    };
-    // No certificate: nothing is stored.
-    let certificate =
-        || json!({ "applicationId": APPLICATION, "referenceId": NEVER_MADE, "certificateData": "none" });
-    let subject = [
-        optional("commonName", Kind::Text),
-        optional("organizationUnit", Kind::Text),
-        optional("organization", Kind::Text),
-        optional("location", Kind::Text),
-        optional("state", Kind::Text),
-        optional("country", Kind::Text),
-    ];
     vec![
         Operation { path: "/v1/keymanager/encrypt", members: crypto_members(), request: crypto_request() },
         Operation { path: "/v1/keymanager/decrypt", members: crypto_members(), request: crypto_request() },
@@ -133,6 +119,34 @@ pub(crate) fn operations() -> Vec<Operation> {
             }),
         },
         Operation {
+            path: "/v1/authmanager/authenticate/clientidsecretkey",
+            members: vec![required("clientId", Kind::Text), required("secretKey", Kind::Text)],
+            request: json!({ "clientId": "nobody", "secretKey": "none" }),
+        },
+    ]
+}
+
+fn of_keys() -> Vec<Operation> {
+    let upload = |other_domain: bool| {
+        vec![
+            required("applicationId", Kind::Text),
+            Member { name: "referenceId", kind: Kind::Text, required: other_domain },
+            required("certificateData", Kind::Text),
+        ]
+    };
+    // No certificate: nothing is stored.
+    let certificate =
+        || json!({ "applicationId": APPLICATION, "referenceId": NEVER_MADE, "certificateData": "none" });
+    let subject = [
+        optional("commonName", Kind::Text),
+        optional("organizationUnit", Kind::Text),
+        optional("organization", Kind::Text),
+        optional("location", Kind::Text),
+        optional("state", Kind::Text),
+        optional("country", Kind::Text),
+    ];
+    vec![
+        Operation {
             path: "/v1/keymanager/generateMasterKey/CERTIFICATE",
             members: [
                 required("applicationId", Kind::Text),
@@ -159,6 +173,16 @@ pub(crate) fn operations() -> Vec<Operation> {
             }),
         },
         Operation {
+            path: "/v1/keymanager/generateSymmetricKey",
+            members: vec![
+                required("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("force", Kind::Flag),
+            ],
+            // A key pair's name: no key is made.
+            request: json!({ "applicationId": APPLICATION, "referenceId": "", "force": false }),
+        },
+        Operation {
             path: "/v1/keymanager/uploadCertificate",
             members: upload(false),
             request: certificate(),
@@ -167,11 +191,6 @@ pub(crate) fn operations() -> Vec<Operation> {
             path: "/v1/keymanager/uploadOtherDomainCertificate",
             members: upload(true),
             request: certificate(),
-        },
-        Operation {
-            path: "/v1/authmanager/authenticate/clientidsecretkey",
-            members: vec![required("clientId", Kind::Text), required("secretKey", Kind::Text)],
-            request: json!({ "clientId": "nobody", "secretKey": "none" }),
         },
     ]
 }

@@ -159,6 +159,7 @@ async fn methods_that_a_path_does_not_take_are_refused_with_those_that_it_takes(
         ("/v1/keymanager/jwtVerify", "POST"),
         ("/v1/keymanager/generateMasterKey/CERTIFICATE", "POST"),
         ("/v1/keymanager/generateCSR", "POST"),
+        ("/v1/keymanager/generateSymmetricKey", "POST"),
         ("/v1/keymanager/uploadCertificate", "POST"),
         ("/v1/keymanager/uploadOtherDomainCertificate", "POST"),
         ("/v1/keymanager/getCertificate", "GET, HEAD"),

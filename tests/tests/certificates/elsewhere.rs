@@ -1,7 +1,6 @@
 //! An authority that the server knows nothing of.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use kunji_server::{adapters::system_clock::SystemClock, ports::clock::Clock};
 use openssl::{
     asn1::Asn1Time,
     bn::BigNum,
@@ -92,7 +91,7 @@ fn certificate<T: HasPublic>(
     (from, until): (i64, i64),
     usage: Usage,
 ) -> X509 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let now = SystemClock.now().seconds();
     let time = |seconds: i64| Asn1Time::from_unix(now + seconds).unwrap();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();

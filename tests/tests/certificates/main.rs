@@ -6,6 +6,7 @@ mod elsewhere;
 mod other_domains;
 mod requests;
 mod servers;
+mod symmetric;
 mod uploads;
 
 use std::process::{Command, Output};

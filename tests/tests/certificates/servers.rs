@@ -1,8 +1,9 @@
-//! Uploads by servers that are killed anywhere, or of two at once.
+//! Servers that are killed anywhere while they take certificates or make symmetric keys, and two at once.
 
 use std::sync::Arc;
 
 use kunji_server::{
+    adapters::system_clock::SystemClock,
     app::{self, Ports, Running},
     config::Settings,
     domain::{
@@ -10,12 +11,12 @@ use kunji_server::{
         alias::KeyAlias,
         key::KeyRecord,
     },
-    ports::{key_store::KeyStore, repository::Repository},
+    ports::{clock::Clock, key_store::KeyStore, repository::Repository},
     services::{keys::SubjectOverrides, packets::CallerInputs},
 };
 use kunji_shared::{pem, secret::Plaintext};
 use kunji_tests::{
-    faults::{Life, Mortal},
+    faults::{Life, ManualClock, Mortal},
     in_process,
     softhsm::Token,
 };
@@ -25,6 +26,7 @@ use crate::elsewhere::{Elsewhere, Usage};
 
 /// What stays when a server dies.
 struct World {
+    clock: Arc<dyn Clock>,
     repository: Arc<dyn Repository>,
     store: Arc<dyn KeyStore>,
 }
@@ -32,7 +34,7 @@ struct World {
 impl World {
     async fn over(store: &Arc<dyn KeyStore>) -> Self {
         let repository = in_process::repository(&in_process::database().await).await;
-        Self { repository, store: Arc::clone(store) }
+        Self { clock: Arc::new(SystemClock), repository, store: Arc::clone(store) }
     }
 
     fn settings(data_dir: &TempDir) -> Settings {
@@ -48,7 +50,9 @@ impl World {
     fn ports(&self, data_dir: &TempDir, life: &Arc<Life>) -> Ports {
         let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
         let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
-        in_process::ports(data_dir.path(), in_process::trail(data_dir.path()), repository, token)
+        let clock = Arc::clone(&self.clock);
+        let trail = in_process::trail(data_dir.path());
+        Ports { clock, ..in_process::ports(data_dir.path(), trail, repository, token) }
     }
 
     async fn start(&self, data_dir: &TempDir, life: &Arc<Life>) -> Running {
@@ -92,11 +96,12 @@ fn certificate(key: &KeyRecord) -> String {
 
 // One test for all: the library sees only tokens that exist when it is first loaded in a process.
 #[tokio::test(flavor = "multi_thread")]
-async fn uploads() {
+async fn nothing_is_lost_or_made_twice() {
     let token = Token::create("uploads");
     let store: Arc<dyn KeyStore> = Arc::new(token.open().await.unwrap());
     killed_anywhere(&store).await;
     two_at_once(&store).await;
+    killed_while_making_secrets(&store).await;
 }
 
 /// The server dies at its first call to token or database during an upload, at its second, and so on; whatever it had
@@ -185,4 +190,48 @@ async fn two_at_once(store: &Arc<dyn KeyStore>) {
     assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 2);
     let seen = one.services.keys.certificate(&caller(), &alias).await.unwrap();
     assert_eq!(other.services.keys.certificate(&caller(), &alias).await.unwrap().id, seen.id);
+}
+
+/// The server dies at its first call while it makes a symmetric key, at its second, and so on; the next one goes on with
+/// what it left on the token, also when it was to replace a key.
+async fn killed_while_making_secrets(store: &Arc<dyn KeyStore>) {
+    let clock = Arc::new(ManualClock::at(1_767_607_872_000));
+    let world = World { clock: Arc::<ManualClock>::clone(&clock), ..World::over(store).await };
+    let data_dir = tempfile::tempdir().unwrap();
+    let living = world.start(&data_dir, &Life::of(i64::MAX)).await;
+    let mut generation = 0;
+    for calls in 0_i64.. {
+        assert!(calls < 100, "a key is never made");
+        let alias = alias("secret");
+        let dying_dir = tempfile::tempdir().unwrap();
+        let life = Life::of(i64::MAX);
+        let dying = world.start(&dying_dir, &life).await;
+        life.end_after(calls);
+        let made = dying.services.keys.generate_symmetric(&caller(), &alias, true).await;
+        let finished = made.is_ok() && !life.is_over();
+        drop(dying);
+        // What the dead server holds runs out.
+        clock.advance_seconds(60);
+
+        let newest = world.repository.find_newest_symmetric(&alias).await.unwrap();
+        let found = newest.map_or(0, |newest| newest.generation);
+        assert!(found == generation + 1 || found == generation && made.is_err(), "{calls}: {found}");
+        let slot = format!("symmetric/{alias}/{}", found + 1);
+        let left = world.repository.find_intent(&slot).await.unwrap();
+        let next = living.services.keys.generate_symmetric(&caller(), &alias, true).await.unwrap();
+        assert!(next.made);
+        let newest = world.repository.find_newest_symmetric(&alias).await.unwrap().unwrap();
+        assert_eq!((newest.generation, &newest.id), (found + 1, &next.id));
+        assert!(world.store.has_kek(newest.token_key).await.unwrap());
+        if let Some(left) = left
+            && world.store.has_kek(left).await.unwrap()
+        {
+            assert_eq!(newest.token_key, left, "{calls}: an object without a record stays");
+        }
+        generation = newest.generation;
+        if finished {
+            assert!(calls > 5, "a key is made with more calls than {calls}");
+            return;
+        }
+    }
 }

@@ -164,12 +164,12 @@ fn key_type(modulus_bits: Option<u32>, curve: Option<&str>) -> Option<KeyType> {
 }
 
 /// Record id of the alias's key of this generation.
-fn version_name(alias: &str, generation: u32) -> String {
+pub(super) fn version_name(alias: &str, generation: u32) -> String {
     format!("{alias}:{generation}")
 }
 
 /// Record id of the alias: hexadecimal `SHA-256` over both parts, length-prefixed.
-fn alias_hash(alias: &KeyAlias) -> String {
+pub(super) fn alias_hash(alias: &KeyAlias) -> String {
     let parts =
         length_prefixed(&[alias.application.as_str().as_bytes(), alias.reference.as_str().as_bytes()]);
     encode_hex(&sha256(&parts))

@@ -39,6 +39,7 @@ mod provisioning_rows;
 mod roster_rows;
 mod runner;
 mod schema;
+mod symmetric_rows;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;

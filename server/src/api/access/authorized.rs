@@ -41,6 +41,7 @@ permissions!(
     Encrypt,
     ExportAudit,
     GenerateMasterKey,
+    GenerateSymmetricKey,
     ReadAccess,
     ReadApprovals,
     ReadAudit,

@@ -10,11 +10,8 @@ mod without_token;
 
 pub(super) use self::{
     authorized::{
-        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval,
-        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey,
-        ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients,
-        ReadKeyPolicies, RequestCertificate, RotateClientSecret, Sign, UploadCertificate,
-        UploadOtherDomainCertificate, Verify,
+<<<<<<< HEAD
+        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval, Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, GenerateSymmetricKey, ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, RequestCertificate, RotateClientSecret, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

@@ -51,7 +51,7 @@ faults! {
     PayloadUnencodable, "KER-JWS-102", "Data to sign is not valid: with b64JWSHeaderParam false, data with a dot, or that is no printable ASCII text, cannot stand in the result (RFC 7797 5.2). Send includePayload false.";
     QuotaExceeded, "KER-KMS-016", "Not allowed to generate new key pair: this client made as many as one may within an hour. Use a referenceId that has a key, or try again later.";
     ReferenceNotAllowed, "KER-KMS-016", "Not allowed to generate base key for this referenceId: it is not of the form that the server's settings allow for the application.";
-    ReferenceNotSupported, "KER-KMS-010", "Reference Id Not Supported for the Application ID. Master keys have a blank referenceId, or are KERNEL with SIGN; other keys are made by reading their certificate.";
+    ReferenceNotSupported, "KER-KMS-010", "Reference Id Not Supported for the Application ID. Master keys have a blank referenceId, or are KERNEL with SIGN; other key pairs are made by reading their certificate, and symmetric keys have a referenceId of their own.";
     RequestNotAllowed, "KER-KMS-022", "CSR Generation not allowed for the provided App Id & Ref Id. The key of that name is symmetric or another domain's: use the name of a key pair of this server.";
     RootKeyMissing, "KER-KMS-011", "Root Key not available to sign. Generate the key of applicationId ROOT first, with a blank referenceId.";
     SignatureFormat, "KER-KMS-036", "Unsupported output format for the signature. Use base58btc or base64url as responseEncodingFormat.";

@@ -13,6 +13,7 @@ mod faults;
 mod generate_csr;
 mod generate_ec_sign_key;
 mod generate_master_key;
+mod generate_symmetric_key;
 mod get_all_certificates;
 mod get_certificate;
 mod get_certificate_chain;
@@ -42,6 +43,7 @@ pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
     generate_csr::GenerateCsrApi,
     generate_ec_sign_key::GenerateEcSignKeyApi,
+    generate_symmetric_key::GenerateSymmetricKeyApi,
     get_certificate::GetCertificateApi,
     get_certificate_chain::GetCertificateChainApi,
     get_all_certificates::GetAllCertificatesApi,
@@ -66,6 +68,7 @@ pub(super) fn resources(
         generate_master_key::GenerateMasterKeyApi::new(services),
         generate_csr::GenerateCsrApi::new(services),
         generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
+        generate_symmetric_key::GenerateSymmetricKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
         get_certificate_chain::GetCertificateChainApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),

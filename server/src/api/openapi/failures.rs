@@ -29,6 +29,9 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         }
         "getCertificate" | "getCertificateChain" => &[&[F::Invalid], &keys, &new_keys],
         "generateCSR" => &[&read, &keys, &new_keys, &[F::RequestNotAllowed, F::SubjectNotAllowed]],
+        "generateSymmetricKey" => {
+            &[&read, &[F::ApplicationUnknown, F::QuotaExceeded, F::ReferenceNotSupported]]
+        }
         "getAllCertificates" => &[&[F::Invalid], &keys],
         "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],
         "decrypt" => &[

@@ -6,8 +6,8 @@ use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
 use Operation::{
-    Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, RequestCertificate, Sign,
-    UploadCertificate, UploadOtherDomainCertificate, Verify,
+    Decrypt, Encrypt, GenerateMasterKey, GenerateSymmetricKey, ReadCertificate, ReadCertificates,
+    RequestCertificate, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
 };
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
@@ -19,6 +19,7 @@ const PACKETS: &[Operation] = &[Encrypt, Decrypt];
 /// Everything that is done with keys.
 const ALL: &[Operation] = &[
     GenerateMasterKey,
+    GenerateSymmetricKey,
     RequestCertificate,
     UploadCertificate,
     UploadOtherDomainCertificate,
@@ -55,13 +56,14 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 17] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 10] = [
+const ENDPOINTS: [(&str, &[Operation]); 11] = [
     ("getcertificatechain", &[ReadCertificate]),
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
     ("postdecrypt", &[Decrypt]),
     ("postencrypt", &[Encrypt]),
     ("postgeneratecsr", &[RequestCertificate]),
     ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey]),
+    ("postgeneratesymmetrickey", &[GenerateSymmetricKey]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
     ("postuploadcertificate", &[UploadCertificate]),

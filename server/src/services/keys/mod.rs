@@ -33,10 +33,12 @@ mod quota;
 pub(crate) mod recognition;
 mod requests;
 pub(crate) mod signer;
+mod symmetric;
 mod upload_error;
 mod uploads;
 
 pub use error::KeyError;
+pub use symmetric::SymmetricKey;
 pub use upload_error::{DatesFault, UploadError};
 
 use directory::KeyDirectory;
@@ -218,6 +220,9 @@ impl KeyService {
         alias: &KeyAlias,
         previous: Option<&KeyRecord>,
     ) -> Result<Arc<KeyRecord>, KeyError> {
+        if self.is_symmetric(alias).await? {
+            return Err(KeyError::BaseKeyNotAllowed);
+        }
         if !self.reference_allowed(alias) {
             return Err(KeyError::ReferenceNotAllowed);
         }

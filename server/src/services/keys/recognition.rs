@@ -9,6 +9,7 @@ use super::{
     KeyError,
     issuing::public_key_of,
     provisioning::{Provisioner, token_key_of},
+    symmetric::symmetric_label,
 };
 use crate::{
     domain::{
@@ -58,6 +59,10 @@ impl Provisioner {
         for application in &applications {
             known.extend(self.known_keks(application).await?);
         }
+        for key in trusted(self.repository.list_symmetric().await)?.unwrap_or_default() {
+            let label = symmetric_label(&key.alias, key.generation);
+            known.extend(self.known_unless_gone(key.token_key, &label).await?);
+        }
         Ok(known)
     }
 
@@ -68,16 +73,20 @@ impl Provisioner {
             let Some(Some(kek)) = trusted(self.repository.find_kek(application, version).await)? else {
                 continue;
             };
-            let label = kek_label(application, version);
-            match self.known_kek(kek.token_key, &label).await {
-                // Of the time before check values, and gone since: its packets do not open, all others do.
-                Err(KeyError::Token(error @ (KeyStoreError::NotFound | KeyStoreError::Ambiguous))) => {
-                    tracing::error!(key = label, %error, "the token does not have a KEK of the records");
-                }
-                kek => known.push(kek?),
-            }
+            known.extend(self.known_unless_gone(kek.token_key, &kek_label(application, version)).await?);
         }
         Ok(known)
+    }
+
+    /// `None` for one of the time before check values that is gone since: what it wrapped does not open, all else does.
+    async fn known_unless_gone(&self, id: TokenKeyId, label: &str) -> Result<Option<KnownKey>, KeyError> {
+        match self.known_kek(id, label).await {
+            Err(KeyError::Token(error @ (KeyStoreError::NotFound | KeyStoreError::Ambiguous))) => {
+                tracing::error!(key = label, %error, "the token does not have a key of the records");
+                Ok(None)
+            }
+            known => known.map(Some),
+        }
     }
 
     /// The KEK under this id with its check value, which is made where there is none: for a new KEK, or one of the time

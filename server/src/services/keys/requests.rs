@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{KeyError, KeyService, SubjectOverrides, pkcs10};
 use crate::domain::{
     access::{CallContext, Operation},
-    alias::{ApplicationId, KeyAlias, ReferenceId},
+    alias::KeyAlias,
     jose::SignatureAlgorithm,
     key::{KeyMaterial, KeyRecord},
     key_type::KeyType,
@@ -25,7 +25,7 @@ impl KeyService {
     ) -> Result<(Arc<KeyRecord>, Vec<u8>), KeyError> {
         let made = async {
             self.authorizer.check(call, Operation::RequestCertificate, alias)?;
-            if is_symmetric(alias) {
+            if self.is_symmetric(alias).await? {
                 return Err(KeyError::NothingToCertify);
             }
             let name = self.provisioner.issuer.requested_subject(subject)?;
@@ -62,10 +62,4 @@ impl KeyService {
             .and_then(Result::ok)
             .ok_or(KeyError::Internal("a stored private key cannot be used"))
     }
-}
-
-/// Whether the alias can only have a symmetric key.
-fn is_symmetric(alias: &KeyAlias) -> bool {
-    alias.application.as_str() == ApplicationId::KERNEL
-        && alias.reference.as_str() == ReferenceId::IDENTITY_CACHE
 }

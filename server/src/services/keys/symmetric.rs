@@ -1,0 +1,128 @@
+//! Symmetric keys of applications, on the token.
+//!
+//! They are made as token keys are (`provisioning`): a lease, the intent, the object, the check, then the record. So an
+//! object without a record is what the next attempt goes on with.
+
+use std::sync::Arc;
+
+use super::{KeyError, KeyService, provisioning::Provisioner};
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::{AliasRole, ApplicationId, KeyAlias, ReferenceId},
+        key::KeyId,
+        policy::Cryptoperiod,
+        symmetric::SymmetricKeyRecord,
+    },
+    ports::repository::RepositoryError,
+};
+
+/// The alias's symmetric key after a request for one.
+pub struct SymmetricKey {
+    /// Its name for ever.
+    pub id: KeyId,
+    /// Whether this request made it.
+    pub made: bool,
+}
+
+impl KeyService {
+    /// The current symmetric key of the alias, made when there is none; with `force` always a new one. What the earlier
+    /// ones encrypted can still be decrypted.
+    ///
+    /// # Errors
+    /// [`KeyError`]; [`KeyError::ReferenceNotSupported`] for the alias of a key pair.
+    pub async fn generate_symmetric(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        force: bool,
+    ) -> Result<SymmetricKey, KeyError> {
+        let made = async {
+            self.authorizer.check(call, Operation::GenerateSymmetricKey, alias)?;
+            let (_, pre_expire_days) = self.policies.periods(alias)?;
+            if alias.role() != AliasRole::Base || self.directory.newest_now(alias).await?.is_some() {
+                return Err(KeyError::ReferenceNotSupported);
+            }
+            let now = self.provisioner.clock.now();
+            let newest = self.provisioner.repository.find_newest_symmetric(alias).await?;
+            if let Some(newest) = newest
+                && !force
+                && newest.period.is_current(now, pre_expire_days)
+            {
+                return Ok(SymmetricKey { id: newest.id, made: false });
+            }
+            if !self.quota.take(&call.principal.name, now) {
+                return Err(KeyError::QuotaExceeded);
+            }
+            let key = self.provisioner.make_symmetric(alias, force, pre_expire_days).await;
+            if !key.as_ref().is_ok_and(|key| key.made) {
+                self.quota.give_back(&call.principal.name);
+            }
+            key
+        };
+        self.auditor
+            .audited(call, Operation::GenerateSymmetricKey, Some(alias), made, |key| Some(&key.id))
+            .await
+    }
+
+    /// Whether the alias has a symmetric key, or can only have one.
+    pub(super) async fn is_symmetric(&self, alias: &KeyAlias) -> Result<bool, KeyError> {
+        let identity_cache = alias.application.as_str() == ApplicationId::KERNEL
+            && alias.reference.as_str() == ReferenceId::IDENTITY_CACHE;
+        let repository = Arc::clone(&self.provisioner.repository);
+        Ok(identity_cache || repository.find_newest_symmetric(alias).await?.is_some())
+    }
+}
+
+impl Provisioner {
+    async fn make_symmetric(
+        &self,
+        alias: &KeyAlias,
+        force: bool,
+        pre_expire_days: u32,
+    ) -> Result<SymmetricKey, KeyError> {
+        let lease = self.lease(&format!("symmetric/{alias}")).await?;
+        let made = self.make_symmetric_leased(alias, force, pre_expire_days).await;
+        self.release(lease).await;
+        made
+    }
+
+    async fn make_symmetric_leased(
+        &self,
+        alias: &KeyAlias,
+        force: bool,
+        pre_expire_days: u32,
+    ) -> Result<SymmetricKey, KeyError> {
+        let newest = self.repository.find_newest_symmetric(alias).await?;
+        let now = self.clock.now();
+        if let Some(newest) = &newest
+            && !force
+            && newest.period.is_current(now, pre_expire_days)
+        {
+            return Ok(SymmetricKey { id: newest.id.clone(), made: false });
+        }
+        let generation = newest.map_or(1, |newest| newest.generation.saturating_add(1));
+        let record = SymmetricKeyRecord {
+            id: self.key_id()?,
+            alias: alias.clone(),
+            generation,
+            token_key: self.kek_object(&symmetric_label(alias, generation)).await?,
+            period: Cryptoperiod::starting(now, SymmetricKeyRecord::VALIDITY_DAYS, None),
+        };
+        match self.repository.insert_symmetric_successor(&record).await {
+            Ok(()) => Ok(SymmetricKey { id: record.id, made: true }),
+            // The lease ran out and another server was faster: its key counts.
+            Err(RepositoryError::Conflict) => {
+                let winner = self.repository.find_newest_symmetric(alias).await?;
+                let winner = winner.ok_or(KeyError::Internal("a key vanished that another server made"))?;
+                Ok(SymmetricKey { id: winner.id, made: false })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What the key is called on the token.
+pub(super) fn symmetric_label(alias: &KeyAlias, generation: u32) -> String {
+    format!("symmetric/{alias}/{generation}")
+}
