@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 44] = [
+const GUARDED: [(&str, &[&str]); 48] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
@@ -63,6 +63,10 @@ const GUARDED: [(&str, &[&str]); 44] = [
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),
     ("POST /v1/clients/{client_id}/secret", &["administrator"]),
+    ("POST /v1/keymanager/coseSign1", &["signer"]),
+    ("POST /v1/keymanager/coseVerify1", &["signer"]),
+    ("POST /v1/keymanager/cwtSign", &["signer"]),
+    ("POST /v1/keymanager/cwtVerify", &["signer"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateECSignKey/{objectType}", &["key-administrator"]),

@@ -290,6 +290,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             authorizer,
             clock: ports.clock,
             directory,
+            entropy: ports.entropy,
             keys: Arc::clone(&keys),
             policies,
             signer,

@@ -85,11 +85,15 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 44] = [
+const OPERATIONS: [(&str, &str, bool); 48] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
+    ("coseSign1", "signature.sign", true),
+    ("coseVerify1", "signature.verify", true),
     ("createClient", "client.create", false),
+    ("cwtSign", "signature.sign", true),
+    ("cwtVerify", "signature.verify", true),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
     ("deleteClient", "client.delete", false),
@@ -142,6 +146,7 @@ struct Requests {
     signature: String,
     /// By `KERNEL/SIGN`.
     detached: String,
+    cwt: String,
 }
 
 impl Requests {
@@ -149,11 +154,14 @@ impl Requests {
         let certificate = client.certificate(application, "10001").await;
         let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
         let signed = client.call("/jwtSign", sign).await;
+        let cwt =
+            client.call("/cwtSign", json!({ "payload": b64("{}"), "applicationId": application })).await;
         let detached = client.call("/sign", json!({ "data": "content" })).await;
         Self {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
+            cwt: cwt.response()["signedData"].as_str().unwrap().to_owned(),
             detached: detached.response()["signature"].as_str().unwrap().to_owned(),
         }
     }
@@ -190,6 +198,15 @@ impl Requests {
             }
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
+            "coseSign1" | "cwtSign" => {
+                let request =
+                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "coseVerify1" | "cwtVerify" => {
+                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
+                client.call(&format!("/{id}"), request).await
+            }
             "sign" => client.call("/sign", json!({ "data": "content" })).await,
             "validate" => {
                 let request = json!({

@@ -6,6 +6,9 @@
 
 mod actuator;
 mod authenticate;
+mod cose;
+mod cose_headers;
+mod cwt;
 mod decrypt;
 mod encrypt;
 mod envelope;
@@ -45,6 +48,7 @@ pub(super) type MosipApi = (
     jwt_sign::JwtSignApi,
     jws_sign::JwsSignApi,
     (sign::SignApi, sign_bytes::SignBytesApi),
+    (cose::CoseApi, cwt::CwtApi),
     jwt_verify::JwtVerifyApi,
     actuator::ActuatorApi,
     authenticate::AuthenticateApi,
@@ -66,6 +70,7 @@ pub(super) fn resources(
         jwt_sign::JwtSignApi::new(services),
         jws_sign::JwsSignApi::new(services),
         (sign::SignApi::new(services), sign_bytes::SignBytesApi::new(services)),
+        (cose::CoseApi::new(services), cwt::CwtApi::new(services)),
         jwt_verify::JwtVerifyApi::new(services),
         actuator::ActuatorApi,
         authenticate::AuthenticateApi::new(services, settings, token_requests),

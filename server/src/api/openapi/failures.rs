@@ -19,6 +19,7 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     let read = [F::Invalid, F::MalformedTime];
     let sign = [F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed];
     let jws = [F::AlgorithmNotSupported, F::NotJson, F::PayloadUnencodable];
+    let cose = [F::AlgorithmNotSupported, F::HeaderMember];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
             &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
@@ -38,6 +39,15 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         "jwtSignV2" => &[&read, &sign, &[F::HeaderMember], &keys],
         "jwsSign" => &[&read, &sign, &jws, &keys],
         "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys],
+        "coseSign1" => &[&read, &sign, &cose, &keys],
+        "cwtSign" => &[&read, &sign, &cose, &[F::ClaimsMalformed, F::NegativeDays], &keys],
+        "coseVerify1" => &[&read, &[F::CoseMalformed, F::CertificateNotValid], &keys],
+        "cwtVerify" => &[
+            &read,
+            &[F::CoseMalformed, F::CwtMalformed, F::CertificateNotValid, F::CwtNotYetValid, F::CwtExpired],
+            &[F::ClaimMissing, F::ClaimMismatch],
+            &keys,
+        ],
         "sign" => &[&read, &[F::SigningNotAllowed], &keys],
         "signV2" | "signRawData" => &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys],
         "validate" => &[&read, &[F::SignatureMalformed, F::ValidationFailed], &keys],

@@ -14,12 +14,13 @@ use crate::{
         jose::SignatureAlgorithm,
         key::KeyRecord,
     },
-    ports::{clock::Clock, key_store::KeyStoreError},
+    ports::{clock::Clock, entropy::Entropy, key_store::KeyStoreError},
 };
 
 mod algorithm;
 mod bytes;
 mod compact;
+mod cose;
 mod error;
 mod header_certificate;
 mod jws;
@@ -27,6 +28,7 @@ mod verify;
 
 pub use algorithm::AlgorithmChoice;
 pub use bytes::{BytesRequest, BytesSignature};
+pub use cose::{ClaimsCheck, ClaimsRequest, CoseHeaderRequest, CosePayload, CoseRequest, CoseVerifyRequest};
 pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
@@ -37,6 +39,7 @@ pub struct SignatureService {
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<KeyDirectory>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<KeyService>,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,

@@ -13,6 +13,9 @@ use crate::domain::{
 /// Own keys tried when a token to verify does not say which one signed it.
 const OWN_KEYS_TRIED: usize = 8;
 
+/// Messages up to this size are hashed where they are: it takes about as long as handing them over.
+const INLINE_MAX_BYTES: usize = 256 * 1024;
+
 /// What to verify, and against what.
 #[derive(Clone, Debug)]
 pub struct VerifyRequest {
@@ -100,10 +103,30 @@ impl SignatureService {
             None => self.own_public_keys(alias, token.key_id()).await?,
         };
         let signing_input = token.signing_input(request.payload.as_deref());
-        let valid = token
-            .algorithm()
-            .is_some_and(|algorithm| fits(algorithm, &candidates, &signing_input, &token.signature));
-        Ok(Verification { valid, trust: trust(request, given.as_ref()) })
+        let valid = match token.algorithm() {
+            Some(algorithm) => {
+                self.fits_one(algorithm, candidates, signing_input, token.signature.clone()).await?
+            }
+            None => false,
+        };
+        let trust = trust(request.validate_trust, request.domain.as_deref(), given.as_ref());
+        Ok(Verification { valid, trust })
+    }
+
+    /// Whether the signature is by one of these keys (SubjectPublicKeyInfo, DER).
+    pub(super) async fn fits_one(
+        &self,
+        algorithm: SignatureAlgorithm,
+        public_keys: Vec<Vec<u8>>,
+        message: Vec<u8>,
+        signature: Vec<u8>,
+    ) -> Result<bool, SignatureError> {
+        if message.len() <= INLINE_MAX_BYTES {
+            return Ok(fits(algorithm, &public_keys, &message, &signature));
+        }
+        tokio::task::spawn_blocking(move || fits(algorithm, &public_keys, &message, &signature))
+            .await
+            .map_err(|_| KeyError::Internal("a verification ended early").into())
     }
 
     /// The certificate, if it is within its validity.
@@ -135,9 +158,9 @@ impl SignatureService {
     }
 }
 
-fn trust(request: &VerifyRequest, given: Option<&Certificate>) -> Trust {
-    let domain = request.domain.as_deref().map(str::trim).filter(|domain| !domain.is_empty());
-    match (request.validate_trust, domain, given) {
+pub(super) fn trust(validate: bool, domain: Option<&str>, given: Option<&Certificate>) -> Trust {
+    let domain = domain.map(str::trim).filter(|domain| !domain.is_empty());
+    match (validate, domain, given) {
         (false, ..) | (true, Some(_), None) => Trust::NotVerified,
         (true, None, _) => Trust::NoDomain,
         // No trust domain has anchors until partner certificates can be uploaded.
@@ -151,12 +174,7 @@ pub(super) fn read_pem(pem: &str) -> Result<Certificate, SignatureError> {
 
 /// Whether the signature is by one of these keys (SubjectPublicKeyInfo, DER). A key of another kind than the algorithm's
 /// verifies nothing.
-pub(super) fn fits(
-    algorithm: SignatureAlgorithm,
-    public_keys: &[Vec<u8>],
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
+fn fits(algorithm: SignatureAlgorithm, public_keys: &[Vec<u8>], message: &[u8], signature: &[u8]) -> bool {
     let input = algorithm.input(message);
     public_keys.iter().any(|key| {
         Verifier::new(algorithm, key).is_some_and(|verifier| verifier.verifies_input(&input, signature))
