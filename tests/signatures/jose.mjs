@@ -1,8 +1,17 @@
 // Verifies what the server signs, and signs for it, with the `jose` library.
 //
 // verify: token, certificate (PEM), algorithm, and payload (base64) where the token is detached -> payload (base64)
+// verifyBySet: token, algorithm, and the JWK set that has the key -> payload (base64)
 // sign:   algorithm, header, payload (base64), detached, and b64 -> token, publicKey (PEM) of a new key
-import { exportSPKI, FlattenedSign, flattenedVerify, generateKeyPair, importX509 } from "jose";
+import {
+  compactVerify,
+  createLocalJWKSet,
+  exportSPKI,
+  FlattenedSign,
+  flattenedVerify,
+  generateKeyPair,
+  importX509,
+} from "jose";
 import { serve } from "./lines.mjs";
 
 async function verify({ token, certificate, algorithm, payload }) {
@@ -27,4 +36,9 @@ async function sign({ algorithm, header, payload, detached }) {
   return { token: `${signed.protected}.${middle}.${signed.signature}`, publicKey: await exportSPKI(publicKey) };
 }
 
-await serve({ sign, verify });
+async function verifyBySet({ token, set, algorithm }) {
+  const { payload } = await compactVerify(token, createLocalJWKSet(set), { algorithms: [algorithm] });
+  return { payload: Buffer.from(payload).toString("base64") };
+}
+
+await serve({ sign, verify, verifyBySet });

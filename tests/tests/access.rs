@@ -21,7 +21,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The operations that anyone may call.
-const ANONYMOUS: [&str; 11] = [
+const ANONYMOUS: [&str; 12] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
     "GET /docs",
@@ -29,6 +29,7 @@ const ANONYMOUS: [&str; 11] = [
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/certificates/{application}/{reference}",
+    "GET /v1/jwks/{application}",
     "GET /v1/keymanager/actuator/health",
     "GET /v1/keymanager/actuator/info",
     "POST /oauth2/token",
@@ -36,7 +37,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 48] = [
+const GUARDED: [(&str, &[&str]); 50] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
@@ -83,6 +84,8 @@ const GUARDED: [(&str, &[&str]); 48] = [
     ("POST /v1/keymanager/validate", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("POST /v1/signatures", &["signer"]),
+    ("POST /v1/signatures/verify", &["signer"]),
     ("PUT /v1/access/policies/{name}", &["administrator"]),
     ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
 ];

@@ -42,7 +42,7 @@ use crate::{
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
         readiness::Readiness,
-        signatures::SignatureService,
+        signatures::{KeySets, SignatureService},
     },
 };
 
@@ -291,6 +291,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             clock: ports.clock,
             directory,
             entropy: ports.entropy,
+            key_sets: KeySets::default(),
             keys: Arc::clone(&keys),
             policies,
             signer,

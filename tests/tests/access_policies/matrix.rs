@@ -85,7 +85,7 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 48] = [
+const OPERATIONS: [(&str, &str, bool); 50] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -118,6 +118,7 @@ const OPERATIONS: [(&str, &str, bool); 48] = [
     ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
     ("makeAuditCheckpoint", "audit.read", false),
+    ("makeSignatures", "signature.sign", true),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
@@ -134,6 +135,7 @@ const OPERATIONS: [(&str, &str, bool); 48] = [
     ("signRawData", "signature.sign", true),
     ("signV2", "signature.sign", true),
     ("validate", "signature.verify", true),
+    ("verifySignature", "signature.verify", true),
 ];
 
 /// Those that name no key, and are done with `KERNEL/SIGN`.
@@ -198,6 +200,14 @@ impl Requests {
             }
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
+            "makeSignatures" => {
+                let item = json!({ "applicationId": application, "data": "YQ" });
+                client.post("/v1/signatures", &json!({ "items": [item] })).await
+            }
+            "verifySignature" => {
+                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
+                client.post("/v1/signatures/verify", &request).await
+            }
             "coseSign1" | "cwtSign" => {
                 let request =
                     json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
@@ -295,7 +305,9 @@ fn path_of(id: &str) -> String {
 /// Whether an answer says that the caller may not.
 fn is_refusal(answer: &Answer) -> bool {
     let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
-    answer.status == 403 || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
+    answer.body["items"][0]["failure"]["status"] == 403
+        || answer.status == 403
+        || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
 }
 
 /// Whether it says that it was done, or would have been but for what the request says.
@@ -305,6 +317,7 @@ fn is_done(answer: &Answer, id: &str) -> bool {
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
+        "makeSignatures" => answer.body["items"][0]["signature"].is_string(),
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }
 }

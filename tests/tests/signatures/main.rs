@@ -9,6 +9,7 @@ mod curves;
 mod forms;
 mod jose;
 mod library;
+mod native;
 mod refused;
 
 /// A client that signs, verifies and reads certificates.

@@ -180,6 +180,8 @@ impl From<SignatureError> for Refusal {
             SignatureError::ClaimsNotJson => Fault::ClaimsMalformed.into(),
             SignatureError::CoseMessage => Fault::CoseMalformed.into(),
             SignatureError::CwtMessage => Fault::CwtMalformed.into(),
+            // A digest is of no request here.
+            SignatureError::Digest => Self::internal(&error),
             SignatureError::Empty => Fault::NothingToSign.into(),
             SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
             SignatureError::Expired => Fault::CwtExpired.into(),

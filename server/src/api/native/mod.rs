@@ -1,4 +1,4 @@
-//! Our own routes: the audit trail, packets as bytes, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, packets as bytes, signatures, public certificates, clients, tokens, health.
 
 mod access_policies;
 mod approvals;
@@ -10,6 +10,7 @@ mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
+mod signatures;
 
 use std::sync::Arc;
 
@@ -25,6 +26,7 @@ pub(super) use self::{
 pub(super) type NativeApi = (
     audit::AuditApi,
     packets::PacketsApi,
+    signatures::SignaturesApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
     access_policies::AccessPoliciesApi,
@@ -43,6 +45,7 @@ pub(super) fn resources(
     (
         audit::AuditApi::new(services),
         packets::PacketsApi::new(services),
+        signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
         access_policies::AccessPoliciesApi::new(services),

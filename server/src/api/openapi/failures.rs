@@ -89,10 +89,20 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::SigningKey,
             P::UnknownKey,
         ],
+        "verifySignature" => &[
+            P::AliasInvalid,
+            P::ModuleKeyMissing,
+            P::RequestInvalid,
+            P::SignatureAlgorithm,
+            P::SignatureCertificate,
+            P::SignatureContent,
+            P::SignatureMalformed,
+        ],
+        "readSigningKeys" => &[P::AliasInvalid, P::ApplicationUnknown, P::RateExceeded, P::Unavailable],
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
-        "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
+        "makeSignatures" | "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
         "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {
             &[P::AuditOutOfRange, P::RequestInvalid]
         }

@@ -35,6 +35,9 @@ pub enum SignatureError {
     /// The payload of the CWT is no set of claims.
     #[error("the payload of the CWT is not a set of claims")]
     CwtMessage,
+    /// The digest is not one of the algorithm's hash function, or the algorithm signs no digest.
+    #[error("the digest is not one that the algorithm signs")]
+    Digest,
     /// There is nothing to sign.
     #[error("there is nothing to sign")]
     Empty,
@@ -80,6 +83,7 @@ impl SignatureError {
             Self::ClaimsNotJson => "signature.claims_not_json",
             Self::CoseMessage => "signature.cose_message",
             Self::CwtMessage => "signature.cwt_message",
+            Self::Digest => "signature.digest",
             Self::Empty => "signature.empty",
             Self::EncryptionKey => "signature.encryption_key",
             Self::Expired => "signature.expired",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coset::{AsCborValue as _, CborSerializable as _, CoseSign1, CoseSign1Builder, Label, iana};
 
-use super::{AlgorithmChoice, SignatureError, SignatureService};
+use super::{AlgorithmChoice, SignatureError, SignatureService, SignedContent};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
@@ -18,6 +18,7 @@ mod verify;
 
 pub use claims::ClaimsRequest;
 pub use header::CoseHeaderRequest;
+pub(super) use verify::evidence;
 pub use verify::{ClaimsCheck, CoseVerifyRequest};
 
 use coset::cbor::value::Value;
@@ -98,7 +99,7 @@ impl SignatureService {
         }
         let mut sign1 =
             CoseSign1Builder::new().protected(protected).unprotected(unprotected).payload(payload).build();
-        sign1.signature = self.produce(key, algorithm, sign1.tbs_data(&[])).await?;
+        sign1.signature = self.produce(key, algorithm, SignedContent::Message(sign1.tbs_data(&[]))).await?;
         let unencodable = |_| SignatureError::HeaderMember;
         let mut message = Value::Tag(SIGN1_TAG, Box::new(sign1.to_cbor_value().map_err(unencodable)?));
         if is_cwt {

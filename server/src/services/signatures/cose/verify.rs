@@ -11,8 +11,7 @@ use crate::{
         jose::SignatureAlgorithm,
     },
     services::signatures::{
-        SignatureError, SignatureService, Verification,
-        verify::{read_pem, trust},
+        CertificateSource, Evidence, SignatureError, SignatureService, SignedContent, Verification,
     },
 };
 
@@ -68,32 +67,43 @@ impl SignatureService {
         alias: &KeyAlias,
         request: CoseVerifyRequest,
     ) -> Result<Verification, SignatureError> {
-        let message = read(&request.message)?;
-        let Some(payload) = &message.payload else { return Err(SignatureError::CoseMessage) };
-        let (protected, unprotected) = (&message.protected.header, &message.unprotected);
-        let in_headers =
-            certificate(protected)?.map_or_else(|| certificate(unprotected), |found| Ok(Some(found)));
-        let given = match in_headers? {
-            Some(found) => Some(found),
-            None => request.certificate.as_deref().map(read_pem).transpose()?,
-        };
-        let candidates = match &given {
-            Some(certificate) => vec![self.valid_now(certificate)?.public_key_der().to_vec()],
-            None => self.own_public_keys(alias, key_id(protected).or_else(|| key_id(unprotected))).await?,
-        };
-        let algorithm = algorithm(protected).filter(|_| is_understood(protected, unprotected));
-        let valid = match algorithm {
-            Some(algorithm) => {
-                self.fits_one(algorithm, candidates, message.tbs_data(&[]), message.signature.clone()).await?
-            }
-            None => false,
-        };
-        if let (true, Some(expected)) = (valid, &request.claims) {
-            check_claims(payload, expected, self.clock.now().seconds())?;
+        let source = CertificateSource::HeaderOr(request.certificate);
+        let (evidence, payload) = read_evidence(&request.message)?;
+        let domain = request.domain.as_deref();
+        let report = self.judge(alias, evidence, &source, request.validate_trust, domain).await?;
+        let verification = Verification::try_from(report)?;
+        if let (true, Some(expected)) = (verification.valid, &request.claims) {
+            check_claims(&payload, expected, self.clock.now().seconds())?;
         }
-        let trust = trust(request.validate_trust, request.domain.as_deref(), given.as_ref());
-        Ok(Verification { valid, trust })
+        Ok(verification)
     }
+}
+
+/// What a COSE_Sign1 says.
+///
+/// # Errors
+/// [`SignatureError::CoseMessage`], [`SignatureError::Certificate`].
+pub(in crate::services::signatures) fn evidence(message: &[u8]) -> Result<Evidence, SignatureError> {
+    read_evidence(message).map(|(evidence, _)| evidence)
+}
+
+fn read_evidence(message: &[u8]) -> Result<(Evidence, Vec<u8>), SignatureError> {
+    let message = read(message)?;
+    let (protected, unprotected) = (&message.protected.header, &message.unprotected);
+    let certificate = match certificate(protected)? {
+        Some(found) => Some(found),
+        None => certificate(unprotected)?,
+    };
+    let evidence = Evidence {
+        algorithm: algorithm(protected),
+        is_understood: is_understood(protected, unprotected),
+        certificate,
+        key_id: key_id(protected).or_else(|| key_id(unprotected)).map(ToOwned::to_owned),
+        content: SignedContent::Message(message.tbs_data(&[])),
+        signature: message.signature.clone(),
+    };
+    let payload = message.payload.ok_or(SignatureError::CoseMessage)?;
+    Ok((evidence, payload))
 }
 
 fn key_id(header: &Header) -> Option<&str> {
