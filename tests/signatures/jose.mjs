@@ -1,10 +1,18 @@
-// Verifies what the server signs, and signs for it, with the `jose` library. Reads one JSON request a line, writes one
-// JSON answer a line.
+// Verifies what the server signs, and signs for it, with the `jose` library.
 //
 // verify: token, certificate (PEM), algorithm, and payload (base64) where the token is detached -> payload (base64)
+// verifyBySet: token, algorithm, and the JWK set that has the key -> payload (base64)
 // sign:   algorithm, header, payload (base64), detached, and b64 -> token, publicKey (PEM) of a new key
-import { createInterface } from "node:readline";
-import { FlattenedSign, exportSPKI, flattenedVerify, generateKeyPair, importX509 } from "jose";
+import {
+  compactVerify,
+  createLocalJWKSet,
+  exportSPKI,
+  FlattenedSign,
+  flattenedVerify,
+  generateKeyPair,
+  importX509,
+} from "jose";
+import { serve } from "./lines.mjs";
 
 async function verify({ token, certificate, algorithm, payload }) {
   const key = await importX509(certificate, algorithm);
@@ -28,13 +36,9 @@ async function sign({ algorithm, header, payload, detached }) {
   return { token: `${signed.protected}.${middle}.${signed.signature}`, publicKey: await exportSPKI(publicKey) };
 }
 
-for await (const line of createInterface({ input: process.stdin })) {
-  const { call, ...request } = JSON.parse(line);
-  let answer;
-  try {
-    answer = await (call === "verify" ? verify(request) : sign(request));
-  } catch (error) {
-    answer = { error: error.code ?? String(error) };
-  }
-  process.stdout.write(`${JSON.stringify(answer)}\n`);
+async function verifyBySet({ token, set, algorithm }) {
+  const { payload } = await compactVerify(token, createLocalJWKSet(set), { algorithms: [algorithm] });
+  return { payload: Buffer.from(payload).toString("base64") };
 }
+
+await serve({ sign, verify, verifyBySet });

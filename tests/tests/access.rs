@@ -21,7 +21,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The operations that anyone may call.
-const ANONYMOUS: [&str; 11] = [
+const ANONYMOUS: [&str; 12] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
     "GET /docs",
@@ -29,6 +29,7 @@ const ANONYMOUS: [&str; 11] = [
     "GET /openapi.json",
     "GET /readyz",
     "GET /v1/certificates/{application}/{reference}",
+    "GET /v1/jwks/{application}",
     "GET /v1/keymanager/actuator/health",
     "GET /v1/keymanager/actuator/info",
     "POST /oauth2/token",
@@ -36,7 +37,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 53] = [
+const GUARDED: [(&str, &[&str]); 59] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -67,6 +68,10 @@ const GUARDED: [(&str, &[&str]); 53] = [
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),
     ("POST /v1/clients/{client_id}/secret", &["administrator"]),
+    ("POST /v1/keymanager/coseSign1", &["signer"]),
+    ("POST /v1/keymanager/coseVerify1", &["signer"]),
+    ("POST /v1/keymanager/cwtSign", &["signer"]),
+    ("POST /v1/keymanager/cwtVerify", &["signer"]),
     ("POST /v1/keymanager/decrypt", &["decryptor"]),
     ("POST /v1/keymanager/encrypt", &["encryptor"]),
     ("POST /v1/keymanager/generateCSR", &["key-administrator"]),
@@ -87,6 +92,8 @@ const GUARDED: [(&str, &[&str]); 53] = [
     ("POST /v1/keymanager/validate", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("POST /v1/signatures", &["signer"]),
+    ("POST /v1/signatures/verify", &["signer"]),
     ("PUT /v1/access/policies/{name}", &["administrator"]),
     ("PUT /v1/clients/{client_id}/roles", &["administrator"]),
     ("PUT /v1/policies/{application}", &["key-administrator"]),

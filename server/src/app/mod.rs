@@ -43,7 +43,7 @@ use crate::{
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
         readiness::Readiness,
-        signatures::SignatureService,
+        signatures::{KeySets, SignatureService},
     },
 };
 
@@ -303,6 +303,8 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             authorizer,
             clock: ports.clock,
             directory,
+            entropy: ports.entropy,
+            key_sets: KeySets::default(),
             keys: Arc::clone(&keys),
             policies,
             signer,

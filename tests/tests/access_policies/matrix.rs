@@ -105,11 +105,15 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 53] = [
+const OPERATIONS: [(&str, &str, bool); 59] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
+    ("coseSign1", "signature.sign", true),
+    ("coseVerify1", "signature.verify", true),
     ("createClient", "client.create", false),
+    ("cwtSign", "signature.sign", true),
+    ("cwtVerify", "signature.verify", true),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
     ("deleteClient", "client.delete", false),
@@ -138,6 +142,7 @@ const OPERATIONS: [(&str, &str, bool); 53] = [
     ("listClients", "client.read", false),
     ("listKeyPolicies", "policy.read", false),
     ("makeAuditCheckpoint", "audit.read", false),
+    ("makeSignatures", "signature.sign", true),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
@@ -159,6 +164,7 @@ const OPERATIONS: [(&str, &str, bool); 53] = [
     ("uploadCertificate", "key.upload_certificate", true),
     ("uploadOtherDomainCertificate", "partner.upload_certificate", true),
     ("validate", "signature.verify", true),
+    ("verifySignature", "signature.verify", true),
 ];
 
 /// Those that name no key, and are done with `KERNEL/SIGN`.
@@ -172,6 +178,7 @@ struct Requests {
     signature: String,
     /// By `KERNEL/SIGN`.
     detached: String,
+    cwt: String,
 }
 
 impl Requests {
@@ -179,12 +186,15 @@ impl Requests {
         let certificate = client.certificate(application, "10001").await;
         let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
         let signed = client.call("/jwtSign", sign).await;
+        let cwt =
+            client.call("/cwtSign", json!({ "payload": b64("{}"), "applicationId": application })).await;
         let detached = client.call("/sign", json!({ "data": "content" })).await;
         Self {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
             certificate,
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
+            cwt: cwt.response()["signedData"].as_str().unwrap().to_owned(),
             detached: detached.response()["signature"].as_str().unwrap().to_owned(),
         }
     }
@@ -230,6 +240,23 @@ impl Requests {
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" | "getCertificateChain" => {
                 client.get(&format!("/v1/keymanager/{id}?{query}")).await
+            }
+            "makeSignatures" => {
+                let item = json!({ "applicationId": application, "data": "YQ" });
+                client.post("/v1/signatures", &json!({ "items": [item] })).await
+            }
+            "verifySignature" => {
+                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
+                client.post("/v1/signatures/verify", &request).await
+            }
+            "coseSign1" | "cwtSign" => {
+                let request =
+                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "coseVerify1" | "cwtVerify" => {
+                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
+                client.call(&format!("/{id}"), request).await
             }
             "sign" => client.call("/sign", json!({ "data": "content" })).await,
             "validate" => {
@@ -339,7 +366,9 @@ fn path_of(id: &str) -> String {
 /// Whether an answer says that the caller may not.
 fn is_refusal(answer: &Answer) -> bool {
     let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
-    answer.status == 403 || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
+    answer.body["items"][0]["failure"]["status"] == 403
+        || answer.status == 403
+        || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
 }
 
 /// Whether it says that it was done, or would have been but for what the request says.
@@ -349,6 +378,7 @@ fn is_done(answer: &Answer, id: &str) -> bool {
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
+        "makeSignatures" => answer.body["items"][0]["signature"].is_string(),
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }
 }

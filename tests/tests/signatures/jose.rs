@@ -1,61 +1,27 @@
 //! Both ways with the `jose` library of Node.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-};
-
 use kunji_tests::{
     http::{Http, b64, unb64},
     site::shared,
 };
-use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::{PKey, PKeyRef, Private, Public},
-    rsa::Rsa,
-    x509::{X509, X509NameBuilder},
-};
+use openssl::{hash::MessageDigest, pkey::PKey, rsa::Rsa, x509::X509};
 use serde_json::{Value, json};
 
-use crate::signer;
+use crate::{
+    library::{Library, certificate},
+    signer,
+};
 
 /// Bytes with a dot, a line feed and no text in them.
 const PAYLOADS: [&[u8]; 3] = [br#"{"a":1}"#, b"$.02", &[0, 255, 46, 10]];
 const RSA: [&str; 6] = ["RS256", "PS256", "RS384", "RS512", "PS384", "PS512"];
 
-/// The library, in a process of its own.
-pub(crate) struct Jose {
-    child: Child,
-    requests: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
+/// The library.
+pub(crate) struct Jose(Library);
 
 impl Jose {
     pub(crate) fn start() -> Self {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("signatures");
-        let modules = project.join("node_modules");
-        assert!(modules.exists(), "{} is missing: run `npm ci` in tests/signatures first", modules.display());
-        let mut child = Command::new("node")
-            .arg("jose.mjs")
-            .current_dir(project)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Node is needed: install the package nodejs");
-        let requests = child.stdin.take().unwrap();
-        let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, requests, answers }
-    }
-
-    fn ask(&mut self, request: &Value) -> Value {
-        writeln!(self.requests, "{request}").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        serde_json::from_str(&answer).unwrap()
+        Self(Library::start("jose.mjs"))
     }
 
     /// Checks a signature; gives what it covers.
@@ -72,23 +38,16 @@ impl Jose {
         if let Some(payload) = detached {
             request["payload"] = openssl::base64::encode_block(payload).into();
         }
-        self.ask(&request)
+        self.0.ask(&request)
     }
 
     fn sign(&mut self, algorithm: &str, header: &Value, payload: &[u8], detached: bool) -> (String, String) {
-        let answer = self.ask(&json!({
+        let answer = self.0.ask(&json!({
             "call": "sign", "algorithm": algorithm, "header": header, "detached": detached,
             "payload": openssl::base64::encode_block(payload),
         }));
         let text = |name: &str| answer[name].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned();
         (text("token"), text("publicKey"))
-    }
-}
-
-impl Drop for Jose {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -139,23 +98,6 @@ async fn jose_verifies_what_the_server_signs() {
     assert_covers(&verified, b"a plain text", "unencoded");
 }
 
-/// A certificate for a key of others, and one of an authority of theirs.
-fn certificate(public: &PKeyRef<Public>, authority: &PKeyRef<Private>) -> X509 {
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_nid(Nid::COMMONNAME, "partner").unwrap();
-    let name = name.build();
-    let mut certificate = X509::builder().unwrap();
-    certificate.set_version(2).unwrap();
-    certificate.set_serial_number(&BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap()).unwrap();
-    certificate.set_subject_name(&name).unwrap();
-    certificate.set_issuer_name(&name).unwrap();
-    certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    certificate.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    certificate.set_pubkey(public).unwrap();
-    certificate.sign(authority, MessageDigest::sha256()).unwrap();
-    certificate.build()
-}
-
 #[tokio::test]
 async fn the_server_verifies_what_jose_signs() {
     let shared = shared();
@@ -169,7 +111,6 @@ async fn the_server_verifies_what_jose_signs() {
         {
             let (token, public) = jose.sign(algorithm, &header, payload, detached);
             let certificate = certificate(&PKey::public_key_from_pem(public.as_bytes()).unwrap(), &authority);
-            let certificate = String::from_utf8(certificate.to_pem().unwrap()).unwrap();
             for path in ["/jwtVerify", "/jwtVerify/v2"] {
                 let mut request = json!({ "jwtSignatureData": token, "certificateData": certificate });
                 if detached {

@@ -4,9 +4,12 @@
 use kunji_tests::{http::Http, site::Shared};
 
 mod bytes;
+mod cose;
 mod curves;
 mod forms;
 mod jose;
+mod library;
+mod native;
 mod refused;
 
 /// A client that signs, verifies and reads certificates.

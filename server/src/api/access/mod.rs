@@ -10,8 +10,11 @@ mod without_token;
 
 pub(super) use self::{
     authorized::{
-<<<<<<< HEAD
-        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval, Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, GenerateSymmetricKey, ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, RequestCertificate, RotateClientSecret, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
+        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval,
+        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey,
+        GenerateSymmetricKey, ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates,
+        ReadClients, ReadKeyPolicies, RequestCertificate, RotateClientSecret, Sign, UploadCertificate,
+        UploadOtherDomainCertificate, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

@@ -26,7 +26,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// Beginnings of paths that anyone may call.
-const ANONYMOUS_PREFIXES: [&str; 3] = ["/demo/", "/.well-known/", "/crl/"];
+const ANONYMOUS_PREFIXES: [&str; 4] = ["/demo/", "/.well-known/", "/crl/", "/v1/jwks/"];
 
 /// Where the demo's form leaves packets, which anyone may do, and its reviewer finds them, who needs a token.
 const DEMO_INBOX: &str = "/demo/inbox";

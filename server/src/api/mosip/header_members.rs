@@ -1,6 +1,6 @@
-//! `additionalHeaders`.
+//! Members that are objects with names of the caller's choice.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
 use poem_openapi::{
     registry::{MetaSchema, MetaSchemaRef},
@@ -8,63 +8,69 @@ use poem_openapi::{
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor},
+    de::{DeserializeOwned, Error as _, MapAccess, Visitor},
 };
 use serde_json::Value;
 
-/// Text by name, in the order sent; `null` is as good as nothing. No name is there twice.
-#[derive(Debug, Default)]
-pub(super) struct AdditionalHeaders(pub(super) Vec<(String, String)>);
+/// Values by name, in the order sent; `null` is as good as nothing. No name is there twice.
+#[derive(Debug)]
+pub(super) struct NamedMembers<V>(pub(super) Vec<(String, V)>);
 
-impl<'de> Deserialize<'de> for AdditionalHeaders {
+/// `additionalHeaders`
+pub(super) type AdditionalHeaders = NamedMembers<String>;
+
+impl<V> Default for NamedMembers<V> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
+impl<'de, V: DeserializeOwned> Deserialize<'de> for NamedMembers<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Members;
+        struct Members<V>(PhantomData<V>);
 
-        impl<'de> Visitor<'de> for Members {
-            type Value = AdditionalHeaders;
+        impl<'de, V: DeserializeOwned> Visitor<'de> for Members<V> {
+            type Value = NamedMembers<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object whose members are strings, or null")
+                f.write_str("an object with members of one kind, or null")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AdditionalHeaders, A::Error> {
-                let mut members: Vec<(String, String)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, Option<String>>()? {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NamedMembers<V>, A::Error> {
+                let mut members: Vec<(String, V)> = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, Option<V>>()? {
                     if members.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom("a member is given twice"));
                     }
                     members.extend(value.map(|value| (name, value)));
                 }
-                Ok(AdditionalHeaders(members))
+                Ok(NamedMembers(members))
             }
 
-            fn visit_unit<E>(self) -> Result<AdditionalHeaders, E> {
-                Ok(AdditionalHeaders::default())
+            fn visit_unit<E>(self) -> Result<NamedMembers<V>, E> {
+                Ok(NamedMembers::default())
             }
 
-            fn visit_none<E>(self) -> Result<AdditionalHeaders, E> {
-                Ok(AdditionalHeaders::default())
+            fn visit_none<E>(self) -> Result<NamedMembers<V>, E> {
+                Ok(NamedMembers::default())
             }
 
-            fn visit_some<D: Deserializer<'de>>(
-                self,
-                deserializer: D,
-            ) -> Result<AdditionalHeaders, D::Error> {
-                deserializer.deserialize_map(Self)
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<NamedMembers<V>, D::Error> {
+                deserializer.deserialize_map(self)
             }
         }
 
-        deserializer.deserialize_option(Members)
+        deserializer.deserialize_option(Members(PhantomData))
     }
 }
 
-impl Type for AdditionalHeaders {
+impl<V: Type> Type for NamedMembers<V> {
     const IS_REQUIRED: bool = false;
     type RawValueType = Self;
     type RawElementValueType = Self;
 
     fn name() -> Cow<'static, str> {
-        "headers".into()
+        format!("members_{}", V::name()).into()
     }
 
     fn schema_ref() -> MetaSchemaRef {
@@ -82,14 +88,13 @@ impl Type for AdditionalHeaders {
     }
 }
 
-impl ParseFromJSON for AdditionalHeaders {
+impl<V: DeserializeOwned + Type> ParseFromJSON for NamedMembers<V> {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
-        Self::deserialize(value.unwrap_or_default())
-            .map_err(|_| ParseError::custom("not an object of strings"))
+        Self::deserialize(value.unwrap_or_default()).map_err(|_| ParseError::custom("not an object"))
     }
 }
 
-impl ToJSON for AdditionalHeaders {
+impl<V: Type> ToJSON for NamedMembers<V> {
     fn to_json(&self) -> Option<Value> {
         None
     }

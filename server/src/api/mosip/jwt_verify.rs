@@ -124,7 +124,7 @@ impl JwtVerifyRequest {
 #[derive(Serialize, Object)]
 #[serde(rename_all = "camelCase")]
 #[oai(rename_all = "camelCase")]
-struct JwtVerifyAnswer {
+pub(super) struct JwtVerifyAnswer {
     /// Whether the signature fits.
     signature_valid: bool,
     /// `Validation Successful` or `Validation Failed`.

@@ -6,6 +6,9 @@
 
 mod actuator;
 mod authenticate;
+mod cose;
+mod cose_headers;
+mod cwt;
 mod decrypt;
 mod encrypt;
 mod envelope;
@@ -39,24 +42,35 @@ pub(super) use self::{
 };
 
 /// The resources of this module.
-pub(super) type MosipApi = (
+pub(super) type MosipApi = (KeyApis, CertificateApis, PacketApis, SignatureApis, OtherApis);
+
+type KeyApis = (
     generate_master_key::GenerateMasterKeyApi,
-    generate_csr::GenerateCsrApi,
     generate_ec_sign_key::GenerateEcSignKeyApi,
     generate_symmetric_key::GenerateSymmetricKeyApi,
+);
+
+type CertificateApis = (
     get_certificate::GetCertificateApi,
     get_certificate_chain::GetCertificateChainApi,
     get_all_certificates::GetAllCertificatesApi,
-    encrypt::EncryptApi,
-    decrypt::DecryptApi,
+    generate_csr::GenerateCsrApi,
+    upload_certificate::UploadCertificateApi,
+);
+
+type PacketApis = (encrypt::EncryptApi, decrypt::DecryptApi);
+
+type SignatureApis = (
     jwt_sign::JwtSignApi,
     jws_sign::JwsSignApi,
-    (sign::SignApi, sign_bytes::SignBytesApi),
+    sign::SignApi,
+    sign_bytes::SignBytesApi,
+    cose::CoseApi,
+    cwt::CwtApi,
     jwt_verify::JwtVerifyApi,
-    upload_certificate::UploadCertificateApi,
-    actuator::ActuatorApi,
-    authenticate::AuthenticateApi,
 );
+
+type OtherApis = (actuator::ActuatorApi, authenticate::AuthenticateApi);
 
 /// Makes them.
 pub(super) fn resources(
@@ -65,21 +79,28 @@ pub(super) fn resources(
     token_requests: &Arc<TokenRequests>,
 ) -> MosipApi {
     (
-        generate_master_key::GenerateMasterKeyApi::new(services),
-        generate_csr::GenerateCsrApi::new(services),
-        generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
-        generate_symmetric_key::GenerateSymmetricKeyApi::new(services),
-        get_certificate::GetCertificateApi::new(services),
-        get_certificate_chain::GetCertificateChainApi::new(services),
-        get_all_certificates::GetAllCertificatesApi::new(services),
-        encrypt::EncryptApi::new(services),
-        decrypt::DecryptApi::new(services),
-        jwt_sign::JwtSignApi::new(services),
-        jws_sign::JwsSignApi::new(services),
-        (sign::SignApi::new(services), sign_bytes::SignBytesApi::new(services)),
-        jwt_verify::JwtVerifyApi::new(services),
-        upload_certificate::UploadCertificateApi::new(services),
-        actuator::ActuatorApi,
-        authenticate::AuthenticateApi::new(services, settings, token_requests),
+        (
+            generate_master_key::GenerateMasterKeyApi::new(services),
+            generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
+            generate_symmetric_key::GenerateSymmetricKeyApi::new(services),
+        ),
+        (
+            get_certificate::GetCertificateApi::new(services),
+            get_certificate_chain::GetCertificateChainApi::new(services),
+            get_all_certificates::GetAllCertificatesApi::new(services),
+            generate_csr::GenerateCsrApi::new(services),
+            upload_certificate::UploadCertificateApi::new(services),
+        ),
+        (encrypt::EncryptApi::new(services), decrypt::DecryptApi::new(services)),
+        (
+            jwt_sign::JwtSignApi::new(services),
+            jws_sign::JwsSignApi::new(services),
+            sign::SignApi::new(services),
+            sign_bytes::SignBytesApi::new(services),
+            cose::CoseApi::new(services),
+            cwt::CwtApi::new(services),
+            jwt_verify::JwtVerifyApi::new(services),
+        ),
+        (actuator::ActuatorApi, authenticate::AuthenticateApi::new(services, settings, token_requests)),
     )
 }

@@ -201,11 +201,25 @@ impl From<SignatureError> for Refusal {
             SignatureError::Algorithm => Fault::AlgorithmNotSupported.into(),
             SignatureError::Audit(_) => Self::unavailable(&error),
             SignatureError::Certificate => Fault::CertificateNotValid.into(),
+            SignatureError::ClaimMismatch(claim) => Self::with_message(
+                Fault::ClaimMismatch,
+                format!("Provided {claim} Claim value not matched with CWT."),
+            ),
+            SignatureError::ClaimMissing(claim) => {
+                Self::with_message(Fault::ClaimMissing, format!("{claim} Claim not found in the CWT Token."))
+            }
+            SignatureError::ClaimsNotJson => Fault::ClaimsMalformed.into(),
+            SignatureError::CoseMessage => Fault::CoseMalformed.into(),
+            SignatureError::CwtMessage => Fault::CwtMalformed.into(),
+            // A digest is of no request here.
+            SignatureError::Digest => Self::internal(&error),
             SignatureError::Empty => Fault::NothingToSign.into(),
             SignatureError::EncryptionKey => Fault::EncryptionKey.into(),
+            SignatureError::Expired => Fault::CwtExpired.into(),
             SignatureError::HeaderMember => Fault::HeaderMember.into(),
             SignatureError::Key(error) => error.into(),
             SignatureError::NotJson => Fault::NotJson.into(),
+            SignatureError::NotYetValid => Fault::CwtNotYetValid.into(),
             SignatureError::PayloadUnencodable => Fault::PayloadUnencodable.into(),
             SignatureError::Refused(refusal) => TransportError::from(refusal).into(),
             SignatureError::Token => Fault::SignatureMalformed.into(),

@@ -22,7 +22,7 @@ use crate::{
     domain::{access::CallContext, time::Timestamp},
     services::{
         Services,
-        signatures::{BytesRequest, BytesSignature},
+        signatures::{BytesRequest, BytesSignature, SignedContent},
     },
 };
 
@@ -134,7 +134,7 @@ impl SignBytesRequest {
         let format = Format::parse(not_blank(self.response_encoding_format).as_deref())?;
         let request = BytesRequest {
             alias: signing_alias(self.application_id.as_deref(), self.reference_id.as_deref())?,
-            message,
+            content: SignedContent::Message(message),
             algorithm: wanted(self.sign_algorithm)?,
         };
         Ok((format, request))

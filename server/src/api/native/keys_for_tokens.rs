@@ -97,7 +97,7 @@ struct IssuerAnswer {
 
 /// A JWK set.
 #[derive(Object)]
-struct JsonWebKeySet {
+pub(super) struct JsonWebKeySet {
     /// JWKs.
     keys: Vec<Value>,
 }

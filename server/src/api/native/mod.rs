@@ -1,4 +1,4 @@
-//! Our own routes: the audit trail, packets as bytes, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, packets as bytes, signatures, public certificates, clients, tokens, health.
 
 mod access_policies;
 mod approvals;
@@ -11,6 +11,7 @@ mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
+mod signatures;
 mod versioned;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub(super) use self::{
 pub(super) type NativeApi = (
     audit::AuditApi,
     packets::PacketsApi,
+    signatures::SignaturesApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
     access_policies::AccessPoliciesApi,
@@ -46,6 +48,7 @@ pub(super) fn resources(
     (
         audit::AuditApi::new(services),
         packets::PacketsApi::new(services),
+        signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
         access_policies::AccessPoliciesApi::new(services),

@@ -112,6 +112,10 @@ problem_kinds! {
     RequestTimeout, "request.timeout", 408, "The request did not arrive in time";
     RootKeyMissing, "key.root_missing", 409, "The root key was not generated";
     SecretsInForce, "client.secrets_in_force", 409, "Too many replaced secrets of the client are still good";
+    SignatureAlgorithm, "signature.algorithm", 409, "The key does not sign with this algorithm";
+    SignatureCertificate, "signature.certificate", 422, "The certificate cannot be read";
+    SignatureContent, "signature.content", 422, "There is nothing to sign, or it does not fit the algorithm";
+    SignatureMalformed, "signature.malformed", 422, "What is to be verified is no signature of this form";
     SigningKey, "alias.signing_key", 409, "The key of the alias signs and does not encrypt";
     TooLarge, "request.too_large", 413, "The body is larger than the limit";
     Unauthenticated, "access.unauthenticated", 401, "A valid access token is needed";
@@ -168,12 +172,12 @@ impl Problem {
         Self::new(ProblemKind::RequestInvalid, format!("the request body was not read: {fault}"))
     }
 
-    fn internal(cause: &dyn std::error::Error) -> Self {
+    pub(super) fn internal(cause: &dyn std::error::Error) -> Self {
         let detail = "the server failed; its log has more under the request id";
         Self { cause: Some(with_sources(cause)), ..Self::new(ProblemKind::Internal, detail) }
     }
 
-    fn unavailable(cause: &dyn std::error::Error) -> Self {
+    pub(super) fn unavailable(cause: &dyn std::error::Error) -> Self {
         let detail = "the server cannot do this now; nothing was done; try again later";
         Self {
             cause: Some(with_sources(cause)),

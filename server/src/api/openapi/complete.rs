@@ -20,10 +20,13 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 13] = [
+const REQUIRED: [(&str, &[&str]); 16] = [
     ("ClientRequest", &["clientId", "roles"]),
     ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
+    ("CoseSignRequest", &["payload"]),
+    ("CoseVerifyRequest", &["coseSignedData"]),
+    ("CwtVerifyRequest", &["coseSignedData"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
     ("JwsSignRequest", &["dataToSign"]),
     ("JwsSignV2Request", &["dataToSign"]),

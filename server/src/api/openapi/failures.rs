@@ -20,6 +20,7 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     let upload = [F::UploadKnown, F::UploadNotValid, F::UploadUnreadable];
     let sign = [F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed];
     let jws = [F::AlgorithmNotSupported, F::NotJson, F::PayloadUnencodable];
+    let cose = [F::AlgorithmNotSupported, F::HeaderMember];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
             &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
@@ -43,6 +44,15 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         "jwtSignV2" => &[&read, &sign, &[F::HeaderMember], &keys],
         "jwsSign" => &[&read, &sign, &jws, &keys],
         "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys],
+        "coseSign1" => &[&read, &sign, &cose, &keys],
+        "cwtSign" => &[&read, &sign, &cose, &[F::ClaimsMalformed, F::NegativeDays], &keys],
+        "coseVerify1" => &[&read, &[F::CoseMalformed, F::CertificateNotValid], &keys],
+        "cwtVerify" => &[
+            &read,
+            &[F::CoseMalformed, F::CwtMalformed, F::CertificateNotValid, F::CwtNotYetValid, F::CwtExpired],
+            &[F::ClaimMissing, F::ClaimMismatch],
+            &keys,
+        ],
         "sign" => &[&read, &[F::SigningNotAllowed], &keys],
         "signV2" | "signRawData" => &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys],
         "validate" => &[&read, &[F::SignatureMalformed, F::ValidationFailed], &keys],
@@ -96,10 +106,20 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::SigningKey,
             P::UnknownKey,
         ],
+        "verifySignature" => &[
+            P::AliasInvalid,
+            P::ModuleKeyMissing,
+            P::RequestInvalid,
+            P::SignatureAlgorithm,
+            P::SignatureCertificate,
+            P::SignatureContent,
+            P::SignatureMalformed,
+        ],
+        "readSigningKeys" => &[P::AliasInvalid, P::ApplicationUnknown, P::RateExceeded, P::Unavailable],
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
-        "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
+        "makeSignatures" | "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
         "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {
             &[P::AuditOutOfRange, P::RequestInvalid]
         }

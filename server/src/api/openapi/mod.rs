@@ -51,6 +51,8 @@ pub(super) enum Tag {
     Operation,
     /// Packets as bytes.
     Packets,
+    /// Signatures over bytes, and reports on signatures.
+    Signatures,
 }
 
 /// The description of every operation, as JSON. Needs no running server.

@@ -20,12 +20,33 @@ pub enum SignatureError {
     /// The certificate cannot be read, or is not valid now.
     #[error("the certificate to verify with is not valid")]
     Certificate,
+    /// A claim has another value than it must have.
+    #[error("the claim {0} has another value")]
+    ClaimMismatch(&'static str),
+    /// A claim that counts is not there.
+    #[error("there is no claim {0}")]
+    ClaimMissing(&'static str),
+    /// The payload for a CWT is no JSON object, or what is to stand in CBOR cannot.
+    #[error("the claims are not a JSON object")]
+    ClaimsNotJson,
+    /// The message to verify is no COSE_Sign1 with its payload.
+    #[error("the message to verify is not a COSE_Sign1 with its payload")]
+    CoseMessage,
+    /// The payload of the CWT is no set of claims.
+    #[error("the payload of the CWT is not a set of claims")]
+    CwtMessage,
+    /// The digest is not one of the algorithm's hash function, or the algorithm signs no digest.
+    #[error("the digest is not one that the algorithm signs")]
+    Digest,
     /// There is nothing to sign.
     #[error("there is nothing to sign")]
     Empty,
     /// Base keys and ROOT do not sign.
     #[error("the alias is of a key that does not sign data")]
     EncryptionKey,
+    /// The CWT's time is over.
+    #[error("the CWT has expired")]
+    Expired,
     /// A member that the caller adds to a header is the server's to say, too long, or critical and no extension.
     #[error("a member of the header cannot be added by the caller")]
     HeaderMember,
@@ -35,6 +56,9 @@ pub enum SignatureError {
     /// The payload was to be JSON.
     #[error("the payload is not JSON")]
     NotJson,
+    /// The CWT's time has not come.
+    #[error("the CWT is not valid yet")]
+    NotYetValid,
     /// A payload with dots, or that is no printable text, cannot stand unencoded in a compact JWS.
     #[error("the payload cannot stand unencoded in a compact JWS")]
     PayloadUnencodable,
@@ -54,11 +78,19 @@ impl SignatureError {
             Self::Algorithm => "signature.algorithm",
             Self::Audit(_) => "audit.unavailable",
             Self::Certificate => "signature.certificate",
+            Self::ClaimMismatch(_) => "signature.claim_mismatch",
+            Self::ClaimMissing(_) => "signature.claim_missing",
+            Self::ClaimsNotJson => "signature.claims_not_json",
+            Self::CoseMessage => "signature.cose_message",
+            Self::CwtMessage => "signature.cwt_message",
+            Self::Digest => "signature.digest",
             Self::Empty => "signature.empty",
             Self::EncryptionKey => "signature.encryption_key",
+            Self::Expired => "signature.expired",
             Self::HeaderMember => "signature.header_member",
             Self::Key(error) => error.code(),
             Self::NotJson => "signature.not_json",
+            Self::NotYetValid => "signature.not_yet_valid",
             Self::PayloadUnencodable => "signature.payload_unencodable",
             Self::Refused(refusal) => refusal.code(),
             Self::Token => "signature.token",

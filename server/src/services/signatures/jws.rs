@@ -6,7 +6,7 @@ use josekit::{JoseHeader as _, jws::JwsHeader};
 use kunji_shared::encoding::encode_base64url;
 use serde_json::Value;
 
-use super::{AlgorithmChoice, SignatureError, SignatureService};
+use super::{AlgorithmChoice, SignatureError, SignatureService, SignedContent};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
@@ -106,7 +106,8 @@ impl SignatureService {
             request.payload
         };
         let signing_input = [header.as_bytes(), b".", &payload].concat();
-        let signature = encode_base64url(&self.produce(key, algorithm, signing_input).await?);
+        let signature =
+            encode_base64url(&self.produce(key, algorithm, SignedContent::Message(signing_input)).await?);
         let middle = if request.include_payload { payload } else { Vec::new() };
         let middle = String::from_utf8(middle).map_err(|_| SignatureError::PayloadUnencodable)?;
         Ok(format!("{header}.{middle}.{signature}"))

@@ -14,21 +14,29 @@ use crate::{
         jose::SignatureAlgorithm,
         key::KeyRecord,
     },
-    ports::{clock::Clock, key_store::KeyStoreError},
+    ports::{clock::Clock, entropy::Entropy, key_store::KeyStoreError},
 };
 
 mod algorithm;
 mod bytes;
 mod compact;
+mod cose;
 mod error;
 mod header_certificate;
 mod jws;
+mod key_set;
+mod report;
+#[cfg(test)]
+mod vectors;
 mod verify;
 
 pub use algorithm::AlgorithmChoice;
-pub use bytes::{BytesRequest, BytesSignature};
+pub use bytes::{BytesRequest, BytesSignature, SignedContent};
+pub use cose::{ClaimsCheck, ClaimsRequest, CoseHeaderRequest, CosePayload, CoseRequest, CoseVerifyRequest};
 pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
+pub(crate) use key_set::KeySets;
+pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
 /// Signatures.
@@ -37,7 +45,9 @@ pub struct SignatureService {
     pub(crate) authorizer: Arc<Authorizer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) directory: Arc<KeyDirectory>,
+    pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<KeyService>,
+    pub(crate) key_sets: KeySets,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
 }
@@ -63,14 +73,21 @@ impl SignatureService {
         Ok(self.keys.current(call, alias).await?)
     }
 
-    /// A signature of the key over the message.
+    /// A signature of the key.
     async fn produce(
         &self,
         key: &Arc<KeyRecord>,
         algorithm: SignatureAlgorithm,
-        message: Vec<u8>,
+        content: SignedContent,
     ) -> Result<Vec<u8>, SignatureError> {
-        match self.signer.sign(key, algorithm, message).await {
+        let signed = match content {
+            SignedContent::Message(message) => self.signer.sign(key, algorithm, message).await,
+            SignedContent::Digest(digest) if algorithm.digest_length() == Some(digest.len()) => {
+                self.signer.sign_input(key, algorithm, digest).await
+            }
+            SignedContent::Digest(_) => return Err(SignatureError::Digest),
+        };
+        match signed {
             Err(KeyError::Token(KeyStoreError::Unsupported(cause))) => {
                 tracing::warn!(algorithm = algorithm.name(), cause, "the token does not sign like this");
                 Err(SignatureError::Algorithm)

@@ -2,12 +2,10 @@
 
 use kunji_shared::Certificate;
 
-use super::{KeyError, SignatureError, SignatureService, compact::CompactJws, header_certificate};
+use super::{KeyError, Report, SignatureError, SignatureService, report::of_jws};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
-    jose::SignatureAlgorithm,
-    signature::Verifier,
 };
 
 /// Own keys tried when a token to verify does not say which one signed it.
@@ -48,6 +46,18 @@ pub struct Verification {
     pub trust: Trust,
 }
 
+impl TryFrom<Report> for Verification {
+    type Error = SignatureError;
+
+    /// A certificate that is not valid now is an error where there is no report.
+    fn try_from(report: Report) -> Result<Self, SignatureError> {
+        if report.is_within_validity == Some(false) {
+            return Err(SignatureError::Certificate);
+        }
+        Ok(Self { valid: report.is_valid(), trust: report.trust })
+    }
+}
+
 /// Whether a certificate's path was checked, and with what result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -65,8 +75,8 @@ impl SignatureService {
     /// Verifies. A signature that does not fit is an answer, not an error; so is one by an algorithm that is not
     /// verified here, or with a critical extension that is not understood.
     ///
-    /// A certificate that the header or the request has must be valid now. Members of the header that point elsewhere (`jku`, `x5u`,
-    /// `jwk`) are never followed.
+    /// A certificate that the header or the request has must be valid now. Members of the header that point elsewhere
+    /// (`jku`, `x5u`, `jwk`) are never followed.
     ///
     /// # Errors
     /// [`SignatureError`].
@@ -88,32 +98,10 @@ impl SignatureService {
         alias: &KeyAlias,
         request: &VerifyRequest,
     ) -> Result<Verification, SignatureError> {
-        let token = CompactJws::parse(&request.token)?;
-        let given = match (&request.source, header_certificate::read(&token.header)) {
-            (CertificateSource::OwnKeys, _) => None,
-            (CertificateSource::HeaderOr(other), found) => {
-                found?.map_or_else(|| other.as_deref().map(read_pem).transpose(), |found| Ok(Some(found)))?
-            }
-        };
-        let candidates = match &given {
-            Some(certificate) => vec![self.valid_now(certificate)?.public_key_der().to_vec()],
-            None => self.own_public_keys(alias, token.key_id()).await?,
-        };
-        let signing_input = token.signing_input(request.payload.as_deref());
-        let valid = token
-            .algorithm()
-            .is_some_and(|algorithm| fits(algorithm, &candidates, &signing_input, &token.signature));
-        Ok(Verification { valid, trust: trust(request, given.as_ref()) })
-    }
-
-    /// The certificate, if it is within its validity.
-    pub(super) fn valid_now<'a>(
-        &self,
-        certificate: &'a Certificate,
-    ) -> Result<&'a Certificate, SignatureError> {
-        let now = self.clock.now().to_unix();
-        let is_valid = certificate.not_before() <= now && now <= certificate.not_after();
-        is_valid.then_some(certificate).ok_or(SignatureError::Certificate)
+        let with_certificate = request.source != CertificateSource::OwnKeys;
+        let evidence = of_jws(&request.token, request.payload.as_deref(), with_certificate)?;
+        let domain = request.domain.as_deref();
+        self.judge(alias, evidence, &request.source, request.validate_trust, domain).await?.try_into()
     }
 
     /// SubjectPublicKeyInfo (DER) of the alias's keys, the one named by `kid` alone when there is one.
@@ -135,9 +123,9 @@ impl SignatureService {
     }
 }
 
-fn trust(request: &VerifyRequest, given: Option<&Certificate>) -> Trust {
-    let domain = request.domain.as_deref().map(str::trim).filter(|domain| !domain.is_empty());
-    match (request.validate_trust, domain, given) {
+pub(super) fn trust(validate: bool, domain: Option<&str>, given: Option<&Certificate>) -> Trust {
+    let domain = domain.map(str::trim).filter(|domain| !domain.is_empty());
+    match (validate, domain, given) {
         (false, ..) | (true, Some(_), None) => Trust::NotVerified,
         (true, None, _) => Trust::NoDomain,
         // No trust domain has anchors until partner certificates can be uploaded.
@@ -147,18 +135,4 @@ fn trust(request: &VerifyRequest, given: Option<&Certificate>) -> Trust {
 
 pub(super) fn read_pem(pem: &str) -> Result<Certificate, SignatureError> {
     Certificate::from_pem(pem).map_err(|_| SignatureError::Certificate)
-}
-
-/// Whether the signature is by one of these keys (SubjectPublicKeyInfo, DER). A key of another kind than the algorithm's
-/// verifies nothing.
-pub(super) fn fits(
-    algorithm: SignatureAlgorithm,
-    public_keys: &[Vec<u8>],
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
-    let input = algorithm.input(message);
-    public_keys.iter().any(|key| {
-        Verifier::new(algorithm, key).is_some_and(|verifier| verifier.verifies_input(&input, signature))
-    })
 }

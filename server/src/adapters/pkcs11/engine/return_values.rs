@@ -97,10 +97,11 @@ pub(super) fn judge(error: &Error) -> Verdict {
             | R::DataLenRange
             | R::DataInvalid
             | R::BufferTooSmall
-            | R::RandomNoRng,
+            | R::RandomNoRng
+            // Of a pair on a curve: no other has parameters here.
+            | R::CurveNotSupported
+            | R::DomainParamsInvalid,
         ) => Verdict::Unsupported,
-        // Of the curve: no other pair has parameters here.
-        (F::GenerateKeyPair, R::CurveNotSupported | R::DomainParamsInvalid) => Verdict::Unsupported,
         (_, value) if is_about_template(value) => Verdict::Unsupported,
         _ => Verdict::Unavailable,
     }
