@@ -1,4 +1,4 @@
-// The layouts beside packets, through the package as it is published, and opened by an independent implementation.
+// The layouts beside packets, through the package as it is published.
 
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
@@ -28,7 +28,6 @@ import {
 import { root, testing } from "../scripts/paths.js";
 import { bodies } from "./bodies/layouts.js";
 import { launch, openPage } from "./support/chromium.js";
-import { runPython } from "./support/python.js";
 import { serve } from "./support/server.js";
 import { certificates, recipients, VECTORS, vectors } from "./support/vectors.js";
 
@@ -44,7 +43,6 @@ let recipient;
 let key;
 let spki;
 let machine;
-let machineSpki;
 let sign;
 
 before(async () => {
@@ -56,7 +54,6 @@ before(async () => {
   spki = createPublicKey(privatePem).export({ type: "spki", format: "der" });
   const parameters = { ...RS256, modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
   machine = await subtle.generateKey(parameters, false, ["sign", "verify"]);
-  machineSpki = Buffer.from(await subtle.exportKey("spki", machine.publicKey));
   sign = async (bytes) => new Uint8Array(await subtle.sign(RS256, machine.privateKey, bytes));
 });
 
@@ -129,47 +126,6 @@ async function runBody({ name, options }) {
   ]);
   await bodies[name](kunji, vectors, options);
 }
-
-test("an independent implementation opens every layout", async () => {
-  const content = bytes(100_000);
-  const pin = { pin: "738291", iterations: 1000 };
-  const given = {
-    private_key: recipients.rsa2048.private_key_pkcs8_pem,
-    machine_key: base64url(machineSpki),
-    auth: await encryptAuthRequest(content, recipient),
-    biometric: { ...CAPTURE, ...(await encryptBiometricBlock(content, recipient, CAPTURE)) },
-    pin: { ...pin, sealed: base64url(await encryptWithPin(content, pin.pin, pin)) },
-    registration: base64url(await encryptRegistrationPacket(content, recipient)),
-    container: base64url(await encryptRegistrationContainer(containerOf(content, "x"), recipient, { sign })),
-  };
-  for (const kind of ["local", "android", "tpm"]) {
-    given[kind] = base64url(await encryptForMachine(content, spki, { kind }));
-  }
-  const script = join(root, "test/independent/open_layouts.py");
-  const opened = JSON.parse(runPython(script, JSON.stringify(given)));
-  const expected = base64url(content);
-  for (const layout of ["auth", "biometric", "pin", "local", "android", "tpm", "registration"]) {
-    assert.ok(opened[layout] === expected, layout);
-  }
-  assert.deepEqual(
-    opened.container.map(({ path }) => path),
-    [`REGISTRATION_CLIENT/NEW/${ABOUT.id}_id.zip`, `REGISTRATION_CLIENT/NEW/${ABOUT.id}_evidence.zip`],
-  );
-  assert.ok(opened.container[0].content === expected);
-  const { signature, encryptedhash, ...about } = opened.container[1].about;
-  assert.ok(signature && encryptedhash);
-  assert.deepEqual(about, {
-    id: ABOUT.id,
-    packetname: `${ABOUT.id}_evidence`,
-    source: "REGISTRATION_CLIENT",
-    process: "NEW",
-    refid: "10001_10001",
-    schemaversion: "0.1",
-    providername: "PacketWriterImpl",
-    providerversion: "v1.0",
-    creationdate: "2026-01-05T10:11:12.123Z",
-  });
-});
 
 describe("requests to ID Authentication", () => {
   test("open again, whatever base64 they come in", async () => {
