@@ -1,17 +1,9 @@
 // The layouts beside packets, through the package as it is published.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import {
-  encryptPacket,
-  encryptPacketStream,
-  encryptRegistrationPacket,
-  KunjiError,
-  parseRecipient,
-} from "@kunji/client";
+import { encryptPacket, encryptPacketStream, encryptRegistrationPacket, parseRecipient } from "@kunji/client";
 import {
   decryptAuthRequest,
   decryptBiometricBlock,
@@ -25,17 +17,11 @@ import {
   encryptWithPin,
   parsePacket,
 } from "@kunji/client/layouts";
-import { root, testing } from "../scripts/paths.js";
-import { bodies } from "./bodies/layouts.js";
-import { launch, openPage } from "./support/chromium.js";
-import { serve } from "./support/server.js";
-import { certificates, recipients, VECTORS, vectors } from "./support/vectors.js";
+import { describeBodies } from "./support/bodies.js";
+import { code } from "./support/failure.js";
+import { certificates, recipients } from "./support/vectors.js";
 
 const { subtle } = globalThis.crypto;
-const CASES = [
-  ["everyLayoutIsMadeAgainAndOpens", { byWebCrypto: true }],
-  ["everyLayoutIsMadeAgainAndOpens", { byWebCrypto: false }],
-];
 const RSA_OAEP = { name: "RSA-OAEP", hash: "SHA-256" };
 const RS256 = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 
@@ -60,16 +46,6 @@ before(async () => {
 const bytes = (length) => Uint8Array.from({ length }, (_, index) => (index * 31) % 251);
 const base64url = (value) => Buffer.from(value).toString("base64url");
 
-async function code(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error.code;
-}
-
 const CAPTURE = { timestamp: "2026-01-05T10:11:12.123Z", transactionId: "1234567890" };
 const ABOUT = {
   id: "10001100110000120260105101112-10001_10001-20260105101112",
@@ -90,42 +66,7 @@ const verify = async (content, signature, { refId }) => {
   return await subtle.verify(RS256, machine.publicKey, signature, content);
 };
 
-describe("vectors of layouts", () => {
-  const kunji = createRequire(import.meta.url)(join(testing, "node.cjs"));
-  let browser;
-  let server;
-  before(async () => {
-    const routes = {
-      "/testing/": `${testing}/`,
-      "/bodies/": `${join(root, "test/bodies")}/`,
-      "/vectors.json": VECTORS,
-    };
-    server = await serve(routes);
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-  for (const [name, options] of CASES) {
-    test(`in Node: ${name} ${JSON.stringify(options)}`, () => bodies[name](kunji, vectors, options));
-    test(`in Chromium: ${name} ${JSON.stringify(options)}`, async () => {
-      const { page, faults, close } = await openPage(browser, server.url);
-      await page.evaluate(runBody, { name, options });
-      assert.deepEqual(faults, []);
-      await close();
-    });
-  }
-});
-
-async function runBody({ name, options }) {
-  const [kunji, { bodies }, vectors] = await Promise.all([
-    import("/testing/browser.js"),
-    import("/bodies/layouts.js"),
-    fetch("/vectors.json").then((response) => response.json()),
-  ]);
-  await bodies[name](kunji, vectors, options);
-}
+describeBodies("layouts");
 
 describe("requests to ID Authentication", () => {
   test("open again, whatever base64 they come in", async () => {
