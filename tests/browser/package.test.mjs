@@ -1,11 +1,8 @@
 // The npm package as its users get it: the tarball in fresh projects, and the page in the README.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import nodeResolve from "@rollup/plugin-node-resolve";
 import esbuild from "esbuild";
@@ -14,38 +11,19 @@ import { build, createServer } from "vite";
 import webpack from "webpack";
 import { launch } from "./support/browser.mjs";
 import { below, withFiles } from "./support/files.mjs";
+import { packedPackage, root, run } from "./support/project.mjs";
 import { anchors, open } from "./support/server.mjs";
 import { otherOrigin, serverUrl } from "./support/surroundings.mjs";
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const certificateUrl = `${serverUrl}/v1/certificates/REGISTRATION/10001_110011`;
 const record = { name: "Asha Ümit Devi", born: "1992-04-17" };
 
-let directory;
-let tarball;
+let project;
+let remove;
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), "kunji-package-"));
-  await run("npm", ["pack", "--silent", "--pack-destination", directory], { cwd: join(root, "client-wasm/pkg") });
-  const [name] = await readdir(directory);
-  tarball = join(directory, name);
+  ({ project, remove } = await packedPackage());
 });
-after(() => rm(directory, { recursive: true, force: true }));
-
-/** A new project that has installed the tarball and nothing else; its directory. */
-async function project(name, files) {
-  const path = join(directory, name);
-  await mkdir(path);
-  await writeFile(join(path, "package.json"), JSON.stringify({ name, private: true }));
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: path });
-  assert.deepEqual(
-    await readdir(join(path, "node_modules")),
-    [".package-lock.json", "@kunji"],
-    "no dependency came along",
-  );
-  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
-  return path;
-}
+after(() => remove?.());
 
 /** What each project does, with `encryptPacket` and `fetchRecipient` at hand: a packet in base64. */
 const encrypting = async () => `
