@@ -7,6 +7,8 @@ import { glueFactory } from "./glue.js";
 import { checkout, glue, pkg, root, testing, version } from "./paths.js";
 
 const WASM = "kunji.wasm";
+/** What `worker` starts: a file of its own, that loads nothing but the WebAssembly beside it. */
+const WORKER = "kunji-worker.js";
 
 /** What can be imported: the name behind that of the package, its source, its file for browsers and for Node. */
 const ENTRIES = [
@@ -18,15 +20,18 @@ const ENTRIES = [
 const INLINE = { path: "./inline", name: "inline", browser: "inline", node: "inline-node" };
 
 /** What is built on the first of them, as its users would: nothing of it is loaded with that. */
-const ADDITIONS = ["form", "queue", "recipients"].map((name) => ({
+const ADDITIONS = ["form", "queue", "recipients", "worker"].map((name) => ({
   path: `./${name}`,
   name,
   browser: name,
   node: `${name}-node`,
 }));
 
-await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), { kunji: "all.ts" });
+await bundle(pkg, Object.fromEntries(ENTRIES.map(({ name, browser }) => [browser, `${name}.ts`])), {
+  kunji: "node.ts",
+});
 await bundleAdditions();
+await bundleWorker();
 await bundleInline();
 await bundle(testing, { browser: "testing.ts" }, { node: "testing.ts" });
 writePackage();
@@ -100,6 +105,17 @@ async function bundleAdditions() {
   });
 }
 
+async function bundleWorker() {
+  await build({
+    ...optionsFor(pkg),
+    entryPoints: { [WORKER.replace(/\.js$/, "")]: join(root, "ts/worker/worker.ts") },
+    format: "esm",
+    platform: "browser",
+    minifyIdentifiers: true,
+    alias: alias("browser"),
+  });
+}
+
 /** Everything in one file, WebAssembly included, for browsers and for Node. */
 async function bundleInline() {
   for (const [format, extension, minifyIdentifiers] of [
@@ -129,7 +145,9 @@ function writePackage() {
     writeTypes(name, types);
     all.push(...exported);
   }
-  writeForNode(INLINE.node, "inline.cjs", all.sort());
+  // The worker is a file, and that entry is one script.
+  const inline = all.filter((name) => name !== "PacketWorker").sort();
+  writeForNode(INLINE.node, "inline.cjs", inline);
   writeTypes(INLINE.name, readFileSync(join(root, "types/inline.d.ts"), "utf8"));
   for (const name of ["CHANGELOG.md", "README.md"]) cpSync(join(root, name), join(pkg, name));
   cpSync(join(checkout, "LICENSE"), join(pkg, "LICENSE"));
@@ -164,6 +182,7 @@ function manifest() {
     exports: {
       ...Object.fromEntries([...ENTRIES, ...ADDITIONS, INLINE].map((entry) => [entry.path, conditions(entry)])),
       [`./${WASM}`]: `./${WASM}`,
+      [`./${WORKER}`]: `./${WORKER}`,
       "./package.json": "./package.json",
     },
     main: "./node.cjs",

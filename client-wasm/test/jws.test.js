@@ -7,6 +7,7 @@ import { KunjiError } from "@kunji/client";
 import { verifyJws } from "@kunji/client/jws";
 import { pkg, root } from "../scripts/paths.js";
 import { launch, openPage } from "./support/chromium.js";
+import { failure } from "./support/failure.js";
 import { runPython } from "./support/python.js";
 import { serve } from "./support/server.js";
 
@@ -14,16 +15,6 @@ const made = JSON.parse(runPython(join(root, "test/independent/sign_jws.py")));
 const payload = Buffer.from(made.payload, "base64url");
 const anchors = [made.root];
 const ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"];
-
-async function failure(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error;
-}
 
 const code = async (...parameters) => (await failure(verifyJws(...parameters))).code;
 

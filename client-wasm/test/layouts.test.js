@@ -1,17 +1,9 @@
-// The layouts beside packets, through the package as it is published, and opened by an independent implementation.
+// The layouts beside packets, through the package as it is published.
 
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { before, describe, test } from "node:test";
 import { deflateRawSync } from "node:zlib";
-import {
-  encryptPacket,
-  encryptPacketStream,
-  encryptRegistrationPacket,
-  KunjiError,
-  parseRecipient,
-} from "@kunji/client";
+import { encryptPacket, encryptPacketStream, encryptRegistrationPacket, parseRecipient } from "@kunji/client";
 import {
   decryptAuthRequest,
   decryptBiometricBlock,
@@ -25,18 +17,11 @@ import {
   encryptWithPin,
   parsePacket,
 } from "@kunji/client/layouts";
-import { root, testing } from "../scripts/paths.js";
-import { bodies } from "./bodies/layouts.js";
-import { launch, openPage } from "./support/chromium.js";
-import { runPython } from "./support/python.js";
-import { serve } from "./support/server.js";
-import { certificates, recipients, VECTORS, vectors } from "./support/vectors.js";
+import { describeBodies } from "./support/bodies.js";
+import { code } from "./support/failure.js";
+import { certificates, recipients } from "./support/vectors.js";
 
 const { subtle } = globalThis.crypto;
-const CASES = [
-  ["everyLayoutIsMadeAgainAndOpens", { byWebCrypto: true }],
-  ["everyLayoutIsMadeAgainAndOpens", { byWebCrypto: false }],
-];
 const RSA_OAEP = { name: "RSA-OAEP", hash: "SHA-256" };
 const RS256 = { name: "RSASSA-PKCS1-v1_5", hash: "SHA-256" };
 
@@ -44,7 +29,6 @@ let recipient;
 let key;
 let spki;
 let machine;
-let machineSpki;
 let sign;
 
 before(async () => {
@@ -56,22 +40,11 @@ before(async () => {
   spki = createPublicKey(privatePem).export({ type: "spki", format: "der" });
   const parameters = { ...RS256, modulusLength: 2048, publicExponent: new Uint8Array([1, 0, 1]) };
   machine = await subtle.generateKey(parameters, false, ["sign", "verify"]);
-  machineSpki = Buffer.from(await subtle.exportKey("spki", machine.publicKey));
   sign = async (bytes) => new Uint8Array(await subtle.sign(RS256, machine.privateKey, bytes));
 });
 
 const bytes = (length) => Uint8Array.from({ length }, (_, index) => (index * 31) % 251);
 const base64url = (value) => Buffer.from(value).toString("base64url");
-
-async function code(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error.code;
-}
 
 const CAPTURE = { timestamp: "2026-01-05T10:11:12.123Z", transactionId: "1234567890" };
 const ABOUT = {
@@ -93,83 +66,7 @@ const verify = async (content, signature, { refId }) => {
   return await subtle.verify(RS256, machine.publicKey, signature, content);
 };
 
-describe("vectors of layouts", () => {
-  const kunji = createRequire(import.meta.url)(join(testing, "node.cjs"));
-  let browser;
-  let server;
-  before(async () => {
-    const routes = {
-      "/testing/": `${testing}/`,
-      "/bodies/": `${join(root, "test/bodies")}/`,
-      "/vectors.json": VECTORS,
-    };
-    server = await serve(routes);
-    browser = await launch();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-  for (const [name, options] of CASES) {
-    test(`in Node: ${name} ${JSON.stringify(options)}`, () => bodies[name](kunji, vectors, options));
-    test(`in Chromium: ${name} ${JSON.stringify(options)}`, async () => {
-      const { page, faults, close } = await openPage(browser, server.url);
-      await page.evaluate(runBody, { name, options });
-      assert.deepEqual(faults, []);
-      await close();
-    });
-  }
-});
-
-async function runBody({ name, options }) {
-  const [kunji, { bodies }, vectors] = await Promise.all([
-    import("/testing/browser.js"),
-    import("/bodies/layouts.js"),
-    fetch("/vectors.json").then((response) => response.json()),
-  ]);
-  await bodies[name](kunji, vectors, options);
-}
-
-test("an independent implementation opens every layout", async () => {
-  const content = bytes(100_000);
-  const pin = { pin: "738291", iterations: 1000 };
-  const given = {
-    private_key: recipients.rsa2048.private_key_pkcs8_pem,
-    machine_key: base64url(machineSpki),
-    auth: await encryptAuthRequest(content, recipient),
-    biometric: { ...CAPTURE, ...(await encryptBiometricBlock(content, recipient, CAPTURE)) },
-    pin: { ...pin, sealed: base64url(await encryptWithPin(content, pin.pin, pin)) },
-    registration: base64url(await encryptRegistrationPacket(content, recipient)),
-    container: base64url(await encryptRegistrationContainer(containerOf(content, "x"), recipient, { sign })),
-  };
-  for (const kind of ["local", "android", "tpm"]) {
-    given[kind] = base64url(await encryptForMachine(content, spki, { kind }));
-  }
-  const script = join(root, "test/independent/open_layouts.py");
-  const opened = JSON.parse(runPython(script, JSON.stringify(given)));
-  const expected = base64url(content);
-  for (const layout of ["auth", "biometric", "pin", "local", "android", "tpm", "registration"]) {
-    assert.ok(opened[layout] === expected, layout);
-  }
-  assert.deepEqual(
-    opened.container.map(({ path }) => path),
-    [`REGISTRATION_CLIENT/NEW/${ABOUT.id}_id.zip`, `REGISTRATION_CLIENT/NEW/${ABOUT.id}_evidence.zip`],
-  );
-  assert.ok(opened.container[0].content === expected);
-  const { signature, encryptedhash, ...about } = opened.container[1].about;
-  assert.ok(signature && encryptedhash);
-  assert.deepEqual(about, {
-    id: ABOUT.id,
-    packetname: `${ABOUT.id}_evidence`,
-    source: "REGISTRATION_CLIENT",
-    process: "NEW",
-    refid: "10001_10001",
-    schemaversion: "0.1",
-    providername: "PacketWriterImpl",
-    providerversion: "v1.0",
-    creationdate: "2026-01-05T10:11:12.123Z",
-  });
-});
+describeBodies("layouts");
 
 describe("requests to ID Authentication", () => {
   test("open again, whatever base64 they come in", async () => {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { after, before, describe, mock, test } from "node:test";
-import { fetchRecipient, KunjiError, Recipient } from "@kunji/client";
+import { fetchRecipient, Recipient } from "@kunji/client";
+import { failure } from "./support/failure.js";
 import { certificates } from "./support/vectors.js";
 
 const { base, module, root } = certificates;
@@ -36,16 +37,6 @@ after(() => {
 const answerWith = (body, headers = {}, status = 200) => {
   answer = (response) => response.writeHead(status, headers).end(body);
 };
-
-async function failure(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error;
-}
 
 describe("a certificate is read", () => {
   for (const [form, body] of [

@@ -41,6 +41,7 @@ test("the package holds these files and no others", () => {
     "jws.d.cts",
     "jws.d.ts",
     "jws.js",
+    "kunji-worker.js",
     "kunji.cjs",
     "kunji.wasm",
     "layouts-node.cjs",
@@ -62,6 +63,11 @@ test("the package holds these files and no others", () => {
     "recipients.d.ts",
     "recipients.js",
     "shared.js",
+    "worker-node.cjs",
+    "worker-node.mjs",
+    "worker.d.cts",
+    "worker.d.ts",
+    "worker.js",
   ]);
 });
 
@@ -80,11 +86,12 @@ test("the manifest is in order", async () => {
 
 test("types and files are found by every way of resolving them", () => {
   const attw = join(root, "node_modules/.bin/attw");
-  // Without `exports` there are only the main entry and its types; the .wasm has none.
-  const args = ["--pack", pkg, "--profile", "node16", "--exclude-entrypoints", "kunji.wasm", "--format", "json"];
+  // Without `exports` there are only the main entry and its types; what is loaded as a file has none.
+  const files = ["kunji.wasm", "kunji-worker.js"];
+  const args = ["--pack", pkg, "--profile", "node16", "--format", "json", "--exclude-entrypoints", ...files];
   const { analysis } = JSON.parse(execFileSync(attw, args, { env: { ...process.env, npm_config_offline: "true" } }));
   assert.deepEqual(analysis.problems, []);
-  const entries = ["form", "inline", "jws", "layouts", "package.json", "queue", "recipients"];
+  const entries = ["form", "inline", "jws", "layouts", "package.json", "queue", "recipients", "worker"];
   assert.deepEqual(Object.keys(analysis.entrypoints).sort(), [".", ...entries.map((name) => `./${name}`)].sort());
 });
 
@@ -132,6 +139,7 @@ for (const [types, browser, name] of [
   ["form.d.ts", "form.js", "@kunji/client/form"],
   ["queue.d.ts", "queue.js", "@kunji/client/queue"],
   ["recipients.d.ts", "recipients.js", "@kunji/client/recipients"],
+  ["worker.d.ts", "worker.js", "@kunji/client/worker"],
 ]) {
   test(`only what is declared is exported: ${name}`, async () => {
     const declared = [...text(types).matchAll(/^export (?:declare )?(?:function|class) (\w+)/gm)];
@@ -143,7 +151,7 @@ for (const [types, browser, name] of [
   });
 }
 
-test("the entry with everything in it exports everything, and loads nothing", async () => {
+test("the entry with everything in it exports everything but the worker, and loads nothing", async () => {
   const names = ["form", "index", "jws", "layouts", "queue", "recipients"].flatMap((name) =>
     [...text(`${name}.d.ts`).matchAll(/^export (?:function|class) (\w+)/gm)].map(([, name]) => name),
   );
@@ -173,8 +181,11 @@ test("it stays small", async () => {
   assert.ok(main.size > 1 && sum(main) <= 12_000, `browser.js and what it loads: ${sum(main)} bytes`);
   const more = [...loaded("layouts.js")].filter((name) => !main.has(name));
   assert.ok(sum(more) <= 8_000, `${more}: ${sum(more)} bytes`);
-  for (const name of ["form.js", "queue.js", "recipients.js"]) {
+  for (const name of ["form.js", "queue.js", "recipients.js", "worker.js"]) {
     assert.deepEqual([...loaded(name)].sort(), [...main, name].sort());
     assert.ok(gzipped(name) <= 4_000, `${name}: ${gzipped(name)} bytes`);
   }
+  // It has everything that encrypts and opens once more.
+  assert.deepEqual([...loaded("kunji-worker.js")], ["kunji-worker.js"]);
+  assert.ok(gzipped("kunji-worker.js") <= 14_000, `kunji-worker.js: ${gzipped("kunji-worker.js")} bytes`);
 });

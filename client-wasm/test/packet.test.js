@@ -17,6 +17,7 @@ import {
   parseRecipient,
   Recipient,
 } from "@kunji/client";
+import { failure } from "./support/failure.js";
 import { recipients } from "./support/vectors.js";
 
 const NOW = new Date("2027-01-01T00:00:00Z");
@@ -27,17 +28,6 @@ function takenAway() {
   const view = new Uint8Array(16);
   structuredClone(view.buffer, { transfer: [view.buffer] });
   return view;
-}
-
-async function failure(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.equal(error.name, "KunjiError");
-  assert.notEqual(error.hint, "", error.code);
-  return error;
 }
 
 const code = async (promise) => (await failure(promise)).code;

@@ -36,6 +36,7 @@ test("every code that the sources of the tests expect is one of them, and every 
     "recipients",
     "runtime",
     "streams",
+    "worker",
   ]
     .map((name) => readFileSync(join(root, `test/${name}.test.js`), "utf8"))
     .join();

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runInNewContext } from "node:vm";
-import { KunjiError, parseRecipient, Recipient } from "@kunji/client";
+import { parseRecipient, Recipient } from "@kunji/client";
+import { failure } from "./support/failure.js";
 import { certificates } from "./support/vectors.js";
 
 const NOW = new Date("2026-01-15T00:00:00Z");
@@ -13,17 +14,6 @@ const parse = (leaf, chain, anchors, now = NOW) =>
     anchors: anchors.map((title) => certificates[title]),
     now,
   });
-
-async function failure(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  assert.doesNotMatch(error.message, /; /);
-  return error;
-}
 
 test("a recipient says what is in its certificate", async () => {
   const recipient = await parse("base", ["module"], ["root"]);

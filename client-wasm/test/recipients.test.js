@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, before, beforeEach, describe, mock, test } from "node:test";
-import { encryptPacket, KunjiError, Recipient } from "@kunji/client";
+import { encryptPacket, Recipient } from "@kunji/client";
 import { KeyManagerClient, parseBundle } from "@kunji/client/recipients";
 import { pkg } from "../scripts/paths.js";
 import { launch, openPage } from "./support/chromium.js";
+import { failure } from "./support/failure.js";
 import { serve } from "./support/server.js";
 import { certificates, recipients } from "./support/vectors.js";
 
@@ -70,16 +71,6 @@ const client = (options = {}) =>
     ...options,
   });
 const ask = (from, options) => from.recipient(name.application, name.reference, options);
-
-async function failure(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error;
-}
 
 /** Waits until `condition` has something to say, and returns it. */
 async function until(condition) {

@@ -12,12 +12,12 @@ import {
   encryptPacket,
   encryptPacketStream,
   encryptRegistrationPacket,
-  KunjiError,
   PacketEncryptionStream,
   parseRecipient,
 } from "@kunji/client";
 import { testing } from "../scripts/paths.js";
 import { environment } from "./bodies/pieces.js";
+import { code } from "./support/failure.js";
 import { recipients } from "./support/vectors.js";
 
 const MIB = 1024 * 1024;
@@ -35,16 +35,6 @@ before(async () => {
 
 const bytes = (length) => Uint8Array.from({ length }, (_, index) => (index * 31) % 251);
 const collect = async (readable) => new Uint8Array(await new Response(readable).arrayBuffer());
-
-async function code(promise) {
-  const error = await promise.then(
-    () => assert.fail("it did not fail"),
-    (error) => error,
-  );
-  assert.ok(error instanceof KunjiError, String(error));
-  assert.notEqual(error.hint, "", error.code);
-  return error.code;
-}
 
 /** A stream that gives one part of `length` bytes after the other for ever, and tells when it was cancelled. */
 function endless(length) {

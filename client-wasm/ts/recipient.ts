@@ -41,7 +41,15 @@ export async function parseRecipient(pem: string, options: RecipientOptions): Pr
 
 /** Checks `pem` at the instant `now`. */
 export async function checkAt(pem: string, anchors: readonly string[], now: Date): Promise<Recipient> {
-  const checked = await checkCertificate(pem, anchors, now, false);
+  return recipientOf(await checkCertificate(pem, anchors, now, false));
+}
+
+/** For the certificate of a recipient that was checked already, in the page that this worker belongs to. */
+export function checkedElsewhere(pem: string, der: Uint8Array): Recipient {
+  return recipientOf({ pem, der } as CheckedCertificate);
+}
+
+function recipientOf(checked: CheckedCertificate): Recipient {
   const recipient = new Recipient(checked);
   certificates.set(recipient, checked.der);
   return recipient;

@@ -257,6 +257,7 @@ export type ErrorCode =
   | "recipient.path_length"
   | "recipient.signature"
   | "recipient.untrusted"
+  | "runtime.closed"
   | "runtime.failed"
   | "runtime.load"
   | "runtime.unsupported";

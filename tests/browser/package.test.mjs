@@ -1,11 +1,8 @@
 // The npm package as its users get it: the tarball in fresh projects, and the page in the README.
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { copyFile, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import nodeResolve from "@rollup/plugin-node-resolve";
 import esbuild from "esbuild";
@@ -14,38 +11,19 @@ import { build, createServer } from "vite";
 import webpack from "webpack";
 import { launch } from "./support/browser.mjs";
 import { below, withFiles } from "./support/files.mjs";
+import { packedPackage, root, run } from "./support/project.mjs";
 import { anchors, open } from "./support/server.mjs";
 import { otherOrigin, serverUrl } from "./support/surroundings.mjs";
 
-const run = promisify(execFile);
-const root = fileURLToPath(new URL("../../", import.meta.url));
 const certificateUrl = `${serverUrl}/v1/certificates/REGISTRATION/10001_110011`;
 const record = { name: "Asha Ümit Devi", born: "1992-04-17" };
 
-let directory;
-let tarball;
+let project;
+let remove;
 before(async () => {
-  directory = await mkdtemp(join(tmpdir(), "kunji-package-"));
-  await run("npm", ["pack", "--silent", "--pack-destination", directory], { cwd: join(root, "client-wasm/pkg") });
-  const [name] = await readdir(directory);
-  tarball = join(directory, name);
+  ({ project, remove } = await packedPackage());
 });
-after(() => rm(directory, { recursive: true, force: true }));
-
-/** A new project that has installed the tarball and nothing else; its directory. */
-async function project(name, files) {
-  const path = join(directory, name);
-  await mkdir(path);
-  await writeFile(join(path, "package.json"), JSON.stringify({ name, private: true }));
-  await run("npm", ["install", "--offline", "--no-audit", "--no-fund", tarball], { cwd: path });
-  assert.deepEqual(
-    await readdir(join(path, "node_modules")),
-    [".package-lock.json", "@kunji"],
-    "no dependency came along",
-  );
-  for (const [file, text] of Object.entries(files)) await writeFile(join(path, file), text);
-  return path;
-}
+after(() => remove?.());
 
 /** What each project does, with `encryptPacket` and `fetchRecipient` at hand: a packet in base64. */
 const encrypting = async () => `
@@ -53,6 +31,22 @@ const encrypting = async () => `
   const packet = await encryptPacket(${JSON.stringify(JSON.stringify(record))}, recipient);
   const text = btoa(String.fromCharCode(...packet));
 `;
+
+/** The same in a page that has `PacketWorker` as well: a packet made in the page, and one made in a worker. */
+const encryptingTwice = async () => `
+  ${await encrypting()}
+  const inWorker = await new PacketWorker().encryptPacket(${JSON.stringify(JSON.stringify(record))}, recipient);
+  document.querySelector("output").textContent = text + ";" + btoa(String.fromCharCode(...inWorker));
+`;
+
+const imports = (from) => `import { encryptPacket, fetchRecipient } from "${from}";`;
+const importsWorker = (from) => `import { PacketWorker } from "${from}";`;
+
+async function bothOpen(output) {
+  const packets = output.split(";");
+  assert.equal(packets.length, 2);
+  for (const packet of packets) await opensAs(packet);
+}
 
 async function opensAs(base64) {
   assert.deepEqual(await open(Buffer.from(base64, "base64")), record);
@@ -108,37 +102,42 @@ test("Node, CommonJS", async () => {
 test("a page without a bundler, under a strict policy", async () => {
   const path = await project("plain", {
     "index.html": page("./form.js"),
-    "form.js": `import { encryptPacket, fetchRecipient } from "./node_modules/@kunji/client/browser.js";
-      ${await encrypting()}document.querySelector("output").textContent = text;`,
+    "form.js": `${imports("./node_modules/@kunji/client/browser.js")}
+      ${importsWorker("./node_modules/@kunji/client/worker.js")}${await encryptingTwice()}`,
   });
-  await opensAs(await outputOf(below(path), strictPolicy));
+  await bothOpen(await outputOf(below(path), strictPolicy));
 });
 
 test("a page that Vite builds, under a strict policy", async () => {
   const path = await project("vite", {
     "index.html": page("/form.js"),
-    "form.js": `import { encryptPacket, fetchRecipient } from "@kunji/client";
-      ${await encrypting()}document.querySelector("output").textContent = text;`,
+    "form.js": `${imports("@kunji/client")}${importsWorker("@kunji/client/worker")}${await encryptingTwice()}`,
   });
   await build({ root: path, configFile: false, logLevel: "error", build: { target: "es2022" } });
   const assets = await readdir(join(path, "dist/assets"));
   assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, String(assets));
-  await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+  await bothOpen(await outputOf(below(join(path, "dist")), strictPolicy));
 });
 
-/** A page whose script a bundler makes of the entry `from`, as `dist/form.js`. */
+/** A page whose script a bundler makes of the entry `from`, and of the worker unless that is one script; `dist/form.js`. */
 async function bundled(name, from) {
+  const isAlone = from.endsWith("/inline");
   const path = await project(name, {
-    "form.js": `import { encryptPacket, fetchRecipient } from "${from}";
-      ${await encrypting()}document.querySelector("output").textContent = text;`,
+    "form.js": isAlone
+      ? `${imports(from)}${await encrypting()}document.querySelector("output").textContent = text + ";" + text;`
+      : `${imports(from)}${importsWorker(`${from}/worker`)}${await encryptingTwice()}`,
   });
   await mkdir(join(path, "dist"));
   await writeFile(join(path, "dist/index.html"), page("./form.js"));
   return path;
 }
 
-/** For bundlers that do not take the file along. */
-const copyWasm = (path) => copyFile(join(path, "node_modules/@kunji/client/kunji.wasm"), join(path, "dist/kunji.wasm"));
+/** For bundlers that do not take them along. */
+async function copyFiles(path) {
+  for (const name of ["kunji.wasm", "kunji-worker.js"]) {
+    await copyFile(join(path, "node_modules/@kunji/client", name), join(path, "dist", name));
+  }
+}
 
 test("a page that webpack builds, under a strict policy", async () => {
   const path = await bundled("webpack", "@kunji/client");
@@ -149,11 +148,11 @@ test("a page that webpack builds, under a strict policy", async () => {
   assert.deepEqual(stats.toJson({ all: false, errors: true, warnings: true }).errors, []);
   const assets = await readdir(join(path, "dist"));
   assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, String(assets));
-  await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+  await bothOpen(await outputOf(below(join(path, "dist")), strictPolicy));
 });
 
 for (const [what, from] of [
-  ["with the file beside it", "@kunji/client"],
+  ["with the files beside it", "@kunji/client"],
   ["with all in one script", "@kunji/client/inline"],
 ]) {
   const copies = from === "@kunji/client";
@@ -169,8 +168,8 @@ for (const [what, from] of [
       outfile,
       logLevel: "error",
     });
-    if (copies) await copyWasm(path);
-    await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+    if (copies) await copyFiles(path);
+    await bothOpen(await outputOf(below(join(path, "dist")), strictPolicy));
   });
 
   test(`a page that Rollup builds ${what}, under a strict policy`, async () => {
@@ -178,8 +177,8 @@ for (const [what, from] of [
     const bundle = await rollup({ input: join(path, "form.js"), plugins: [nodeResolve({ browser: true })] });
     await bundle.write({ file: join(path, "dist/form.js"), format: "es", inlineDynamicImports: true });
     await bundle.close();
-    if (copies) await copyWasm(path);
-    await opensAs(await outputOf(below(join(path, "dist")), strictPolicy));
+    if (copies) await copyFiles(path);
+    await bothOpen(await outputOf(below(join(path, "dist")), strictPolicy));
   });
 }
 

@@ -20,6 +20,7 @@ import { verifyJws } from "#jws";
 import { decryptForMachine, encryptAuthRequest, encryptRegistrationContainer } from "#layouts";
 import { openQueue, type Transport } from "#queue";
 import { KeyManagerClient, parseBundle } from "#recipients";
+import { PacketWorker } from "#worker";
 
 declare const key: CryptoKey;
 declare const file: File;
@@ -131,4 +132,15 @@ export async function usageOfForm(form: HTMLFormElement, event: SubmitEvent, rec
   await sealForm(new FormData(), recipient);
   const packet = await sealForm(form, recipient, { submitter: event.submitter, registration: true });
   return parseForm(packet).files.map(({ file }) => file.name);
+}
+
+export async function usageOfWorker(recipient: Recipient): Promise<Uint8Array> {
+  const worker = new PacketWorker();
+  const packet = await worker.encryptPacket(new Uint8Array(5), recipient, { transfer: true, onProgress: console.log });
+  const { readable } = await worker.encryptPacketStream(file, recipient, { registration: true });
+  void readable;
+  // @ts-expect-error a stream is read once only
+  await worker.decryptPacketStream(file.stream(), key);
+  worker.close();
+  return packet;
 }

@@ -1,0 +1,1 @@
+export { PacketWorker } from "./worker/page.ts";
