@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KeyError, KeyService, SubjectOverrides, may_have_base_keys, requests};
+use super::{KeyError, KeyService, SubjectOverrides, curve_requests, may_have_base_keys};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -45,7 +45,7 @@ impl KeyService {
             self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
             let key = self.ensure_on_curve(alias, subject).await?;
             let name = self.provisioner.request_subject(&key, subject)?;
-            let request = requests::request(name, &key, async |algorithm, message| {
+            let request = curve_requests::request(name, &key, async |algorithm, message| {
                 self.signer.sign(&key, algorithm, message).await
             });
             Ok((Arc::clone(&key), request.await?))

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod base;
+mod curve_requests;
 mod curves;
 pub(crate) mod directory;
 mod error;
@@ -27,7 +28,6 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
-mod requests;
 pub(crate) mod signer;
 
 pub use error::KeyError;
