@@ -2,7 +2,7 @@
 //
 // verify: message (hex), publicKey (PEM), algorithm -> payload (base64), protected and unprotected labels, and the claims
 //         where the payload is a map
-// sign:   algorithm, payload (base64) or claims -> message (hex), publicKey (PEM) of a new key
+// sign:   algorithm, payload (base64) -> message (hex), publicKey (PEM) of a new key
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { Algorithms, Headers, Sign1 } from "@auth0/cose";
 import { Encoder } from "cbor-x";
@@ -15,12 +15,13 @@ const KINDS = {
   PS256: ["rsa", { modulusLength: 2048 }],
   RS256: ["rsa", { modulusLength: 2048 }],
 };
-const encoder = new Encoder({ mapsAsObjects: false, useRecords: false });
+const decoder = new Encoder({ mapsAsObjects: false });
 
 function claimsOf(payload) {
   try {
-    const claims = new Encoder({ mapsAsObjects: false }).decode(payload);
-    return claims instanceof Map ? Object.fromEntries([...claims].map(([key, value]) => [key, plain(value)])) : undefined;
+    const claims = decoder.decode(payload);
+    if (!(claims instanceof Map)) return undefined;
+    return Object.fromEntries([...claims].map(([key, value]) => [key, plain(value)]));
   } catch {
     return undefined;
   }
@@ -44,11 +45,9 @@ async function verify({ message, publicKey, algorithm }) {
   };
 }
 
-async function sign({ algorithm, payload, claims }) {
+async function sign({ algorithm, payload }) {
   const { privateKey, publicKey } = generateKeyPairSync(...KINDS[algorithm]);
-  const content = claims
-    ? encoder.encode(new Map(claims))
-    : Buffer.from(payload, "base64");
+  const content = Buffer.from(payload, "base64");
   const signed = await Sign1.sign([[Headers.Algorithm, Algorithms[algorithm]]], [], content, privateKey);
   return {
     message: Buffer.from(signed.encode()).toString("hex"),

@@ -58,6 +58,7 @@ mod serve;
 mod system_keys;
 mod tls;
 mod tokens;
+mod trust_anchors;
 
 pub use adapters::open_ports;
 pub use audit::Outside;
@@ -308,6 +309,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             keys: Arc::clone(&keys),
             policies,
             signer,
+            trust_anchors: trust_anchors::read(settings)?,
         }),
         keys,
     })

@@ -133,6 +133,8 @@ pub struct Settings {
     /// Patterns `APPLICATION/REFERENCE` (with `*`) of the certificates that anyone may read.
     #[serde(deserialize_with = "list::deserialize")]
     pub public_certificates: Vec<String>,
+    /// Directory with the trust anchors of each domain.
+    pub trust_anchors_dir: Option<PathBuf>,
     /// Reads of public certificates a minute for one address.
     pub public_certificates_per_minute: u32,
     /// Origins that browsers may read public certificates from.

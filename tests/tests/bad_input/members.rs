@@ -74,10 +74,11 @@ async fn optional_members_may_be_null_or_absent() {
 /// Values that the member cannot have, with the code that tells of them.
 fn wrong_values(member: &Member) -> Vec<(Value, &'static str)> {
     let mut values = vec![json!(498_765), json!(-1.5), json!([PLANTED])];
-    if member.kind != Kind::Texts {
+    if !matches!(member.kind, Kind::Texts | Kind::Things) {
         values.push(json!({ PLANTED: PLANTED }));
     }
     match member.kind {
+        Kind::Things => values.extend([json!(true), json!(PLANTED)]),
         Kind::Texts => values.extend([json!(true), json!(PLANTED), json!({ PLANTED: 498_765 })]),
         Kind::Flag => values.extend([json!(PLANTED), json!("true"), json!(1)]),
         Kind::Text | Kind::Base64 => values.push(json!(true)),

@@ -12,7 +12,10 @@ pub(crate) enum Kind {
     Base64,
     Time,
     Flag,
+    /// An object of texts.
     Texts,
+    /// An object of anything.
+    Things,
 }
 
 /// A member of `request`.
@@ -100,6 +103,64 @@ fn of_packets_and_signatures() -> Vec<Operation> {
                 "includeCertificateChain": true, "includeCertHash": true, "certificateUrl": "https://example.org/c",
                 "additionalHeaders": { "typ": "JOSE" }, "validateJson": false, "b64JWSHeaderParam": true,
                 "signAlgorithm": "PS256",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/signV2",
+            members: vec![
+                required("dataToSign", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("responseEncodingFormat", Kind::Text),
+                optional("signAlgorithm", Kind::Text),
+            ],
+            request: json!({
+                "dataToSign": "YQ", "applicationId": "ID_REPO", "referenceId": "",
+                "responseEncodingFormat": "base64url", "signAlgorithm": "PS256",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/sign",
+            members: vec![required("data", Kind::Text)],
+            request: json!({ "data": "a" }),
+        },
+        Operation {
+            path: "/v1/keymanager/validate",
+            members: vec![
+                required("signature", Kind::Text),
+                required("data", Kind::Text),
+                required("timestamp", Kind::Time),
+            ],
+            request: json!({ "signature": "e30..AAAA", "data": "a", "timestamp": "2026-01-05T10:11:12.123Z" }),
+        },
+        Operation {
+            path: "/v1/keymanager/coseSign1",
+            members: vec![
+                required("payload", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("protectedHeader", Kind::Things),
+                optional("unprotectedHeader", Kind::Things),
+                optional("algorithm", Kind::Text),
+            ],
+            request: json!({
+                "payload": "YQ", "applicationId": "ID_REPO", "referenceId": "", "protectedHeader": { "a": 1 },
+                "unprotectedHeader": { "b": [null] }, "algorithm": "PS256",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/coseVerify1",
+            members: vec![
+                required("coseSignedData", Kind::Text),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("certificateData", Kind::Text),
+                optional("validateTrust", Kind::Flag),
+                optional("domain", Kind::Text),
+            ],
+            request: json!({
+                "coseSignedData": "d28440a04161450102030405", "applicationId": "ID_REPO", "referenceId": "",
+                "certificateData": "", "validateTrust": false, "domain": "AUTH",
             }),
         },
         Operation {

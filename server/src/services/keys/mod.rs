@@ -31,7 +31,6 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
-mod requests;
 pub(crate) mod signer;
 mod symmetric;
 mod upload_error;

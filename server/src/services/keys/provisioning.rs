@@ -118,6 +118,8 @@ impl Provisioner {
 
     fn note<T>(&self, key: &Awaited, made: &Result<T, KeyError>) {
         match made {
+            // Waiting would not help.
+            Err(KeyError::Token(KeyStoreError::Unsupported(_))) => {}
             Err(KeyError::Token(error)) if self.pending.note(key) => {
                 tracing::error!(%key, %error, "a key cannot be used yet; its predecessor, if any, stays current");
             }

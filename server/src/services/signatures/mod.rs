@@ -26,6 +26,7 @@ mod header_certificate;
 mod jws;
 mod key_set;
 mod report;
+mod trust;
 #[cfg(test)]
 mod vectors;
 mod verify;
@@ -37,6 +38,7 @@ pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub(crate) use key_set::KeySets;
 pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject};
+pub use trust::TrustAnchors;
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
 /// Signatures.
@@ -50,6 +52,7 @@ pub struct SignatureService {
     pub(crate) key_sets: KeySets,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) trust_anchors: TrustAnchors,
 }
 
 impl SignatureService {

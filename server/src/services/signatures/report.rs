@@ -6,7 +6,7 @@ use super::{
     KeyError, SignatureError, SignatureService, SignedContent, Trust,
     compact::CompactJws,
     cose, header_certificate,
-    verify::{CertificateSource, read_pem, trust},
+    verify::{CertificateSource, read_pem},
 };
 use crate::domain::{
     access::{CallContext, Operation},
@@ -25,8 +25,8 @@ pub struct Evidence {
     pub algorithm: Option<SignatureAlgorithm>,
     /// Whether everything that it calls critical is understood here.
     pub is_understood: bool,
-    /// The certificate that it brings along.
-    pub certificate: Option<Certificate>,
+    /// The certificates that it brings along, its own first.
+    pub certificates: Vec<Certificate>,
     /// The name of the key.
     pub key_id: Option<String>,
     /// What was signed.
@@ -94,7 +94,7 @@ impl SignedObject {
             Self::Bytes { content, signature, algorithm } => Ok(Evidence {
                 algorithm: Some(algorithm),
                 is_understood: true,
-                certificate: None,
+                certificates: Vec::new(),
                 key_id: None,
                 content,
                 signature,
@@ -130,7 +130,7 @@ pub(super) fn of_jws(
     Ok(Evidence {
         algorithm: token.algorithm(),
         is_understood: token.is_understood(),
-        certificate: if with_certificate { header_certificate::read(&token.header)? } else { None },
+        certificates: if with_certificate { header_certificate::read(&token.header)? } else { Vec::new() },
         key_id: token.key_id().map(ToOwned::to_owned),
         content: SignedContent::Message(token.signing_input(payload)),
         signature: token.signature,
@@ -162,8 +162,9 @@ impl SignatureService {
         validate_trust: bool,
         domain: Option<&str>,
     ) -> Result<Report, SignatureError> {
-        let Evidence { algorithm, is_understood, certificate, key_id, content, signature } = evidence;
-        let (source, given) = match (source, certificate) {
+        let Evidence { algorithm, is_understood, certificates, key_id, content, signature } = evidence;
+        let mut certificates = certificates.into_iter();
+        let (source, given) = match (source, certificates.next()) {
             (CertificateSource::HeaderOr(_), Some(found)) => (KeySource::Header, Some(found)),
             (CertificateSource::HeaderOr(Some(pem)), None) => (KeySource::Request, Some(read_pem(pem)?)),
             (CertificateSource::HeaderOr(None), None) | (CertificateSource::OwnKeys, _) => {
@@ -186,7 +187,16 @@ impl SignatureService {
             }
             Some(algorithm) => fits(algorithm, &public_keys, &content, &signature),
         };
-        let trust = trust(validate_trust, domain, given.as_ref());
+        let domain = domain.map(str::trim).filter(|domain| !domain.is_empty());
+        let trust = match (validate_trust, domain, &given) {
+            (false, ..) | (true, Some(_), None) => Trust::NotVerified,
+            (true, None, _) => Trust::NoDomain,
+            (true, Some(domain), Some(given)) => {
+                let others: Vec<_> = certificates.collect();
+                let is_trusted = self.trust_anchors.lead(domain, given, &others, now);
+                if is_trusted { Trust::PathValid } else { Trust::PathNotValid }
+            }
+        };
         Ok(Report { algorithm, is_understood, source, is_within_validity, fits, trust })
     }
 }

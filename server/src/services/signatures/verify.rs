@@ -123,16 +123,6 @@ impl SignatureService {
     }
 }
 
-pub(super) fn trust(validate: bool, domain: Option<&str>, given: Option<&Certificate>) -> Trust {
-    let domain = domain.map(str::trim).filter(|domain| !domain.is_empty());
-    match (validate, domain, given) {
-        (false, ..) | (true, Some(_), None) => Trust::NotVerified,
-        (true, None, _) => Trust::NoDomain,
-        // No trust domain has anchors until partner certificates can be uploaded.
-        (true, Some(_), Some(_)) => Trust::PathNotValid,
-    }
-}
-
 pub(super) fn read_pem(pem: &str) -> Result<Certificate, SignatureError> {
     Certificate::from_pem(pem).map_err(|_| SignatureError::Certificate)
 }

@@ -12,6 +12,7 @@ use crate::{
     },
     services::signatures::{
         CertificateSource, Evidence, SignatureError, SignatureService, SignedContent, Verification,
+        header_certificate::CHAIN_MAX,
     },
 };
 
@@ -90,14 +91,12 @@ pub(in crate::services::signatures) fn evidence(message: &[u8]) -> Result<Eviden
 fn read_evidence(message: &[u8]) -> Result<(Evidence, Vec<u8>), SignatureError> {
     let message = read(message)?;
     let (protected, unprotected) = (&message.protected.header, &message.unprotected);
-    let certificate = match certificate(protected)? {
-        Some(found) => Some(found),
-        None => certificate(unprotected)?,
-    };
+    let in_protected = certificates(protected)?;
+    let certificates = if in_protected.is_empty() { certificates(unprotected)? } else { in_protected };
     let evidence = Evidence {
         algorithm: algorithm(protected),
         is_understood: is_understood(protected, unprotected),
-        certificate,
+        certificates,
         key_id: key_id(protected).or_else(|| key_id(unprotected)).map(ToOwned::to_owned),
         content: SignedContent::Message(message.tbs_data(&[])),
         signature: message.signature.clone(),
@@ -118,15 +117,17 @@ fn algorithm(protected: &Header) -> Option<SignatureAlgorithm> {
     SignatureAlgorithm::ALL.into_iter().find(|algorithm| number(*algorithm) == *found)
 }
 
-/// The first certificate of `x5chain` (RFC 9360 2).
-fn certificate(header: &Header) -> Result<Option<Certificate>, SignatureError> {
-    let first = match value_of(header, iana::HeaderParameter::X5Chain) {
-        None => return Ok(None),
-        Some(Value::Array(chain)) => chain.first(),
-        single => single,
+/// The certificates of `x5chain` (RFC 9360 2), the signer's first. Others that cannot be read are left out.
+fn certificates(header: &Header) -> Result<Vec<Certificate>, SignatureError> {
+    let chain = match value_of(header, iana::HeaderParameter::X5Chain) {
+        None => return Ok(Vec::new()),
+        Some(Value::Array(chain)) => chain.as_slice(),
+        Some(single) => std::slice::from_ref(single),
     };
-    let der = first.and_then(Value::as_bytes).ok_or(SignatureError::Certificate)?;
-    Certificate::from_der(der).map(Some).map_err(|_| SignatureError::Certificate)
+    let read_one = |value: &Value| Certificate::from_der(value.as_bytes()?).ok();
+    let first = chain.first().and_then(read_one).ok_or(SignatureError::Certificate)?;
+    let others = chain.iter().take(CHAIN_MAX).skip(1).filter_map(read_one);
+    Ok(std::iter::once(first).chain(others).collect())
 }
 
 fn check_claims(payload: &[u8], expected: &ClaimsCheck, now: i64) -> Result<(), SignatureError> {

@@ -1,0 +1,48 @@
+//! The trust anchors that the settings point to.
+
+use std::{fs, path::Path};
+
+use anyhow::{Context, Result, ensure};
+use kunji_shared::Certificate;
+
+use crate::{config::Settings, services::signatures::TrustAnchors};
+
+/// Largest file of anchors.
+const FILE_MAX_BYTES: u64 = 1 << 20;
+/// Most domains, and most files of one.
+const ENTRIES_MAX: usize = 1_000;
+
+/// Reads them: one directory for each domain, in it files with certificates in PEM.
+pub(super) fn read(settings: &Settings) -> Result<TrustAnchors> {
+    let mut anchors = TrustAnchors::default();
+    let Some(directory) = &settings.trust_anchors_dir else { return Ok(anchors) };
+    for (domain, path) in entries(directory)? {
+        for (_, file) in entries(&path)? {
+            anchors.add(&domain, read_file(&file)?);
+        }
+    }
+    Ok(anchors)
+}
+
+/// Names and paths, without those that begin with a dot.
+fn entries(directory: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+    let unreadable = || format!("trust_anchors_dir: {} cannot be read as a directory", directory.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).with_context(unreadable)? {
+        let entry = entry.with_context(unreadable)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with('.') {
+            found.push((name, entry.path()));
+        }
+        ensure!(found.len() <= ENTRIES_MAX, "{} has more than {ENTRIES_MAX} entries", directory.display());
+    }
+    Ok(found)
+}
+
+fn read_file(path: &Path) -> Result<Vec<Certificate>> {
+    let shown = path.display();
+    let size = fs::metadata(path).with_context(|| format!("{shown} cannot be read"))?.len();
+    ensure!(size <= FILE_MAX_BYTES, "{shown} is larger than {FILE_MAX_BYTES} bytes");
+    let text = fs::read_to_string(path).with_context(|| format!("{shown} cannot be read as PEM"))?;
+    Certificate::chain_from_pem(&text).with_context(|| format!("{shown} has no certificates in PEM"))
+}
