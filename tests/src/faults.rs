@@ -15,18 +15,20 @@ use kunji_server::{
         alias::{ApplicationId, KeyAlias},
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
+        cross_certificate::CrossCertificate,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         time::Timestamp,
     },
     ports::{
         clock::Clock,
+        key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
-            ClientRepository, KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository, KeyRepository,
-            ProvisioningRepository, Repository, RepositoryError, RosterRepository, StoredRoster,
-            SystemSecret,
+            ClientRepository, KeyRepository, ProvisioningRepository, Repository, RepositoryError,
+            RosterRepository, StoredRoster, SystemSecret,
         },
+        rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -40,6 +42,11 @@ impl Life {
     /// Dies after `calls` calls.
     pub fn of(calls: i64) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(calls)))
+    }
+
+    /// Lives on, for `calls` more calls: as the next process does, but for what this one remembers.
+    pub fn go_on(&self, calls: i64) {
+        self.0.store(calls, Ordering::SeqCst);
     }
 
     /// Whether it died.
@@ -298,6 +305,28 @@ impl KeyPolicyRepository for Mortal<dyn Repository> {
         change: KeyPolicyChange<'_>,
     ) -> Result<(), RepositoryError> {
         database!(self.change_key_policies(from, change))
+    }
+}
+
+#[async_trait]
+impl CrossCertificateRepository for Mortal<dyn Repository> {
+    async fn find_cross_certificate(&self, key: &KeyId) -> Result<Option<CrossCertificate>, RepositoryError> {
+        database!(self.find_cross_certificate(key))
+    }
+
+    async fn insert_cross_certificate(&self, cross: &CrossCertificate) -> Result<(), RepositoryError> {
+        database!(self.insert_cross_certificate(cross))
+    }
+}
+
+#[async_trait]
+impl NewestKeyRepository for Mortal<dyn Repository> {
+    async fn list_newest(
+        &self,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<NewestPage, RepositoryError> {
+        database!(self.list_newest(after, limit))
     }
 }
 

@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 39] = [
+const GUARDED: [(&str, &[&str]); 40] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -58,6 +58,7 @@ const GUARDED: [(&str, &[&str]); 39] = [
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
     ("GET /v1/policies", &["administrator", "auditor", "key-administrator"]),
     ("GET /v1/policies/{application}", &["administrator", "auditor", "key-administrator"]),
+    ("GET /v1/rotation/plan", &["administrator", "auditor", "key-administrator"]),
     ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),

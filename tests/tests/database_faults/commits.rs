@@ -76,10 +76,14 @@ async fn changes_whose_answers_were_lost_for_long_are_reported_as_unknown_and_no
         let again = world.make(change).await;
         match (change, &again) {
             (
-                Change::Successor(_) | Change::Kek(_) | Change::Client(_) | Change::Approval(_),
+                Change::Successor(_)
+                | Change::Kek(_)
+                | Change::Client(_)
+                | Change::CrossCertificate(_)
+                | Change::Approval(_),
                 Err(RepositoryError::Conflict),
             )
-            | (Change::Secret(..) | Change::Policy(_), Ok(false))
+            | (Change::Secret(..), Ok(false))
             | (Change::Lease(_) | Change::Release(_) | Change::Intent(..), Ok(true)) => {}
             _ => panic!("{change:?}: {again:?}"),
         }

@@ -42,9 +42,9 @@ impl Row for KeyRow {
 }
 
 #[derive(SurrealValue)]
-struct NewestKeyRow {
-    key: String,
-    generation: u32,
+pub(super) struct NewestKeyRow {
+    pub(super) key: String,
+    pub(super) generation: u32,
 }
 
 impl Row for NewestKeyRow {
@@ -142,7 +142,7 @@ fn version_name(alias: &str, generation: u32) -> String {
 }
 
 /// Record id of the alias: hexadecimal `SHA-256` over both parts, length-prefixed.
-fn alias_hash(alias: &KeyAlias) -> String {
+pub(super) fn alias_hash(alias: &KeyAlias) -> String {
     let parts =
         length_prefixed(&[alias.application.as_str().as_bytes(), alias.reference.as_str().as_bytes()]);
     encode_hex(&sha256(&parts))
@@ -300,7 +300,7 @@ impl KeyRepository for SurrealRepository {
 }
 
 impl SurrealRepository {
-    fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
+    pub(super) fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
         let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
         KeyRecord::try_from((id.0.clone(), row))
             .map(Some)

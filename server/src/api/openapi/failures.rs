@@ -73,7 +73,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
-        "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
+        "searchAuditEvents" | "listAuditCheckpoints" | "planRotation" => &[P::RequestInvalid],
         "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {
             &[P::AuditOutOfRange, P::RequestInvalid]
         }

@@ -16,6 +16,7 @@ use crate::{
 };
 
 mod base;
+pub(crate) mod cross;
 pub(crate) mod directory;
 mod error;
 pub(crate) mod issuing;
@@ -26,6 +27,7 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
+mod renewal;
 
 pub use error::KeyError;
 
@@ -61,7 +63,7 @@ pub struct SubjectOverrides {
 pub struct CertificateChain {
     /// The key.
     pub key: Arc<KeyRecord>,
-    /// DER, leaf first, up to and including ROOT.
+    /// DER, leaf first, ROOT last; before ROOT its cross-certificates, which lead to earlier ROOTs.
     pub certificates: Vec<Vec<u8>>,
 }
 
@@ -170,10 +172,9 @@ impl KeyService {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        let now = || self.provisioner.clock.now();
-        let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
         let known = self.directory.newest(alias).await?;
-        if let Some(newest) = known.clone().filter(usable) {
+        let now = self.provisioner.clock.now();
+        if let Some(newest) = known.clone().filter(|key| key.period.is_current(now, pre_expire_days)) {
             return Ok(newest);
         }
         let _making = self.creation_lock(alias).lock().await;
@@ -181,8 +182,14 @@ impl KeyService {
             Ok(newest) => newest,
             Err(error) => return self.or_still_valid(Err(error.into()), known),
         };
-        if let Some(newest) = newest.clone().filter(usable) {
-            return Ok(newest);
+        let is_due = match &newest {
+            Some(newest) => self.provisioner.needs_successor(newest).await,
+            None => Ok(true),
+        };
+        match (is_due, newest.clone()) {
+            (Ok(false), Some(newest)) => return Ok(newest),
+            (Err(error), newest) => return self.or_still_valid(Err(error), newest),
+            _ => {}
         }
         let made = self.make_base(call, alias, newest.as_deref()).await;
         self.or_still_valid(made, newest)
@@ -313,6 +320,9 @@ impl KeyService {
         // The hierarchy has three levels; a longer walk means records that point at each other.
         for _ in 0..3 {
             if id == issuer {
+                // Before ROOT: OpenSSL goes no further than to the first certificate of an issuer that it finds.
+                let place = certificates.len().saturating_sub(1).max(1);
+                certificates.splice(place..place, self.provisioner.cross_certificates(&id).await?);
                 return Ok(CertificateChain { key, certificates });
             }
             let parent = self.directory.by_id(&issuer).await?;
