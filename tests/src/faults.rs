@@ -15,6 +15,7 @@ use kunji_server::{
         alias::{ApplicationId, KeyAlias},
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
+        cross_certificate::CrossCertificate,
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         key_type::Curve,
@@ -23,13 +24,14 @@ use kunji_server::{
     },
     ports::{
         clock::Clock,
+        key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
-            ClientRepository, KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository, KeyRepository,
-            ProvisioningRepository, Repository, RepositoryError, RosterRepository, StoredRoster,
-            SymmetricKeyRepository, SystemSecret,
+            ClientRepository, KeyRepository, ProvisioningRepository, Repository, RepositoryError,
+            RosterRepository, StoredRoster, SymmetricKeyRepository, SystemSecret,
         },
+        rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -45,8 +47,8 @@ impl Life {
         Arc::new(Self(AtomicI64::new(calls)))
     }
 
-    /// Has it end after `calls` more calls, whatever it was to be before.
-    pub fn end_after(&self, calls: i64) {
+    /// Lives on, for `calls` more calls: as the next process does, but for what this one remembers.
+    pub fn go_on(&self, calls: i64) {
         self.0.store(calls, Ordering::SeqCst);
     }
 
@@ -320,6 +322,28 @@ impl KeyPolicyRepository for Mortal<dyn Repository> {
         change: KeyPolicyChange<'_>,
     ) -> Result<(), RepositoryError> {
         database!(self.change_key_policies(from, change))
+    }
+}
+
+#[async_trait]
+impl CrossCertificateRepository for Mortal<dyn Repository> {
+    async fn find_cross_certificate(&self, key: &KeyId) -> Result<Option<CrossCertificate>, RepositoryError> {
+        database!(self.find_cross_certificate(key))
+    }
+
+    async fn insert_cross_certificate(&self, cross: &CrossCertificate) -> Result<(), RepositoryError> {
+        database!(self.insert_cross_certificate(cross))
+    }
+}
+
+#[async_trait]
+impl NewestKeyRepository for Mortal<dyn Repository> {
+    async fn list_newest(
+        &self,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<NewestPage, RepositoryError> {
+        database!(self.list_newest(after, limit))
     }
 }
 

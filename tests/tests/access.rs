@@ -37,7 +37,7 @@ const ANONYMOUS: [&str; 12] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 59] = [
+const GUARDED: [(&str, &[&str]); 60] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -60,6 +60,7 @@ const GUARDED: [(&str, &[&str]); 59] = [
     ("GET /v1/policies", &["administrator", "auditor", "key-administrator"]),
     ("GET /v1/policies/{application}", &["administrator", "auditor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificateChain", &["encryptor", "key-administrator"]),
+    ("GET /v1/rotation/plan", &["administrator", "auditor", "key-administrator"]),
     ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),

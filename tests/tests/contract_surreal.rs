@@ -11,10 +11,12 @@ use kunji_server::{
     domain::{
         alias::ApplicationId, client::ClientRecord, key::TokenKeyId, policy::AccessList, time::Timestamp,
     },
-    ports::repository::{
-        AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyPolicyChange,
-        KeyPolicyRepository as _, KeyRepository as _, ProvisioningRepository as _, Repository,
-        RepositoryError, SystemSecret,
+    ports::{
+        key_policies::{KeyPolicyChange, KeyPolicyRepository as _},
+        repository::{
+            AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyRepository as _,
+            ProvisioningRepository as _, Repository, RepositoryError, SystemSecret,
+        },
     },
 };
 use kunji_shared::Thumbprint;

@@ -33,6 +33,7 @@ use crate::{
         key_policies::KeyPolicyService,
         keys::{
             KeyService, KeySettings,
+            cross::CrossCertificates,
             directory::KeyDirectory,
             issuing::{Issuer, SubjectDefaults},
             policies::PolicyTable,
@@ -43,6 +44,7 @@ use crate::{
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
         readiness::Readiness,
+        rotation::RotationService,
         signatures::{KeySets, SignatureService},
     },
 };
@@ -200,7 +202,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         .await
         .context("the first administrator could not be made")?;
     let directory = settings.has_remote_database().then_some(directory);
-    let key_policies = Arc::clone(&services.key_policies);
+    let (key_policies, rotation) = (Arc::clone(&services.key_policies), Arc::clone(&services.rotation));
     let denials = Arc::clone(&services.denials);
     tasks.extend([
         tokio::spawn(async move {
@@ -213,6 +215,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
         tokio::spawn(authorizer.follow()),
         tokio::spawn(key_policies.follow()),
+        tokio::spawn(rotation.keep_renewed()),
     ]);
     Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }
@@ -235,7 +238,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
     let signer =
         Arc::new(Signer { private_keys: Arc::clone(&private_keys), token: Arc::clone(&ports.token) });
     let keys = Arc::new(KeyService::new(
-        provisioner,
+        Arc::clone(&provisioner),
         Arc::clone(&ports.software),
         Arc::clone(&private_keys),
         Arc::clone(&auditor),
@@ -294,6 +297,12 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         denials: Arc::new(Denials::new(Arc::clone(&auditor))),
         key_policies: Arc::new(key_policies),
         packets: Arc::new(packets),
+        rotation: Arc::new(RotationService {
+            clock: Arc::clone(&ports.clock),
+            keys: Arc::clone(&keys),
+            provisioner,
+            repository: Arc::clone(&ports.repository),
+        }),
         readiness: Arc::new(Readiness {
             pending,
             repository: ports.repository,
@@ -328,6 +337,7 @@ fn provisioner(
     Ok(Provisioner {
         auditor: Arc::clone(auditor),
         clock: Arc::clone(&ports.clock),
+        crosses: CrossCertificates::new(Arc::clone(&ports.repository)),
         directory: Arc::clone(directory),
         entropy: Arc::clone(&ports.entropy),
         issuer: Issuer {

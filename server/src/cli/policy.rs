@@ -19,6 +19,15 @@ use crate::domain::alias::ApplicationId;
 pub enum PolicyCommand {
     /// List the key policies in force.
     List,
+    /// Foresee which keys are renewed when, if policies stay as they are. Changes nothing.
+    Plan {
+        /// Days to look ahead.
+        #[arg(long, default_value_t = 730, value_parser = clap::value_parser!(u32).range(1..=3660))]
+        days: u32,
+        /// Only the keys on the token, and those of the first aliases, not those of all.
+        #[arg(long)]
+        first_page: bool,
+    },
     /// Store a key policy, in place of that of the same application.
     Put {
         /// The application; BASE for the periods of all base keys.
@@ -48,6 +57,7 @@ pub async fn run(remote: &Remote, command: PolicyCommand) -> Result<()> {
             let answer = remote.send(remote.request(Method::GET, "/v1/policies")).await?;
             remote.print(&answer.body, policies_table)?;
         }
+        PolicyCommand::Plan { days, first_page } => plan(remote, days, first_page).await?,
         PolicyCommand::Put { application, file } => {
             let policy = read_json(&file)?;
             if let Some(stored) = versioned::store(remote, &path(&application)?, &policy).await? {
@@ -60,6 +70,58 @@ pub async fn run(remote: &Remote, command: PolicyCommand) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Reads the plan page by page, and prints it as one.
+async fn plan(remote: &Remote, days: u32, first_page: bool) -> Result<()> {
+    let mut whole = Value::Null;
+    let mut after = String::new();
+    loop {
+        let path = format!("/v1/rotation/plan?days={days}{after}");
+        let mut page = remote.send(remote.request(Method::GET, &path)).await?.body;
+        let next = member(&page, "next").as_str().map(str::to_owned);
+        if whole.is_null() {
+            whole = page;
+        } else {
+            join(&mut whole, &mut page);
+        }
+        match next {
+            Some(next) if !first_page => after = format!("&after={next}"),
+            _ => break,
+        }
+    }
+    remote.print(&whole, steps_table)?;
+    Ok(())
+}
+
+/// Adds the steps of a further page, in the order of time.
+fn join(whole: &mut Value, page: &mut Value) {
+    if let (Some(Value::Array(steps)), Some(Value::Array(more))) =
+        (whole.get_mut("steps"), page.get_mut("steps"))
+    {
+        steps.append(more);
+        steps.sort_by(|one, other| {
+            let at = |step: &Value| member(step, "at").as_str().unwrap_or_default().to_owned();
+            at(one).cmp(&at(other))
+        });
+    }
+    for name in ["truncated", "next"] {
+        let value = member(page, name).clone();
+        let is_set = name == "truncated" && member(whole, name) == &Value::Bool(true);
+        if let Some(place) = whole.get_mut(name).filter(|_| !is_set) {
+            *place = value;
+        }
+    }
+}
+
+fn steps_table(body: &Value) -> Table {
+    let headings = ["AT", "APPLICATION", "REFERENCE", "EVENT", "GENERATION", "VALID UNTIL"];
+    let names = ["at", "application", "reference", "event", "generation", "notAfter"];
+    let steps = member(body, "steps").as_array();
+    steps
+        .into_iter()
+        .flatten()
+        .fold(Table::new(&headings), |table, step| table.row(&names.map(|name| member(step, name))))
 }
 
 fn path(application: &str) -> Result<String> {

@@ -6,6 +6,7 @@ pub mod alias;
 pub mod audit;
 pub mod authorization;
 pub mod client;
+pub mod cross_certificate;
 pub mod demo;
 pub mod digest;
 pub mod glob;

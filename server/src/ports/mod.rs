@@ -12,7 +12,7 @@
 //! | [`entropy::Entropy`] | unpredictable bytes or an error | the operating system's generator |
 //! | [`event_outlet::EventOutlet`] | copies of events, as they happen | standard output, syslog |
 //! | [`key_store`] | private parts never leave the token | PKCS#11 |
-//! | [`repository`] | each method atomic and durable | SurrealDB |
+//! | [`repository`], [`key_policies`], [`rotation`] | each method atomic and durable | SurrealDB |
 //! | [`secret_hasher::SecretHasher`] | slow, salted, bounded in memory | Argon2id |
 //! | [`software_keys::SoftwareKeys`] | constant-time RSA with keys in memory | AWS-LC |
 //! | [`spool::Spool`] | room for ciphertext, gone when closed | files in the data directory |
@@ -26,8 +26,10 @@ pub mod demo_inbox;
 pub mod document_fetcher;
 pub mod entropy;
 pub mod event_outlet;
+pub mod key_policies;
 pub mod key_store;
 pub mod repository;
+pub mod rotation;
 pub mod secret_hasher;
 pub mod software_keys;
 pub mod spool;

@@ -24,11 +24,9 @@ use crate::{
     },
     ports::{
         entropy::Entropy,
+        key_policies::{KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords, KeyPolicyRepository},
         key_store::{KeyStore, KeyStoreError},
-        repository::{
-            KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords, KeyPolicyRepository, Repository,
-            RepositoryError, SystemSecret,
-        },
+        repository::{Repository, RepositoryError, SystemSecret},
     },
 };
 

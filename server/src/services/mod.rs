@@ -14,6 +14,7 @@ pub mod keys;
 pub mod packets;
 pub(crate) mod pseudonyms;
 pub mod readiness;
+pub mod rotation;
 pub mod signatures;
 
 /// Everything the API needs.
@@ -39,6 +40,8 @@ pub struct Services {
     pub packets: Arc<packets::PacketService>,
     /// What works and what does not.
     pub readiness: Arc<readiness::Readiness>,
+    /// What is renewed when.
+    pub rotation: Arc<rotation::RotationService>,
     /// JWS.
     pub signatures: Arc<signatures::SignatureService>,
 }

@@ -16,15 +16,20 @@ use kunji_server::{
             approval::{Approval, ApprovalId, Vote},
         },
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
+        cross_certificate::CrossCertificate,
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload},
         key_type::{Curve, KeyType},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
         symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
-    ports::repository::{
-        AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, KeyPolicyChange, KeyPolicyRecord,
-        KeyPolicyRecords, Repository, RepositoryError, StoredRoster, SystemSecret,
+    ports::{
+        key_policies::{KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords},
+        repository::{
+            AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, Repository, RepositoryError,
+            StoredRoster, SystemSecret,
+        },
+        rotation::NewestPage,
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -57,6 +62,8 @@ macro_rules! repository_contract {
                 endings_are_forgotten_when_their_time_is_over,
                 each_change_of_key_policies_makes_a_version,
                 each_change_of_access_policies_makes_a_version,
+                the_first_cross_certificate_of_a_key_stays,
+                newest_keys_are_listed_page_by_page,
                 approvals_succeed_their_predecessors,
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
@@ -581,6 +588,54 @@ pub async fn each_change_of_key_policies_makes_a_version(repository: Subject) ->
     .await?;
     let winner = policy(&format!("TASK-{}", only_winner(&outcomes)?), 5, AccessList::AnyRoleHolder)?;
     ensure!(repository.list_key_policies().await? == expected.after(KeyPolicyChange::Put(&[winner])));
+    Ok(())
+}
+
+/// A cross-certificate comes back as it went, and a key has one.
+pub async fn the_first_cross_certificate_of_a_key_stays(repository: Subject) -> Result<()> {
+    let id = KeyId("00000000-0000-4000-8000-000000000002".to_owned());
+    ensure!(repository.find_cross_certificate(&id).await?.is_none());
+    let cross = CrossCertificate {
+        key: id.clone(),
+        issuer: KeyId("00000000-0000-4000-8000-000000000001".to_owned()),
+        certificate: vec![0x30, 0x00],
+        period: Cryptoperiod {
+            not_before: Timestamp::from_seconds(1),
+            not_after: Timestamp::from_seconds(2),
+        },
+    };
+    repository.insert_cross_certificate(&cross).await?;
+    let other = CrossCertificate { certificate: vec![0x30], ..cross.clone() };
+    ensure!(is_conflict(&repository.insert_cross_certificate(&other).await));
+    ensure!(repository.find_cross_certificate(&id).await? == Some(cross));
+    Ok(())
+}
+
+/// Every alias is listed once, with its newest key, whatever the size of the page.
+pub async fn newest_keys_are_listed_page_by_page(repository: Subject) -> Result<()> {
+    ensure!(repository.list_newest(None, 10).await? == NewestPage::default());
+    let mut expected = Vec::new();
+    for number in 1..=7_u8 {
+        let alias = alias(&format!("{number}_1"))?;
+        repository.insert_successor(&key(&alias, 1, number)).await?;
+        let newest = key(&alias, 2, number + 100);
+        repository.insert_successor(&newest).await?;
+        expected.push(newest);
+    }
+    for limit in [1, 3, 7, 8] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = repository.list_newest(after.as_ref(), limit).await?;
+            ensure!(page.keys.len() <= limit);
+            found.extend(page.keys);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.sort_by_key(|key| key.alias.clone());
+        ensure!(found == expected, "{limit}");
+    }
     Ok(())
 }
 

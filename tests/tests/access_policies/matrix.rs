@@ -105,7 +105,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 59] = [
+const OPERATIONS: [(&str, &str, bool); 60] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -143,6 +143,7 @@ const OPERATIONS: [(&str, &str, bool); 59] = [
     ("listKeyPolicies", "policy.read", false),
     ("makeAuditCheckpoint", "audit.read", false),
     ("makeSignatures", "signature.sign", true),
+    ("planRotation", "policy.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
     ("putAccessPolicy", "access.change", false),
@@ -330,6 +331,7 @@ impl Requests {
                 Answer::read(request.send().await.unwrap()).await
             }
             "listKeyPolicies" => client.get("/v1/policies").await,
+            "planRotation" => client.get("/v1/rotation/plan?days=30&limit=1").await,
             "readKeyPolicy" => client.get("/v1/policies/BASE").await,
             "putKeyPolicy" | "removeKeyPolicy" => {
                 let method = if id == "putKeyPolicy" { Method::PUT } else { Method::DELETE };

@@ -125,7 +125,7 @@ async fn killed_anywhere(store: &Arc<dyn KeyStore>) {
             let dying_dir = tempfile::tempdir().unwrap();
             let life = Life::of(i64::MAX);
             let dying = world.start(&dying_dir, &life).await;
-            life.end_after(calls);
+            life.go_on(calls);
             let uploaded = dying.services.keys.upload_certificate(&caller(), &alias, &given).await;
             finished &= uploaded.is_ok() && !life.is_over();
             drop(dying);
@@ -206,7 +206,7 @@ async fn killed_while_making_secrets(store: &Arc<dyn KeyStore>) {
         let dying_dir = tempfile::tempdir().unwrap();
         let life = Life::of(i64::MAX);
         let dying = world.start(&dying_dir, &life).await;
-        life.end_after(calls);
+        life.go_on(calls);
         let made = dying.services.keys.generate_symmetric(&caller(), &alias, true).await;
         let finished = made.is_ok() && !life.is_over();
         drop(dying);

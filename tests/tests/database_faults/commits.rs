@@ -76,11 +76,15 @@ async fn changes_whose_answers_were_lost_for_long_are_reported_as_unknown_and_no
         let again = world.make(change).await;
         match (change, &again) {
             (
-                Change::Successor(_) | Change::Kek(_) | Change::Client(_) | Change::Approval(_),
+                Change::Successor(_)
+                | Change::Kek(_)
+                | Change::Client(_)
+                | Change::CrossCertificate(_)
+                | Change::Approval(_),
                 Err(RepositoryError::Conflict),
             )
             | (Change::Secret(..), Ok(false))
-            | (Change::Lease(_) | Change::Release(_) | Change::Intent(..) | Change::Policy(_), Ok(true)) => {}
+            | (Change::Lease(_) | Change::Release(_) | Change::Intent(..), Ok(true)) => {}
             _ => panic!("{change:?}: {again:?}"),
         }
         assert!(world.is_there(change).await, "{change:?}");

@@ -14,14 +14,18 @@ use kunji_server::{
         alias::{ApplicationId, KeyAlias},
         authorization::approval::Approval,
         client::{ClientId, ClientRecord},
+        cross_certificate::CrossCertificate,
         key::{KekRecord, KeyId, KeyRecord, TokenKeyId},
         policy::AccessList,
         time::Timestamp,
     },
-    ports::repository::{
-        ApprovalRepository as _, ClientRepository as _, KeyPolicyChange, KeyPolicyRecord,
-        KeyPolicyRepository as _, KeyRepository as _, ProvisioningRepository as _, Repository as _,
-        RepositoryError, SystemSecret,
+    ports::{
+        key_policies::{KeyPolicyChange, KeyPolicyRecord, KeyPolicyRepository as _},
+        repository::{
+            ApprovalRepository as _, ClientRepository as _, KeyRepository as _, ProvisioningRepository as _,
+            Repository as _, RepositoryError, SystemSecret,
+        },
+        rotation::CrossCertificateRepository as _,
     },
 };
 use kunji_shared::Thumbprint;
@@ -57,7 +61,7 @@ pub(crate) enum Operation {
     PutIntent,
     InsertSystemSecret,
     InsertClient,
-    InsertPolicy,
+    InsertCrossCertificate,
     PutApproval,
 }
 
@@ -82,7 +86,7 @@ impl Operation {
         Self::PutIntent,
         Self::InsertSystemSecret,
         Self::InsertClient,
-        Self::InsertPolicy,
+        Self::InsertCrossCertificate,
         Self::PutApproval,
     ];
 }
@@ -97,8 +101,7 @@ pub(crate) enum Change {
     Intent(String, TokenKeyId),
     Secret(String, SystemSecret),
     Client(ClientRecord),
-    /// The policy of a new application.
-    Policy(String),
+    CrossCertificate(CrossCertificate),
     Approval(Box<Approval>),
 }
 
@@ -111,7 +114,7 @@ impl Change {
         Operation::PutIntent,
         Operation::InsertSystemSecret,
         Operation::InsertClient,
-        Operation::InsertPolicy,
+        Operation::InsertCrossCertificate,
         Operation::PutApproval,
     ];
 }
@@ -150,7 +153,8 @@ impl World {
         repository.put_intent("known", TOKEN_KEY).await.unwrap();
         assert!(repository.insert_system_secret("known", &known_secret()).await.unwrap());
         repository.insert_client(&client("known").unwrap()).await.unwrap();
-        repository.change_key_policies(0, KeyPolicyChange::Put(&[known_policy()])).await.unwrap();
+        let known = [known_policy()];
+        repository.change_key_policies(0, KeyPolicyChange::Put(&known)).await.unwrap();
     }
 
     /// A number that no other call has got.
@@ -173,7 +177,12 @@ impl World {
             Operation::PutIntent => Change::Intent(name, TOKEN_KEY),
             Operation::InsertSystemSecret => Change::Secret(name, known_secret()),
             Operation::InsertClient => Change::Client(client(&name).unwrap()),
-            Operation::InsertPolicy => Change::Policy(format!("A{number}")),
+            Operation::InsertCrossCertificate => Change::CrossCertificate(CrossCertificate {
+                key: KeyId(name),
+                issuer: known_key().id,
+                certificate: vec![0x30, 0x00],
+                period: known_key().period,
+            }),
             Operation::PutApproval => Change::Approval(Box::new(approval(&name))),
             _ => panic!("{operation:?} changes nothing"),
         }
@@ -191,11 +200,8 @@ impl World {
             Change::Intent(slot, id) => repository.put_intent(slot, *id).await.map(|()| true),
             Change::Secret(name, secret) => repository.insert_system_secret(name, secret).await,
             Change::Client(record) => repository.insert_client(record).await.map(|()| true),
-            Change::Policy(application) => {
-                let from = self.truth.key_policies_version().await?;
-                let record = policy(application, from + 1, AccessList::AnyRoleHolder).unwrap();
-                let change = KeyPolicyChange::Put(std::slice::from_ref(&record));
-                repository.change_key_policies(from, change).await.map(|()| true)
+            Change::CrossCertificate(cross) => {
+                repository.insert_cross_certificate(cross).await.map(|()| true)
             }
             Change::Approval(approval) => repository.put_approval(approval).await.map(|()| true),
         }
@@ -237,9 +243,10 @@ impl World {
                 .await
                 .map(|found| assert_eq!(found, Some(client("known").unwrap()))),
             Operation::HasClients => repository.has_clients().await.map(|any| assert!(any)),
-            Operation::ListPolicies => repository.list_key_policies().await.map(|found| {
-                assert!(found.policies.contains(&known_policy()), "{found:?}");
-            }),
+            Operation::ListPolicies => repository
+                .list_key_policies()
+                .await
+                .map(|found| assert_eq!((found.version, found.policies), (1, vec![known_policy()]))),
             change => {
                 let change = self.next_change(change);
                 let outcome = self.make(&change).await;
@@ -300,9 +307,8 @@ impl World {
             Change::Intent(slot, id) => truth.find_intent(slot).await? == Some(*id),
             Change::Secret(name, secret) => truth.find_system_secret(name).await?.as_ref() == Some(secret),
             Change::Client(record) => truth.find_client(&record.id).await?.as_ref() == Some(record),
-            Change::Policy(application) => {
-                let found = truth.list_key_policies().await?.policies;
-                found.iter().any(|record| record.policy.application.as_str() == application)
+            Change::CrossCertificate(cross) => {
+                truth.find_cross_certificate(&cross.key).await?.as_ref() == Some(cross)
             }
             Change::Approval(approval) => {
                 truth.find_approval(&approval.id).await?.as_ref() == Some(&**approval)
@@ -355,13 +361,12 @@ async fn connect(url: &str, database: &Database) -> SurrealRepository {
     repository
 }
 
-fn known_key() -> KeyRecord {
-    key(&alias("known").unwrap(), 1, 0xFF)
+fn known_policy() -> KeyPolicyRecord {
+    policy("REGISTRATION", 1, AccessList::AnyRoleHolder).unwrap()
 }
 
-/// The policy that is there from the beginning.
-fn known_policy() -> KeyPolicyRecord {
-    policy("KNOWN", 1, AccessList::AnyRoleHolder).unwrap()
+fn known_key() -> KeyRecord {
+    key(&alias("known").unwrap(), 1, 0xFF)
 }
 
 fn known_secret() -> SystemSecret {

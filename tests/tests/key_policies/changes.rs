@@ -191,6 +191,18 @@ async fn commands_list_store_show_and_remove() {
     let operator = Operator::client(&server, id, &secret);
     let listed = operator.run(&["policy", "list"]);
     assert!(listed.stdout.contains("REGISTRATION") && listed.stdout.contains("2920"), "{listed:?}");
+    let plan = operator.json(&["policy", "plan", "--days", "1100"]);
+    let steps = plan["steps"].as_array().unwrap();
+    let of_root = steps.iter().find(|step| step["application"] == "ROOT").unwrap();
+    assert_eq!((&of_root["event"], &of_root["generation"]), (&json!("renewed"), &json!(2)));
+    assert_eq!((&plan["truncated"], &plan["next"]), (&json!(false), &Value::Null));
+    let table = operator.run(&["policy", "plan", "--days", "30"]).stdout;
+    assert!(table.starts_with("AT ") && !table.contains("ROOT"), "{table}");
+    for query in ["days=0", "days=3661", "limit=0", "after=x"] {
+        let answer = administrator.get(&format!("/v1/rotation/plan?{query}")).await;
+        answer.problem(400, "request.invalid");
+    }
+
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("policy.json");
     fs::write(&file, policy().to_string()).unwrap();

@@ -47,9 +47,9 @@ impl Row for KeyRow {
 }
 
 #[derive(SurrealValue)]
-struct NewestKeyRow {
-    key: String,
-    generation: u32,
+pub(super) struct NewestKeyRow {
+    pub(super) key: String,
+    pub(super) generation: u32,
 }
 
 impl Row for NewestKeyRow {
@@ -332,7 +332,7 @@ impl KeyRepository for SurrealRepository {
 }
 
 impl SurrealRepository {
-    fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
+    pub(super) fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
         let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
         KeyRecord::try_from((id.0.clone(), row))
             .map(Some)

@@ -20,8 +20,9 @@ use crate::{
         policy::{AccessList, KeyPolicy},
         time::Timestamp,
     },
-    ports::repository::{
-        KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords, KeyPolicyRepository, RepositoryError,
+    ports::{
+        key_policies::{KeyPolicyChange, KeyPolicyRecord, KeyPolicyRecords, KeyPolicyRepository},
+        repository::RepositoryError,
     },
 };
 

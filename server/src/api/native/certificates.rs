@@ -39,7 +39,8 @@ impl CertificatesApi {
     /// Read a public certificate and its chain
     ///
     /// Only certificates that the server's settings mark public. Makes no key. `Accept: application/json` asks
-    /// for JSON; otherwise the answer is PEM, the certificate first, its issuers after it.
+    /// for JSON; otherwise the answer is PEM, the certificate first, its issuers after it. Before ROOT stand the
+    /// certificates that earlier ROOTs signed for it, which lead who trusts one of those to this one.
     #[oai(
         path = "/v1/certificates/:application/:reference",
         method = "get",
@@ -107,7 +108,7 @@ impl Form {
 struct CertificateChainAnswer {
     /// PEM.
     certificate: String,
-    /// PEM; the certificate's issuer first, ROOT last.
+    /// PEM; the certificate's issuer first, ROOT last, and before it the certificates that earlier ROOTs signed for it.
     chain: Vec<String>,
 }
 

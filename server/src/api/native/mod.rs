@@ -11,6 +11,7 @@ mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
+mod rotation;
 mod signatures;
 mod versioned;
 
@@ -34,6 +35,7 @@ pub(super) type NativeApi = (
     access_policies::AccessPoliciesApi,
     approvals::ApprovalsApi,
     key_policies::KeyPoliciesApi,
+    rotation::RotationApi,
     oauth::OAuthApi,
     keys_for_tokens::TokenKeysApi,
     health::HealthApi,
@@ -54,6 +56,7 @@ pub(super) fn resources(
         access_policies::AccessPoliciesApi::new(services),
         approvals::ApprovalsApi::new(services),
         key_policies::KeyPoliciesApi::new(services),
+        rotation::RotationApi::new(services),
         oauth::OAuthApi::new(token_requests),
         keys_for_tokens::TokenKeysApi::new(services),
         health::HealthApi::new(services),

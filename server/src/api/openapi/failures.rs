@@ -119,7 +119,9 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
-        "makeSignatures" | "searchAuditEvents" | "listAuditCheckpoints" => &[P::RequestInvalid],
+        "listAuditCheckpoints" | "makeSignatures" | "planRotation" | "searchAuditEvents" => {
+            &[P::RequestInvalid]
+        }
         "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {
             &[P::AuditOutOfRange, P::RequestInvalid]
         }

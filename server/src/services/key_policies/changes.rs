@@ -10,7 +10,10 @@ use crate::{
         key_policies::is_needed,
         policy::{AccessList, KeyPolicy},
     },
-    ports::repository::{KeyPolicyChange, KeyPolicyRecord, RepositoryError},
+    ports::{
+        key_policies::{KeyPolicyChange, KeyPolicyRecord},
+        repository::RepositoryError,
+    },
     services::authorization::{Precondition, Revision},
 };
 

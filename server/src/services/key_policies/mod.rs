@@ -7,13 +7,14 @@ use crate::{
     domain::alias::ApplicationId,
     ports::{
         clock::Clock,
-        repository::{KeyPolicyRecord, KeyPolicyRecords, Repository, RepositoryError},
+        repository::{Repository, RepositoryError},
     },
 };
 
 mod changes;
 mod error;
 
+pub use crate::ports::key_policies::{KeyPolicyRecord, KeyPolicyRecords};
 pub use error::KeyPolicyError;
 
 /// How often a server looks whether another has changed the policies.

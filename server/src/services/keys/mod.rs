@@ -17,6 +17,7 @@ use crate::{
 
 mod base;
 mod chains;
+pub(crate) mod cross;
 mod curves;
 pub(crate) mod directory;
 mod error;
@@ -31,6 +32,8 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
+mod renewal;
+mod requests;
 pub(crate) mod signer;
 mod symmetric;
 mod upload_error;
@@ -73,7 +76,7 @@ pub struct SubjectOverrides {
 pub struct CertificateChain {
     /// The key.
     pub key: Arc<KeyRecord>,
-    /// DER, leaf first, up to and including ROOT.
+    /// DER, leaf first, ROOT last; before ROOT its cross-certificates, which lead to earlier ROOTs.
     pub certificates: Vec<Vec<u8>>,
 }
 
@@ -193,9 +196,8 @@ impl KeyService {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        let now = || self.provisioner.clock.now();
-        let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
-        if let Some(newest) = known.clone().filter(usable) {
+        let now = self.provisioner.clock.now();
+        if let Some(newest) = known.clone().filter(|key| key.period.is_current(now, pre_expire_days)) {
             return Ok(newest);
         }
         let _making = self.creation_lock(alias).lock().await;
@@ -206,8 +208,14 @@ impl KeyService {
         if let Some(key) = newest.as_ref().filter(|key| key.is_elsewhere()) {
             return self.of_other_domain(key);
         }
-        if let Some(newest) = newest.clone().filter(usable) {
-            return Ok(newest);
+        let is_due = match &newest {
+            Some(newest) => self.provisioner.needs_successor(newest).await,
+            None => Ok(true),
+        };
+        match (is_due, newest.clone()) {
+            (Ok(false), Some(newest)) => return Ok(newest),
+            (Err(error), newest) => return self.or_still_valid(Err(error), newest),
+            _ => {}
         }
         let made = self.make_base(call, alias, newest.as_deref()).await;
         self.or_still_valid(made, newest)
@@ -351,6 +359,9 @@ impl KeyService {
                 certificates.extend_from_slice(&upload.chain);
             }
             if link.id == link.issuer {
+                // Before ROOT: OpenSSL goes no further than to the first certificate of an issuer that it finds.
+                let place = certificates.len().saturating_sub(1).max(1);
+                certificates.splice(place..place, self.provisioner.cross_certificates(&link.id).await?);
                 return Ok(CertificateChain { key, certificates });
             }
             let parent = self.directory.by_id(&link.issuer).await?;

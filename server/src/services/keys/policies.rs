@@ -9,7 +9,7 @@ use crate::{
         key_policies::KeyPolicies,
         policy::KeyPolicy,
     },
-    ports::repository::KeyPolicyRecords,
+    ports::key_policies::KeyPolicyRecords,
 };
 
 /// The policies, as they were last read.

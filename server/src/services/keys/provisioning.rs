@@ -19,6 +19,7 @@ use x509_cert::name::Name;
 
 use super::{
     KeyError, SubjectOverrides,
+    cross::CrossCertificates,
     directory::KeyDirectory,
     issuing::{Issuer, Signer, public_key_of, subject_of},
     pending::{Awaited, Pending},
@@ -45,6 +46,7 @@ use crate::{
 pub(crate) struct Provisioner {
     pub(crate) auditor: Arc<Auditor>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) crosses: CrossCertificates,
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) issuer: Issuer,
@@ -80,13 +82,14 @@ impl Provisioner {
         alias: &KeyAlias,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let (_, pre_expire_days) = self.policies.periods(alias)?;
+        self.policies.periods(alias)?;
         let newest = self.directory.newest(alias).await?;
-        let is_current = |key: &Arc<KeyRecord>, days| key.period.is_current(self.clock.now(), days);
-        if let Some(newest) = newest.as_ref().filter(|newest| is_current(newest, pre_expire_days)) {
+        if let Some(newest) = &newest
+            && !self.needs_successor(newest).await?
+        {
             return Ok(Arc::clone(newest));
         }
-        let lasting = newest.filter(|newest| is_current(newest, 0));
+        let lasting = newest.filter(|newest| newest.period.is_current(self.clock.now(), 0));
         if let Some(lasting) = &lasting
             && self.pending.contains(&Awaited::Pair(alias.clone()))
         {
@@ -100,9 +103,8 @@ impl Provisioner {
 
     /// Makes the alias's next key, or goes on with it, unless somebody has; notes it as awaited if that fails for now.
     async fn renew(&self, alias: &KeyAlias, subject: &SubjectOverrides) -> Result<Arc<KeyRecord>, KeyError> {
-        let (_, pre_expire_days) = self.policies.periods(alias)?;
         let lease = self.lease(&format!("key/{alias}")).await?;
-        let made = self.ensure_leased(alias, subject, pre_expire_days).await;
+        let made = self.ensure_leased(alias, subject).await;
         self.release(lease).await;
         // The next attempt would not know the subject that this caller asked for.
         if *subject == SubjectOverrides::default() {
@@ -187,11 +189,10 @@ impl Provisioner {
         &self,
         alias: &KeyAlias,
         subject: &SubjectOverrides,
-        pre_expire_days: u32,
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let newest = self.directory.newest_now(alias).await?;
         if let Some(newest) = &newest
-            && newest.period.is_current(self.clock.now(), pre_expire_days)
+            && !self.needs_successor(newest).await?
         {
             return Ok(Arc::clone(newest));
         }
@@ -233,7 +234,10 @@ impl Provisioner {
             Some(root) => Signer::Other(token_key_of(root)?, &root.certificate),
             None => Signer::Itself(token_key),
         };
-        let issued = self.issuer.certify(alias.role(), name, &public_key, period, signer).await?;
+        let issued = self.issuer.certify(alias.role(), name.clone(), &public_key, period, signer).await?;
+        if let (None, Some(previous)) = (&root, previous) {
+            self.cross_certify(previous, &id, name, &public_key).await?;
+        }
         Ok(KeyRecord {
             issuer: root.map_or_else(|| id.clone(), |root| root.id.clone()),
             id,

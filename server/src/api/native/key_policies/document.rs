@@ -10,7 +10,7 @@ use crate::{
         policy::{AccessList, KeyPolicy},
         time::Timestamp,
     },
-    ports::repository::KeyPolicyRecord,
+    services::key_policies::KeyPolicyRecord,
 };
 
 /// A key policy to store. A member that it does not have is an error.
