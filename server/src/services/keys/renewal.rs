@@ -1,6 +1,6 @@
 //! Whether a key is to have a successor now.
 
-use super::{KeyError, KeyService, provisioning::Provisioner};
+use super::{KeyError, KeyService, SubjectOverrides, provisioning::Provisioner};
 use crate::domain::{
     alias::KeyAlias,
     key::KeyRecord,
