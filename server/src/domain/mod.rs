@@ -11,6 +11,7 @@ pub mod digest;
 pub mod glob;
 pub mod jose;
 pub mod key;
+pub mod lifecycle;
 pub mod merkle;
 pub mod network;
 pub mod policy;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use kunji_shared::Thumbprint;
 
+use super::key_states::KeyStateRepository;
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
     authorization::{
@@ -43,7 +44,8 @@ pub trait KeyRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Conflict`] unless the newest key now has generation `record.generation - 1`
-    /// (none at all for 1), and when the id or thumbprint is taken.
+    /// (none at all for 1), when the id or thumbprint is taken, and when the alias is closed (see
+    /// [`KeyStateRepository::insert_transition`]).
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError>;
 
     /// The newest KEK of the application.
@@ -272,6 +274,7 @@ pub struct StoredRoster {
 #[async_trait]
 pub trait Repository:
     KeyRepository
+    + KeyStateRepository
     + ProvisioningRepository
     + ClientRepository
     + PolicyRepository

@@ -33,6 +33,7 @@ mod error;
 mod integrity;
 mod kek_rows;
 mod key_rows;
+mod key_state_rows;
 mod link;
 mod policy_rows;
 mod provisioning_rows;

@@ -23,15 +23,16 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     step!("0001_initial.surql"),
     step!("0002_clients.surql"),
     step!("0003_access_policies.surql"),
     step!("0004_audit_roster.surql"),
+    step!("0005_key_states.surql"),
 ];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 4;
+pub(super) const VERSION: u32 = 5;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.
