@@ -8,11 +8,14 @@ use kunji_server::{
         native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
-    app::{Outside, Ports},
+    api,
+    app::{self, Outside, Ports},
     config::{self, Settings},
     ports::{audit_trail::AuditTrail, key_store::KeyStore, repository::Repository},
 };
 use surrealdb::{Surreal, engine::any::Any};
+
+use crate::http::Http;
 
 /// Settings by the names of their environment variables, and the data directory.
 pub fn settings(data_dir: &Path, environment: &[(&str, &str)]) -> Settings {
@@ -59,4 +62,22 @@ pub fn ports(
         spool: Arc::new(FileSpool::new(data_dir).unwrap()),
         token,
     }
+}
+
+/// A server of this database and token, with keys for `REGISTRATION`; it ends with the test's runtime.
+pub async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &Path) -> Http {
+    let environment =
+        [("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"), ("KUNJI_ISSUER", "http://kunji.test")];
+    let settings = settings(data_dir, &environment);
+    let (audit, repository) = (trail(data_dir), repository(database).await);
+    let running = app::start(&settings, ports(data_dir, audit, repository, token)).await.unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
+    tokio::spawn(async move {
+        let endpoint = api::endpoint(&running.services, &settings);
+        let never = std::future::pending();
+        api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), never).await.unwrap();
+        drop(running);
+    });
+    http
 }

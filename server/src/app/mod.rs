@@ -127,6 +127,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     // needs no policy.
     let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::new(Vec::new()))?;
     let is_first_start = system_keys::install(settings, &ports, &auditor, &provisioner).await?;
+    directory.states.refresh().await.context("the states of keys could not be read")?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
@@ -196,6 +197,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
+    let followed = Arc::clone(&directory);
     let directory = settings.has_remote_database().then_some(directory);
     let denials = Arc::clone(&services.denials);
     tasks.extend([
@@ -208,6 +210,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
         tokio::spawn(authorizer.follow()),
+        tokio::spawn(async move { followed.states.follow().await }),
     ]);
     Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }

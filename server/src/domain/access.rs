@@ -77,6 +77,8 @@ pub enum Operation {
     DecideApproval,
     /// Open a packet.
     Decrypt,
+    /// Open a packet with a key that somebody else may have, beside the right to open packets.
+    DecryptCompromised,
     /// Remove a client.
     DeleteClient,
     /// Let a client take no more tokens.
@@ -87,7 +89,7 @@ pub enum Operation {
     Encrypt,
     /// Take a whole log, for verification elsewhere.
     ExportAudit,
-    /// Make a module key, or a CSR for it.
+    /// Make the first key of an alias, or a CSR for a module's.
     GenerateMasterKey,
     /// Read access policies, and ask what they allow.
     ReadAccess,
@@ -101,23 +103,34 @@ pub enum Operation {
     ReadCertificates,
     /// Read which clients there are.
     ReadClients,
+    /// Read which keys there are, their states and what was decided about them.
+    ReadKeys,
+    /// Let a suspended key be used again.
+    ResumeKey,
+    /// Have a key protect nothing new, or be known as compromised.
+    RevokeKey,
     /// Give a client a new secret.
     RotateClientSecret,
+    /// Make the successor of a key before its time.
+    RotateKey,
     /// Sign.
     Sign,
+    /// Let a key do nothing for now.
+    SuspendKey,
     /// Verify a signature.
     Verify,
 }
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 27] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::CreateAdministrator,
         Self::CreateClient,
         Self::DecideApproval,
         Self::Decrypt,
+        Self::DecryptCompromised,
         Self::DeleteClient,
         Self::DisableClient,
         Self::EnableClient,
@@ -130,8 +143,13 @@ impl Operation {
         Self::ReadCertificate,
         Self::ReadCertificates,
         Self::ReadClients,
+        Self::ReadKeys,
+        Self::ResumeKey,
+        Self::RevokeKey,
         Self::RotateClientSecret,
+        Self::RotateKey,
         Self::Sign,
+        Self::SuspendKey,
         Self::Verify,
     ];
 
@@ -144,6 +162,7 @@ impl Operation {
             Self::CreateClient => "client.create",
             Self::DecideApproval => "approval.decide",
             Self::Decrypt => "packet.decrypt",
+            Self::DecryptCompromised => "packet.decrypt_compromised",
             Self::DeleteClient => "client.delete",
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
@@ -156,8 +175,13 @@ impl Operation {
             Self::ReadCertificate => "certificate.read",
             Self::ReadCertificates => "certificate.list",
             Self::ReadClients => "client.read",
+            Self::ReadKeys => "key.read",
+            Self::ResumeKey => "key.resume",
+            Self::RevokeKey => "key.revoke",
             Self::RotateClientSecret => "client.rotate_secret",
+            Self::RotateKey => "key.rotate",
             Self::Sign => "signature.sign",
+            Self::SuspendKey => "key.suspend",
             Self::Verify => "signature.verify",
         }
     }
@@ -171,11 +195,17 @@ impl Operation {
     pub const fn is_on_keys(self) -> bool {
         match self {
             Self::Decrypt
+            | Self::DecryptCompromised
             | Self::Encrypt
             | Self::GenerateMasterKey
             | Self::ReadCertificate
             | Self::ReadCertificates
+            | Self::ReadKeys
+            | Self::ResumeKey
+            | Self::RevokeKey
+            | Self::RotateKey
             | Self::Sign
+            | Self::SuspendKey
             | Self::Verify => true,
             Self::ChangeAccess
             | Self::ChangeClientRoles
@@ -203,7 +233,11 @@ impl Operation {
                 | Self::CreateAdministrator
                 | Self::CreateClient
                 | Self::EnableClient
+                | Self::ResumeKey
+                | Self::RevokeKey
                 | Self::RotateClientSecret
+                | Self::RotateKey
+                | Self::SuspendKey
         )
     }
 
@@ -220,10 +254,15 @@ impl Operation {
             | Self::EnableClient
             | Self::ReadClients
             | Self::RotateClientSecret => &[Role::Administrator],
-            Self::Decrypt => &[Role::Decryptor],
+            Self::Decrypt | Self::DecryptCompromised => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
-            Self::GenerateMasterKey => &[Role::KeyAdministrator],
+            Self::GenerateMasterKey
+            | Self::ReadKeys
+            | Self::ResumeKey
+            | Self::RevokeKey
+            | Self::RotateKey
+            | Self::SuspendKey => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],
             Self::ReadCertificate | Self::ReadCertificates => &[Role::Encryptor, Role::KeyAdministrator],
             Self::Sign | Self::Verify => &[Role::Signer],

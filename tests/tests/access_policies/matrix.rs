@@ -26,8 +26,15 @@ const SERVICE: [&str; 6] = [
     "signature.verify",
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
-const ALL: [&str; 7] = [
+const KEEPER: [&str; 8] =
+    ["key.generate", "key.read", "key.resume", "key.revoke", "key.rotate", "key.suspend", READ[0], READ[1]];
+const ALL: [&str; 12] = [
     "key.generate",
+    "key.read",
+    "key.resume",
+    "key.revoke",
+    "key.rotate",
+    "key.suspend",
     "certificate.read",
     "certificate.list",
     "packet.encrypt",
@@ -64,7 +71,7 @@ const ROLES: [(&str, &[&str]); 22] = [
     ("auditor", &["access.read", "approval.read", "audit.export", "audit.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
-    ("key-administrator", &["key.generate", READ[0], READ[1]]),
+    ("key-administrator", &KEEPER),
     ("signer", &["signature.sign", "signature.verify"]),
     ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
     ("CREDENTIAL_REQUEST", &PACKETS),
@@ -74,7 +81,7 @@ const ROLES: [(&str, &[&str]); 22] = [
     ("ID_REPOSITORY", &PACKETS),
     ("INDIVIDUAL", &FIELD),
     ("KEYMANAGER_ADMIN", &ALL),
-    ("KEY_MAKER", &["key.generate"]),
+    ("KEY_MAKER", &["key.generate", "key.rotate"]),
     ("PRE_REGISTRATION_ADMIN", &SERVICE),
     ("REGISTRATION_ADMIN", &FIELD),
     ("REGISTRATION_OFFICER", &FIELD),
@@ -85,11 +92,12 @@ const ROLES: [(&str, &[&str]); 22] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 35] = [
+const OPERATIONS: [(&str, &str, bool); 43] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
     ("createClient", "client.create", false),
+    ("createKey", "key.generate", true),
     ("decrypt", "packet.decrypt", true),
     ("decryptPacket", "packet.decrypt", true),
     ("deleteClient", "client.delete", false),
@@ -108,6 +116,7 @@ const OPERATIONS: [(&str, &str, bool); 35] = [
     ("listApprovals", "approval.read", false),
     ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
+    ("listKeys", "key.read", true),
     ("makeAuditCheckpoint", "audit.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
@@ -118,14 +127,21 @@ const OPERATIONS: [(&str, &str, bool); 35] = [
     ("readAuditRoster", "audit.read", false),
     ("readAuditStatus", "audit.read", false),
     ("readClient", "client.read", false),
+    ("readKey", "key.read", true),
     ("removeAccessPolicy", "access.change", false),
+    ("resumeKey", "key.resume", true),
+    ("revokeKey", "key.revoke", true),
+    ("revokeKeyById", "key.revoke", true),
     ("rotateClientSecret", "client.rotate_secret", false),
+    ("rotateKey", "key.rotate", true),
     ("searchAuditEvents", "audit.read", false),
+    ("suspendKey", "key.suspend", true),
 ];
 
 /// Good requests for the keys of one application.
 struct Requests {
     application: &'static str,
+    key: String,
     packet: Vec<u8>,
     signature: String,
 }
@@ -135,8 +151,10 @@ impl Requests {
         let certificate = client.certificate(application, "10001").await;
         let sign = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
         let signed = client.call("/jwtSign", sign).await;
+        let keys = client.get(&format!("/v1/keys?application={application}&reference=10001")).await;
         Self {
             application,
+            key: keys.body["keys"][0]["keyId"].as_str().unwrap().to_owned(),
             packet: peer::seal_self_contained(&certificate, b"content"),
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
         }
@@ -159,6 +177,27 @@ impl Requests {
             "createClient" => {
                 let id = format!("made-{}", uuid::Uuid::new_v4());
                 client.post("/v1/clients", &json!({ "clientId": id, "roles": ["auditor"] })).await
+            }
+            "createKey" => {
+                // It has one.
+                let body = json!({ "applicationId": application, "referenceId": "10001" });
+                client.post("/v1/keys", &body).await
+            }
+            "listKeys" => client.get(&format!("/v1/keys?application={application}&reference=10001")).await,
+            "readKey" => client.get(&format!("/v1/keys/{}", self.key)).await,
+            "resumeKey" => self.decide(client, "resume", &json!({})).await,
+            "rotateKey" => self.decide(client, "rotate", &json!({})).await,
+            // Too long a reason, so that nothing is done.
+            "suspendKey" => self.decide(client, "suspend", &json!({ "reason": "x".repeat(513) })).await,
+            "revokeKeyById" => {
+                let body = json!({ "cause": "superseded", "reason": "x".repeat(513) });
+                self.decide(client, "revoke", &body).await
+            }
+            "revokeKey" => {
+                let body = json!({ "id": "x", "version": "1", "requesttime": "2026-01-05T10:11:12.123Z",
+                    "request": { "applicationId": application, "referenceId": "never-made" } });
+                let request = client.request(Method::PUT, "/v1/keymanager/revokeKey").json(&body);
+                Answer::read(request.send().await.unwrap()).await
             }
             "decrypt" => client.call("/decrypt", crypto(b64(&self.packet))).await,
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
@@ -225,6 +264,10 @@ impl Requests {
         }
     }
 
+    async fn decide(&self, client: &Http, what: &str, body: &Value) -> Answer {
+        client.post(&format!("/v1/keys/{}/{what}", self.key), body).await
+    }
+
     async fn octets(&self, client: &Http, path: &str, body: Vec<u8>) -> Answer {
         let request = client
             .request(Method::POST, path)
@@ -242,7 +285,8 @@ impl Requests {
 /// Whether an answer says that the caller may not.
 fn is_refusal(answer: &Answer) -> bool {
     let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
-    answer.status == 403 || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
+    let unseen = answer.body["code"] == "key.not_found" || answer.body == json!({ "keys": [], "next": null });
+    answer.status == 403 || ["KER-CRY-012", "KER-JWS-108"].contains(&code) || unseen
 }
 
 /// Whether it says that it was done, or would have been but for what the request says.
@@ -251,6 +295,11 @@ fn is_done(answer: &Answer, id: &str) -> bool {
         "putAccessPolicy" => answer.status == 412,
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
+        "createKey" | "resumeKey" => answer.status == 409,
+        "rotateKey" => answer.status == 201 || answer.status == 409,
+        "revokeKeyById" | "suspendKey" => answer.status == 400,
+        "revokeKey" => answer.body["errors"][0]["errorCode"] == "KER-KMS-003",
+        "listKeys" => answer.body["keys"].as_array().is_some_and(|keys| !keys.is_empty()),
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
         _ => answer.status.is_success() && answer.body["errors"].is_null(),
     }

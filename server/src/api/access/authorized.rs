@@ -46,8 +46,13 @@ permissions!(
     ReadCertificate,
     ReadCertificates,
     ReadClients,
+    ReadKeys,
+    ResumeKey,
+    RevokeKey,
     RotateClientSecret,
+    RotateKey,
     Sign,
+    SuspendKey,
     Verify,
 );
 

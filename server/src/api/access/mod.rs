@@ -12,7 +12,8 @@ pub(super) use self::{
     authorized::{
         Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
         DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, ReadAccess, ReadApprovals,
-        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, RotateClientSecret, Sign, Verify,
+        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeys, ResumeKey, RevokeKey,
+        RotateClientSecret, RotateKey, Sign, SuspendKey, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

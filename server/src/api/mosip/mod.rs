@@ -17,6 +17,7 @@ mod jwt_sign;
 mod jwt_verify;
 mod members;
 mod refusal;
+mod revoke_key;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type MosipApi = (
     generate_master_key::GenerateMasterKeyApi,
+    revoke_key::RevokeKeyApi,
     get_certificate::GetCertificateApi,
     get_all_certificates::GetAllCertificatesApi,
     encrypt::EncryptApi,
@@ -50,6 +52,7 @@ pub(super) fn resources(
 ) -> MosipApi {
     (
         generate_master_key::GenerateMasterKeyApi::new(services),
+        revoke_key::RevokeKeyApi::new(services),
         get_certificate::GetCertificateApi::new(services),
         get_all_certificates::GetAllCertificatesApi::new(services),
         encrypt::EncryptApi::new(services),

@@ -1,4 +1,4 @@
-//! Our own routes: the audit trail, packets as bytes, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, keys, packets as bytes, public certificates, clients, tokens, health.
 
 mod access_policies;
 mod approvals;
@@ -6,6 +6,7 @@ mod audit;
 mod certificates;
 mod clients;
 mod health;
+mod keys;
 mod keys_for_tokens;
 mod oauth;
 mod packets;
@@ -24,6 +25,7 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type NativeApi = (
     audit::AuditApi,
+    keys::KeysApi,
     packets::PacketsApi,
     certificates::CertificatesApi,
     clients::ClientsApi,
@@ -42,6 +44,7 @@ pub(super) fn resources(
 ) -> NativeApi {
     (
         audit::AuditApi::new(services),
+        keys::KeysApi::new(services),
         packets::PacketsApi::new(services),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),

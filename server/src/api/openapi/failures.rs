@@ -16,22 +16,30 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     use Fault as F;
     let keys = [F::ApplicationUnknown, F::ModuleKeyMissing, F::RootKeyMissing];
     let new_keys = [F::BaseKeyNotAllowed, F::QuotaExceeded, F::ReferenceNotAllowed];
+    let states = [F::KeyClosed, F::KeyNotUsable];
+    let rotation = [F::ApprovalsFull, F::Forestalled, F::KeyNotUsable, F::RotationWaits];
     let read = [F::Invalid, F::MalformedTime];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
-            &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
+            &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed], &rotation]
         }
-        "getCertificate" => &[&[F::Invalid], &keys, &new_keys],
+        "revokeKey" => {
+            &[&read, &[F::ApprovalsFull, F::NothingToRevoke, F::RevocationNotAllowed, F::RevocationWaits]]
+        }
+        "getCertificate" => &[&[F::Invalid], &keys, &new_keys, &states],
         "getAllCertificates" => &[&[F::Invalid], &keys],
-        "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],
+        "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys, &states],
         "decrypt" => &[
             &read,
             &[F::MalformedBase64, F::MalformedPacket, F::UnknownKey, F::ForeignKey, F::DecryptionFailed],
-            &[F::AccessListed, F::ApplicationUnknown, F::SigningKey],
+            &[F::AccessListed, F::ApplicationUnknown, F::SigningKey, F::KeyNotUsable],
         ],
-        "jwtSign" => {
-            &[&read, &[F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed], &keys]
-        }
+        "jwtSign" => &[
+            &read,
+            &[F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed],
+            &keys,
+            &states,
+        ],
         "jwtVerify" => &[
             &read,
             &[F::MalformedBase64, F::SignatureMalformed, F::CertificateNotValid, F::EncryptionKey],
@@ -52,6 +60,8 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ApplicationUnknown,
             P::BaseKeyNotAllowed,
             P::ContentEmpty,
+            P::KeyClosed,
+            P::KeyNotUsable,
             P::ModuleKeyMissing,
             P::QuotaExceeded,
             P::ReferenceNotAllowed,
@@ -64,6 +74,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ApplicationUnknown,
             P::DecryptionFailed,
             P::ForeignKey,
+            P::KeyNotUsable,
             P::PacketMalformed,
             P::PolicyForbids,
             P::RequestInvalid,
@@ -119,6 +130,43 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::PreconditionRequired,
         ],
         "checkAccess" => &[P::AccessQuestionInvalid, P::AliasInvalid, P::RequestInvalid],
+        _ => problems_with_keys(operation),
+    }
+}
+
+/// The same for the operations under `/v1/keys`.
+fn problems_with_keys(operation: &str) -> &'static [ProblemKind] {
+    use ProblemKind as P;
+    match operation {
+        "listKeys" => &[P::AliasInvalid, P::KeyNotFound, P::RequestInvalid],
+        "readKey" => &[P::KeyNotFound],
+        "createKey" => &[
+            P::AliasInvalid,
+            P::ApplicationUnknown,
+            P::BaseKeyNotAllowed,
+            P::KeyExists,
+            P::KeyForestalled,
+            P::KeyNotUsable,
+            P::ModuleKeyMissing,
+            P::ReferenceNotAllowed,
+            P::RequestInvalid,
+            P::RootKeyMissing,
+        ],
+        "rotateKey" => &[
+            P::ApplicationUnknown,
+            P::ApprovalsFull,
+            P::KeyForestalled,
+            P::KeyNotFound,
+            P::KeyNotUsable,
+            P::ModuleKeyMissing,
+            P::RootKeyMissing,
+        ],
+        "revokeKeyById" => {
+            &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyForestalled, P::KeyNotFound, P::RequestInvalid]
+        }
+        "suspendKey" | "resumeKey" => {
+            &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyNotFound, P::RequestInvalid]
+        }
         _ => &[],
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum Tag {
     Certificates,
     /// The paths, names and codes of the MOSIP key manager.
     KeyManager,
+    /// Keys and their states.
+    Keys,
     /// Health, and this description.
     Operation,
     /// Packets as bytes.

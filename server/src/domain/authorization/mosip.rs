@@ -5,17 +5,34 @@ use std::collections::BTreeMap;
 use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
-use Operation::{Decrypt, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, Sign, Verify};
+use Operation::{
+    Decrypt, DecryptCompromised, Encrypt, GenerateMasterKey, ReadCertificate, ReadCertificates, ReadKeys,
+    ResumeKey, RevokeKey, RotateKey, Sign, SuspendKey, Verify,
+};
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
 const HARMLESS: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Verify];
 /// What services do.
-const SERVICE: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Decrypt, Sign, Verify];
+const SERVICE: &[Operation] =
+    &[ReadCertificate, ReadCertificates, Encrypt, Decrypt, DecryptCompromised, Sign, Verify];
 /// Seals and opens.
-const PACKETS: &[Operation] = &[Encrypt, Decrypt];
+const PACKETS: &[Operation] = &[Encrypt, Decrypt, DecryptCompromised];
 /// Everything that is done with keys.
-const ALL: &[Operation] =
-    &[GenerateMasterKey, ReadCertificate, ReadCertificates, Encrypt, Decrypt, Sign, Verify];
+const ALL: &[Operation] = &[
+    GenerateMasterKey,
+    RotateKey,
+    RevokeKey,
+    SuspendKey,
+    ResumeKey,
+    ReadKeys,
+    ReadCertificate,
+    ReadCertificates,
+    Encrypt,
+    Decrypt,
+    DecryptCompromised,
+    Sign,
+    Verify,
+];
 
 /// What each role may do as shipped: the deployed configuration of MOSIP 1.3, without making keys for services, and
 /// without making keys, opening and signing for people in the field and citizens.
@@ -28,7 +45,7 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 16] = [
     ("ID_REPOSITORY", PACKETS),
     ("INDIVIDUAL", HARMLESS),
     ("KEYMANAGER_ADMIN", ALL),
-    ("KEY_MAKER", &[GenerateMasterKey]),
+    ("KEY_MAKER", &[GenerateMasterKey, RotateKey]),
     ("PRE_REGISTRATION_ADMIN", SERVICE),
     ("REGISTRATION_ADMIN", HARMLESS),
     ("REGISTRATION_OFFICER", HARMLESS),
@@ -39,13 +56,14 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 16] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 6] = [
+const ENDPOINTS: [(&str, &[Operation]); 7] = [
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
-    ("postdecrypt", &[Decrypt]),
+    ("postdecrypt", &[Decrypt, DecryptCompromised]),
     ("postencrypt", &[Encrypt]),
-    ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey]),
+    ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey, RotateKey]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
+    ("putrevokekey", &[RevokeKey]),
 ];
 
 const PREFIX: &str = "mosip.role.keymanager.";
@@ -190,14 +208,21 @@ mosip.role.keymanager.postcssign=OWN_ROLE
             [
                 (
                     "mosip.OWN_ROLE",
-                    "packet.decrypt packet.encrypt certificate.read certificate.list".to_owned()
+                    "packet.decrypt packet.decrypt_compromised packet.encrypt certificate.read certificate.list"
+                        .to_owned()
                 ),
-                ("mosip.REGISTRATION_OFFICER", "packet.decrypt packet.encrypt".to_owned()),
+                (
+                    "mosip.REGISTRATION_OFFICER",
+                    "packet.decrypt packet.decrypt_compromised packet.encrypt".to_owned()
+                ),
                 ("mosip.ZONAL_ADMIN", "packet.encrypt".to_owned()),
             ]
         );
         assert_eq!(imported.unserved, ["postcssign"]);
-        assert_eq!(imported.beyond_shipped, ["REGISTRATION_OFFICER: packet.decrypt"]);
+        assert_eq!(
+            imported.beyond_shipped,
+            ["REGISTRATION_OFFICER: packet.decrypt", "REGISTRATION_OFFICER: packet.decrypt_compromised"]
+        );
         assert_eq!(imported.untouched.len(), SHIPPED.len() - 2);
     }
 

@@ -10,14 +10,17 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, ApplicationId, KeyAlias},
         key::KeyRecord,
+        lifecycle::{Allowance, KeyUse},
     },
     ports::software_keys::SoftwareKeys,
     services::{auditor::Auditor, authorization::Authorizer},
 };
 
 mod base;
+mod changes;
 pub(crate) mod directory;
 mod error;
+mod inventory;
 pub(crate) mod issuing;
 pub(crate) mod patterns;
 pub(crate) mod pending;
@@ -26,8 +29,11 @@ pub(crate) mod private_keys;
 pub(crate) mod provisioning;
 mod quota;
 pub(crate) mod recognition;
+mod rotation;
+pub(crate) mod states;
 
 pub use error::KeyError;
+pub use inventory::{KeyDetails, KeyFilter, KeyInState, KeyPage};
 
 use directory::KeyDirectory;
 use patterns::PublicPatterns;
@@ -155,7 +161,7 @@ impl KeyService {
         current: Result<Arc<KeyRecord>, KeyError>,
         newest: Option<Arc<KeyRecord>>,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let valid = |key: &Arc<KeyRecord>| key.period.is_current(self.provisioner.clock.now(), 0);
+        let valid = |key: &Arc<KeyRecord>| self.usable(key, 0);
         match (current, newest.filter(valid)) {
             (Err(error), Some(newest)) => {
                 tracing::error!(alias = %newest.alias, %error, "a key could not be renewed");
@@ -170,8 +176,7 @@ impl KeyService {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        let now = || self.provisioner.clock.now();
-        let usable = |key: &Arc<KeyRecord>| key.period.is_current(now(), pre_expire_days);
+        let usable = |key: &Arc<KeyRecord>| self.usable(key, pre_expire_days);
         let known = self.directory.newest(alias).await?;
         if let Some(newest) = known.clone().filter(usable) {
             return Ok(newest);
@@ -184,8 +189,17 @@ impl KeyService {
         if let Some(newest) = newest.clone().filter(usable) {
             return Ok(newest);
         }
+        if let Some(newest) = &newest {
+            self.directory.states.check_renewable(&newest.id)?;
+        }
         let made = self.make_base(call, alias, newest.as_deref()).await;
         self.or_still_valid(made, newest)
+    }
+
+    /// Whether the newest key is the current one.
+    fn usable(&self, newest: &KeyRecord, pre_expire_days: u32) -> bool {
+        newest.period.is_current(self.provisioner.clock.now(), pre_expire_days)
+            && self.directory.states.is_active(&newest.id)
     }
 
     async fn make_base(
@@ -289,20 +303,28 @@ impl KeyService {
         if !self.public.admit(alias) {
             return Ok(None);
         }
-        match self.directory.newest(alias).await? {
+        let mut newest = self.directory.newest(alias).await?;
+        let is_active = |key: &Arc<KeyRecord>| self.directory.states.is_active(&key.id);
+        if newest.as_ref().is_some_and(|newest| !is_active(newest)) {
+            newest = self.directory.newest_now(alias).await?;
+        }
+        match newest.filter(is_active) {
             Some(key) => Ok(Some(self.chain(key).await?)),
             None => Ok(None),
         }
     }
 
-    /// Every certificate of ROOT (DER) that has not ended, newest first: what a form pins.
+    /// Every certificate of ROOT (DER) that has not ended and may be believed, newest first: what a form pins.
     ///
     /// # Errors
     /// [`KeyError`].
     pub(crate) async fn root_certificates(&self) -> Result<Vec<Vec<u8>>, KeyError> {
         let now = self.provisioner.clock.now();
         let keys = self.directory.list(&root_alias()?, LISTED_VERSIONS).await?;
-        let lasting = keys.into_iter().filter(|key| key.period.is_current(now, 0));
+        let states = &self.directory.states;
+        let lasting = keys.into_iter().filter(|key| {
+            key.period.is_current(now, 0) && states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed
+        });
         Ok(lasting.map(|key| key.certificate).collect())
     }
 
@@ -321,6 +343,17 @@ impl KeyService {
             (id, issuer) = (parent.id.clone(), parent.issuer.clone());
         }
         Err(KeyError::Internal("a certificate chain does not end"))
+    }
+
+    /// Whether somebody may ask for base keys of the alias.
+    fn check_base_alias(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        if !may_have_base_keys(&alias.application) {
+            Err(KeyError::BaseKeyNotAllowed)
+        } else if !self.reference_allowed(alias) {
+            Err(KeyError::ReferenceNotAllowed)
+        } else {
+            Ok(())
+        }
     }
 
     fn reference_allowed(&self, alias: &KeyAlias) -> bool {

@@ -80,7 +80,7 @@ impl Provisioner {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let newest = self.directory.newest(alias).await?;
-        let is_current = |key: &Arc<KeyRecord>, days| key.period.is_current(self.clock.now(), days);
+        let is_current = |key: &Arc<KeyRecord>, days| self.is_current(key, days);
         if let Some(newest) = newest.as_ref().filter(|newest| is_current(newest, pre_expire_days)) {
             return Ok(Arc::clone(newest));
         }
@@ -94,6 +94,12 @@ impl Provisioner {
             (Err(KeyError::Token(_)), Some(lasting)) => Ok(lasting),
             (made, _) => made,
         }
+    }
+
+    /// Whether the newest key needs no successor.
+    fn is_current(&self, newest: &KeyRecord, pre_expire_days: u32) -> bool {
+        newest.period.is_current(self.clock.now(), pre_expire_days)
+            && self.directory.states.is_active(&newest.id)
     }
 
     /// Makes the alias's next key, or goes on with it, unless somebody has; notes it as awaited if that fails for now.
@@ -147,7 +153,7 @@ impl Provisioner {
     }
 
     /// The same for the KEK that goes with the alias's next key, if there is to be one.
-    async fn make_next_kek_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+    pub(super) async fn make_next_kek_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
         if !has_keks(alias) {
             return Ok(());
         }
@@ -172,7 +178,7 @@ impl Provisioner {
     }
 
     /// A module that can have base keys has a KEK of at least its key's generation.
-    async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
+    pub(super) async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
         if has_keks(&key.alias) {
             self.ensure_kek(&key.alias.application, key.generation).await?;
         }
@@ -187,9 +193,12 @@ impl Provisioner {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let newest = self.directory.newest_now(alias).await?;
         if let Some(newest) = &newest
-            && newest.period.is_current(self.clock.now(), pre_expire_days)
+            && self.is_current(newest, pre_expire_days)
         {
             return Ok(Arc::clone(newest));
+        }
+        if let Some(newest) = &newest {
+            self.directory.states.check_renewable(&newest.id)?;
         }
         let record = self.make_successor(alias, subject, newest.as_deref()).await?;
         match self.directory.insert(record).await {
@@ -199,16 +208,12 @@ impl Provisioner {
                 Ok(record)
             }
             // The lease ran out and another server was faster: its key counts.
-            Err(RepositoryError::Conflict) => self
-                .directory
-                .newest_now(alias)
-                .await?
-                .ok_or(KeyError::Internal("a key vanished that another server made")),
+            Err(RepositoryError::Conflict) => self.forestalled(alias, newest.as_deref()).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn make_successor(
+    pub(super) async fn make_successor(
         &self,
         alias: &KeyAlias,
         subject: &SubjectOverrides,
@@ -220,8 +225,8 @@ impl Provisioner {
         let (token_key, public_key) = self.signing_pair(alias, generation).await?;
         let id = self.key_id()?;
         let name = match previous {
-            Some(previous) => subject_of(&previous.certificate)?,
-            None => self.issuer.module_subject(alias, subject)?,
+            Some(previous) if *subject == SubjectOverrides::default() => subject_of(&previous.certificate)?,
+            _ => self.issuer.module_subject(alias, subject)?,
         };
         let period =
             Cryptoperiod::starting(self.clock.now(), validity_days, root.as_ref().map(|root| root.period));

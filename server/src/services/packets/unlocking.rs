@@ -14,6 +14,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
         key::{KeyId, KeyRecord},
+        lifecycle::{Allowance, KeyUse},
     },
     services::{
         authorization::{AccessRefusal, Authorizer},
@@ -73,6 +74,7 @@ impl Unlocker {
                 if alias.role() != AliasRole::Base {
                     return Err(PacketError::SigningKey);
                 }
+                self.check_opens(call, &key)?;
                 let frame = envelope.with_thumbprint(key.modulus)?;
                 frame.content(&open_inputs(inputs))?;
                 let data_key = self.unwrap(&key, &frame, head).await?;
@@ -83,7 +85,7 @@ impl Unlocker {
             }
         }
         // Boxed: what is rare need not be a part of every operation's state.
-        Box::pin(self.unlock_without_thumbprint(alias, &envelope, head, inputs)).await
+        Box::pin(self.unlock_without_thumbprint(call, alias, &envelope, head, inputs)).await
     }
 
     /// Whether the caller may open packets of the alias. Says the same whether or not there is a key.
@@ -107,8 +109,22 @@ impl Unlocker {
         if may { PacketError::ForeignKey } else { PacketError::UnknownKey }
     }
 
+    /// Whether what was decided about the key lets it open packets, for this caller.
+    fn check_opens(&self, call: &CallContext, key: &KeyRecord) -> Result<(), PacketError> {
+        let state = self.directory.states.decided(&key.id);
+        let opens = match state.allows(KeyUse::Decrypt) {
+            Allowance::Allowed => true,
+            Allowance::ByPolicy => {
+                self.authorizer.check(call, Operation::DecryptCompromised, &key.alias).is_ok()
+            }
+            Allowance::Refused => false,
+        };
+        if opens { Ok(()) } else { Err(KeyError::NotUsable(state).into()) }
+    }
+
     async fn unlock_without_thumbprint(
         &self,
+        call: &CallContext,
         alias: &KeyAlias,
         envelope: &Envelope,
         head: &[u8],
@@ -120,8 +136,12 @@ impl Unlocker {
         }
         let keys = self.directory.list(alias, most).await.map_err(KeyError::from)?;
         let mut best: Option<Unlocked> = None;
-        let mut misfit = None;
+        let (mut misfit, mut unusable) = (None, None);
         for key in keys.into_iter().map(Arc::new) {
+            if let Err(error) = self.check_opens(call, &key) {
+                unusable = Some(error);
+                continue;
+            }
             let frame = match envelope.without_thumbprint(key.modulus) {
                 Ok(frame) => frame,
                 Err(error) => {
@@ -136,7 +156,8 @@ impl Unlocker {
                 best = Some(tried);
             }
         }
-        best.ok_or_else(|| misfit.map_or(PacketError::UnknownKey, PacketError::from))
+        let refusal = || unusable.or(misfit.map(PacketError::from)).unwrap_or(PacketError::UnknownKey);
+        best.ok_or_else(refusal)
     }
 
     async fn unwrap(

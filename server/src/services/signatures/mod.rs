@@ -18,6 +18,7 @@ use crate::{
         alias::{AliasRole, ApplicationId, KeyAlias, ReferenceId},
         digest::sha256,
         key::KeyRecord,
+        lifecycle::{Allowance, KeyUse},
     },
     ports::{clock::Clock, key_store::KeyStore},
 };
@@ -223,7 +224,12 @@ impl SignatureService {
         Ok(Verification { valid, trust })
     }
 
-    /// SubjectPublicKeyInfo (DER) of the alias's keys, the one named by `kid` alone when there is one.
+    /// Whether what was decided about the key lets its signatures be believed.
+    fn may_verify(&self, key: &KeyRecord) -> bool {
+        self.directory.states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed
+    }
+
+    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify, the one named by `kid` alone when there is one.
     async fn own_public_keys(
         &self,
         alias: &KeyAlias,
@@ -233,6 +239,7 @@ impl SignatureService {
         if keys.is_empty() {
             return Err(KeyError::ModuleKeyMissing.into());
         }
+        let keys: Vec<_> = keys.into_iter().filter(|key| self.may_verify(key)).collect();
         let named = keys.iter().find(|key| key_id == Some(key.kid().as_str()));
         named
             .map_or(keys.as_slice(), std::slice::from_ref)
