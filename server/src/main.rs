@@ -7,8 +7,12 @@ use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
     cli::{
-        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, audit::AuditCommand,
+        self, ServerArguments,
+        access::AccessCommand,
+        approvals::ApprovalsCommand,
+        audit::AuditCommand,
         clients::ClientsCommand,
+        keys::{KeysCommand, RotateArguments},
     },
     config, telemetry,
 };
@@ -51,6 +55,13 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Read and change the states of keys, on a running server.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Run the PKCS#11 library for a server. Servers start this themselves.
     #[command(name = app::hsm_worker::COMMAND, hide = true)]
     HsmWorker {
@@ -63,6 +74,13 @@ enum Command {
     },
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Make the successor of a key now, on a running server.
+    Rotate {
+        #[command(flatten)]
+        key: RotateArguments,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Serve the HTTP API until SIGTERM or SIGINT.
     ///
     /// Every setting has a default, can stand in the file, and in the environment as KUNJI_ and its name in
@@ -108,9 +126,15 @@ fn run(command: Command) -> Result<()> {
             telemetry::begin(log_format, &log_filter)?;
             app::hsm_worker::run()
         }
+        Command::Keys { command, server } => {
+            ask(&server, async |remote| cli::keys::run(&remote, command).await)
+        }
         Command::Openapi => {
             print_document(&api::openapi_document());
             Ok(())
+        }
+        Command::Rotate { key, server } => {
+            ask(&server, async |remote| cli::keys::rotate(&remote, &key).await)
         }
         Command::Serve { config } => {
             let settings = config::load(config.as_deref(), environment())?;
