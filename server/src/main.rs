@@ -7,8 +7,13 @@ use clap::{Parser, Subcommand};
 use kunji_server::{
     api, app,
     cli::{
-        self, ServerArguments, access::AccessCommand, approvals::ApprovalsCommand, audit::AuditCommand,
-        clients::ClientsCommand, policy::PolicyCommand,
+        self, ServerArguments,
+        access::AccessCommand,
+        approvals::ApprovalsCommand,
+        audit::AuditCommand,
+        clients::ClientsCommand,
+        keys::{KeysCommand, RotateArguments},
+        policy::PolicyCommand,
     },
     config, telemetry,
 };
@@ -51,6 +56,13 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Read and change the states of keys, on a running server.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Run the PKCS#11 library for a server. Servers start this themselves.
     #[command(name = app::hsm_worker::COMMAND, hide = true)]
     HsmWorker {
@@ -67,6 +79,13 @@ enum Command {
     Policy {
         #[command(subcommand)]
         command: PolicyCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Make the successor of a key now, on a running server.
+    Rotate {
+        #[command(flatten)]
+        key: RotateArguments,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -115,12 +134,18 @@ fn run(command: Command) -> Result<()> {
             telemetry::begin(log_format, &log_filter)?;
             app::hsm_worker::run()
         }
+        Command::Keys { command, server } => {
+            ask(&server, async |remote| cli::keys::run(&remote, command).await)
+        }
         Command::Openapi => {
             print_document(&api::openapi_document());
             Ok(())
         }
         Command::Policy { command, server } => {
             ask(&server, async |remote| cli::policy::run(&remote, command).await)
+        }
+        Command::Rotate { key, server } => {
+            ask(&server, async |remote| cli::keys::rotate(&remote, &key).await)
         }
         Command::Serve { config } => {
             let settings = config::load(config.as_deref(), environment())?;

@@ -19,12 +19,14 @@ use kunji_server::{
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         key_type::Curve,
+        lifecycle::Transition,
         symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
     ports::{
         clock::Clock,
         key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
+        key_states::KeyStateRepository,
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
@@ -219,6 +221,45 @@ impl KeyRepository for Mortal<dyn Repository> {
 
     async fn insert_kek_successor(&self, record: &KekRecord) -> Result<(), RepositoryError> {
         database!(self.insert_kek_successor(record))
+    }
+}
+
+#[async_trait]
+impl KeyStateRepository for Mortal<dyn Repository> {
+    /// Takes nothing of its life: servers ask this again and again, and when one dies must not depend on time.
+    async fn newest_transition(&self) -> Result<u64, RepositoryError> {
+        if self.life.is_over() {
+            return Err(RepositoryError::Unavailable("dead".to_owned()));
+        }
+        self.real.newest_transition().await
+    }
+
+    async fn list_transitions(&self, after: u64) -> Result<Vec<Transition>, RepositoryError> {
+        database!(self.list_transitions(after))
+    }
+
+    async fn find_transition(&self, number: u64) -> Result<Option<Transition>, RepositoryError> {
+        database!(self.find_transition(number))
+    }
+
+    async fn insert_transition(
+        &self,
+        transition: &Transition,
+        closing: Option<&KeyRecord>,
+    ) -> Result<(), RepositoryError> {
+        database!(self.insert_transition(transition, closing))
+    }
+
+    async fn insert_requested_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
+        database!(self.insert_requested_successor(record))
+    }
+
+    async fn list_keys(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        database!(self.list_keys(after, limit))
     }
 }
 

@@ -64,20 +64,19 @@ pub fn ports(
     }
 }
 
-/// A server in this process; it ends with the test's runtime.
+/// A server of this database and token, with keys for `REGISTRATION`; it ends with the test's runtime.
 pub async fn serve(database: &Surreal<Any>, token: Arc<dyn KeyStore>, data_dir: &Path) -> Http {
     let environment =
         [("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION"), ("KUNJI_ISSUER", "http://kunji.test")];
     let settings = settings(data_dir, &environment);
-    let ports = ports(data_dir, trail(data_dir), repository(database).await, token);
-    let running = app::start(&settings, ports).await.unwrap();
+    let (audit, repository) = (trail(data_dir), repository(database).await);
+    let running = app::start(&settings, ports(data_dir, audit, repository, token)).await.unwrap();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = Http::new(&format!("http://{}", listener.local_addr().unwrap()));
     tokio::spawn(async move {
         let endpoint = api::endpoint(&running.services, &settings);
-        api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), std::future::pending())
-            .await
-            .unwrap();
+        let never = std::future::pending();
+        api::serve(listener, api::Carrier::Plain, endpoint, (&settings).into(), never).await.unwrap();
         drop(running);
     });
     http

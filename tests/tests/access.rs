@@ -37,7 +37,7 @@ const ANONYMOUS: [&str; 12] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 60] = [
+const GUARDED: [(&str, &[&str]); 68] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -55,6 +55,14 @@ const GUARDED: [(&str, &[&str]); 60] = [
     ("GET /v1/audit/status", &["auditor"]),
     ("GET /v1/clients", &["administrator"]),
     ("GET /v1/clients/{client_id}", &["administrator"]),
+    ("GET /v1/keys", &["key-administrator"]),
+    ("GET /v1/keys/{id}", &["key-administrator"]),
+    ("POST /v1/keys", &["key-administrator"]),
+    ("POST /v1/keys/{id}/resume", &["key-administrator"]),
+    ("POST /v1/keys/{id}/revoke", &["key-administrator"]),
+    ("POST /v1/keys/{id}/rotate", &["key-administrator"]),
+    ("POST /v1/keys/{id}/suspend", &["key-administrator"]),
+    ("PUT /v1/keymanager/revokeKey", &["key-administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),
     ("GET /v1/policies", &["administrator", "auditor", "key-administrator"]),

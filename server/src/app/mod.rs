@@ -132,6 +132,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     // needs no policy.
     let provisioner = provisioner(settings, &ports, &auditor, &directory, PolicyTable::default())?;
     let is_first_start = system_keys::install(settings, &ports, &auditor, &provisioner).await?;
+    directory.states.refresh().await.context("the states of keys could not be read")?;
     let policies = bootstrap::ensure_policies(&*ports.repository, &configured_policies(settings)?)
         .await
         .context("the policies could not be read")?;
@@ -201,6 +202,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let new_secret = administrator::ensure(settings, &services.access)
         .await
         .context("the first administrator could not be made")?;
+    let followed = Arc::clone(&directory);
     let directory = settings.has_remote_database().then_some(directory);
     let (key_policies, rotation) = (Arc::clone(&services.key_policies), Arc::clone(&services.rotation));
     let denials = Arc::clone(&services.denials);
@@ -216,6 +218,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         tokio::spawn(authorizer.follow()),
         tokio::spawn(key_policies.follow()),
         tokio::spawn(rotation.keep_renewed()),
+        tokio::spawn(async move { followed.states.follow().await }),
     ]);
     Ok(Running { services, new_secret, auditor, checkpointer, tasks })
 }

@@ -79,6 +79,8 @@ pub enum Operation {
     DecideApproval,
     /// Open a packet.
     Decrypt,
+    /// Open a packet with a key that somebody else may have, beside the right to open packets.
+    DecryptCompromised,
     /// Remove a client.
     DeleteClient,
     /// Let a client take no more tokens.
@@ -89,7 +91,7 @@ pub enum Operation {
     Encrypt,
     /// Take a whole log, for verification elsewhere.
     ExportAudit,
-    /// Make a module key, or a CSR for it.
+    /// Make the first key of an alias, or a CSR for a module's.
     GenerateMasterKey,
     /// Make a symmetric key.
     GenerateSymmetricKey,
@@ -107,12 +109,22 @@ pub enum Operation {
     ReadClients,
     /// Read key policies, and what is renewed when.
     ReadKeyPolicies,
+    /// Read which keys there are, their states and what was decided about them.
+    ReadKeys,
     /// Make a request for a certificate that others issue; the key too on first use.
     RequestCertificate,
+    /// Let a suspended key be used again.
+    ResumeKey,
+    /// Have a key protect nothing new, or be known as compromised.
+    RevokeKey,
     /// Give a client a new secret.
     RotateClientSecret,
+    /// Make the successor of a key before its time.
+    RotateKey,
     /// Sign.
     Sign,
+    /// Let a key do nothing for now.
+    SuspendKey,
     /// Have a key's certificate replaced by one that others issued.
     UploadCertificate,
     /// Store the certificate of another domain's key, for which packets are then sealed.
@@ -123,7 +135,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 33] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -131,6 +143,7 @@ impl Operation {
         Self::CreateClient,
         Self::DecideApproval,
         Self::Decrypt,
+        Self::DecryptCompromised,
         Self::DeleteClient,
         Self::DisableClient,
         Self::EnableClient,
@@ -145,9 +158,14 @@ impl Operation {
         Self::ReadCertificates,
         Self::ReadClients,
         Self::ReadKeyPolicies,
+        Self::ReadKeys,
         Self::RequestCertificate,
+        Self::ResumeKey,
+        Self::RevokeKey,
         Self::RotateClientSecret,
+        Self::RotateKey,
         Self::Sign,
+        Self::SuspendKey,
         Self::UploadCertificate,
         Self::UploadOtherDomainCertificate,
         Self::Verify,
@@ -163,6 +181,7 @@ impl Operation {
             Self::CreateClient => "client.create",
             Self::DecideApproval => "approval.decide",
             Self::Decrypt => "packet.decrypt",
+            Self::DecryptCompromised => "packet.decrypt_compromised",
             Self::DeleteClient => "client.delete",
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
@@ -178,10 +197,15 @@ impl Operation {
             Self::ReadClients => "client.read",
             Self::ReadKeyPolicies => "policy.read",
             Self::RequestCertificate => "key.request_certificate",
+            Self::ReadKeys => "key.read",
+            Self::ResumeKey => "key.resume",
+            Self::RevokeKey => "key.revoke",
             Self::RotateClientSecret => "client.rotate_secret",
+            Self::RotateKey => "key.rotate",
             Self::Sign => "signature.sign",
             Self::UploadCertificate => "key.upload_certificate",
             Self::UploadOtherDomainCertificate => "partner.upload_certificate",
+            Self::SuspendKey => "key.suspend",
             Self::Verify => "signature.verify",
         }
     }
@@ -195,13 +219,19 @@ impl Operation {
     pub const fn is_on_keys(self) -> bool {
         match self {
             Self::Decrypt
+            | Self::DecryptCompromised
             | Self::Encrypt
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
             | Self::ReadCertificate
             | Self::ReadCertificates
+            | Self::ReadKeys
             | Self::RequestCertificate
+            | Self::ResumeKey
+            | Self::RevokeKey
+            | Self::RotateKey
             | Self::Sign
+            | Self::SuspendKey
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate
             | Self::Verify => true,
@@ -234,7 +264,11 @@ impl Operation {
                 | Self::CreateAdministrator
                 | Self::CreateClient
                 | Self::EnableClient
+                | Self::ResumeKey
+                | Self::RevokeKey
                 | Self::RotateClientSecret
+                | Self::RotateKey
+                | Self::SuspendKey
         )
     }
 
@@ -251,13 +285,18 @@ impl Operation {
             | Self::EnableClient
             | Self::ReadClients
             | Self::RotateClientSecret => &[Role::Administrator],
-            Self::Decrypt => &[Role::Decryptor],
+            Self::Decrypt | Self::DecryptCompromised => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::ChangeKeyPolicies
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
+            | Self::ReadKeys
             | Self::RequestCertificate
+            | Self::ResumeKey
+            | Self::RevokeKey
+            | Self::RotateKey
+            | Self::SuspendKey
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],

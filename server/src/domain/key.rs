@@ -13,6 +13,18 @@ use super::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(pub String);
 
+impl KeyId {
+    /// Reads an id that a caller sent; `None` for what is no UUID in its canonical text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let fits = text.len() == 36
+            && text.bytes().enumerate().all(|(place, byte)| match place {
+                8 | 13 | 18 | 23 => byte == b'-',
+                _ => byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte),
+            });
+        fits.then(|| Self(text.to_owned()))
+    }
+}
+
 /// `CKA_ID` of an object on the token: 16 random bytes, because tokens do not keep ids unique themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenKeyId(pub [u8; 16]);
@@ -183,6 +195,17 @@ mod tests {
         ];
         for (i, a) in contexts.iter().enumerate() {
             assert!(contexts.iter().skip(i + 1).all(|b| a != b));
+        }
+    }
+
+    #[test]
+    fn key_ids_are_canonical() {
+        let id = "0a6f1f0e-2b9a-4c55-8a55-2f6f0f3f9a10";
+        assert_eq!(KeyId::parse(id), Some(KeyId(id.to_owned())));
+        for text in
+            ["", "x", &id.to_uppercase(), &id.replace('-', ""), "../../../../../../../../../../../../x"]
+        {
+            assert_eq!(KeyId::parse(text), None, "{text}");
         }
     }
 

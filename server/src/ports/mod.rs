@@ -11,6 +11,7 @@
 //! | [`document_fetcher::DocumentFetcher`] | small, in time, from where it was told | HTTPS |
 //! | [`entropy::Entropy`] | unpredictable bytes or an error | the operating system's generator |
 //! | [`event_outlet::EventOutlet`] | copies of events, as they happen | standard output, syslog |
+//! | [`key_states`] | decisions about keys, numbered without gaps | SurrealDB |
 //! | [`key_store`] | private parts never leave the token | PKCS#11 |
 //! | [`repository`], [`key_policies`], [`rotation`] | each method atomic and durable | SurrealDB |
 //! | [`secret_hasher::SecretHasher`] | slow, salted, bounded in memory | Argon2id |
@@ -27,6 +28,7 @@ pub mod document_fetcher;
 pub mod entropy;
 pub mod event_outlet;
 pub mod key_policies;
+pub mod key_states;
 pub mod key_store;
 pub mod repository;
 pub mod rotation;

@@ -13,6 +13,7 @@ use kunji_shared::Thumbprint;
 
 use super::{
     key_policies::KeyPolicyRepository,
+    key_states::KeyStateRepository,
     rotation::{CrossCertificateRepository, NewestKeyRepository},
 };
 use crate::domain::{
@@ -47,7 +48,8 @@ pub trait KeyRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Conflict`] unless the newest key now has generation `record.generation - 1`
-    /// (none at all for 1), and when the id or thumbprint is taken.
+    /// (none at all for 1), when the id or thumbprint is taken, and when the alias is closed (see
+    /// [`KeyStateRepository::insert_transition`]).
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError>;
 
     /// The newest KEK of the application.
@@ -287,6 +289,7 @@ pub trait SymmetricKeyRepository: Send + Sync {
 pub trait Repository:
     KeyRepository
     + SymmetricKeyRepository
+    + KeyStateRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

@@ -19,6 +19,7 @@ use kunji_server::{
         cross_certificate::CrossCertificate,
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload},
         key_type::{Curve, KeyType},
+        lifecycle::{Change, KeyState, Transition},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
         symmetric::SymmetricKeyRecord,
         time::Timestamp,
@@ -52,6 +53,11 @@ macro_rules! repository_contract {
                 aliases_do_not_mix,
                 other_domains_certificates_may_have_several_names,
                 symmetric_keys_succeed_each_other,
+                keys_are_listed_in_the_order_of_their_ids,
+                transitions_are_numbered_over_all_keys,
+                one_of_many_transitions_wins,
+                a_closed_alias_gets_a_successor_on_request_alone,
+                closing_and_succeeding_exclude_each_other,
                 keks_succeed_each_other,
                 one_of_many_keks_wins,
                 clients_are_unique,
@@ -258,6 +264,135 @@ pub async fn versions_are_listed_newest_first(repository: Subject) -> Result<()>
     ensure!(generations(repository.list(&alias, 100).await?) == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     ensure!(generations(repository.list(&alias, 3).await?) == [12, 11, 10]);
     ensure!(repository.list(&alias, 0).await?.is_empty());
+    Ok(())
+}
+
+/// Pages begin after a key, and have no more than wanted.
+pub async fn keys_are_listed_in_the_order_of_their_ids(repository: Subject) -> Result<()> {
+    ensure!(repository.list_keys(None, 10).await?.is_empty());
+    let keys: Vec<_> = [3, 1, 2]
+        .into_iter()
+        .map(|seed| Ok(key(&alias(&format!("{seed}"))?, 1, seed)))
+        .collect::<Result<_>>()?;
+    for record in &keys {
+        repository.insert_successor(record).await?;
+    }
+    let ordered = [keys[1].clone(), keys[2].clone(), keys[0].clone()];
+    ensure!(repository.list_keys(None, 10).await? == ordered);
+    ensure!(repository.list_keys(None, 2).await? == ordered[..2]);
+    ensure!(repository.list_keys(Some(&ordered[0].id), 10).await? == ordered[1..]);
+    ensure!(repository.list_keys(Some(&ordered[2].id), 10).await?.is_empty());
+    Ok(())
+}
+
+/// A transition of a key, suspended by odd numbers and resumed by even ones.
+pub fn transition(number: u64, key: &KeyRecord) -> Transition {
+    let (change, from, to) = if number % 2 == 1 {
+        (Change::Suspend, KeyState::Active, KeyState::Suspended)
+    } else {
+        (Change::Resume, KeyState::Suspended, KeyState::Active)
+    };
+    Transition {
+        number,
+        key: key.id.clone(),
+        previous: (number > 1).then(|| number - 1),
+        change,
+        from,
+        to,
+        reason: "lost and found, 'as said'".to_owned(),
+        actor: "keeper".to_owned(),
+        at: Timestamp::from_millis(1_700_000_000_123),
+        closes: false,
+    }
+}
+
+/// Transitions come without gaps, and are read from a number on.
+pub async fn transitions_are_numbered_over_all_keys(repository: Subject) -> Result<()> {
+    ensure!(repository.newest_transition().await? == 0 && repository.list_transitions(0).await?.is_empty());
+    let keys = [key(&alias("A")?, 1, 1), key(&alias("B")?, 1, 2)];
+    let of = |number: u64| transition(number, &keys[usize::from(number > 2)]);
+    for number in 1..=4 {
+        for wrong in [number - 1, number + 1] {
+            ensure!(is_conflict(&repository.insert_transition(&of(wrong), None).await), "{wrong}");
+        }
+        repository.insert_transition(&of(number), None).await?;
+        ensure!(repository.newest_transition().await? == number);
+        ensure!(repository.find_transition(number).await? == Some(of(number)));
+    }
+    for after in 0..=5 {
+        let expected: Vec<_> = (after + 1..=4).map(of).collect();
+        ensure!(repository.list_transitions(after).await? == expected, "after {after}");
+    }
+    ensure!(repository.find_transition(5).await?.is_none());
+    Ok(())
+}
+
+/// Of eight tasks that write down the same number one wins.
+pub async fn one_of_many_transitions_wins(repository: Subject) -> Result<()> {
+    for number in 1..=4 {
+        let offer = |task: u8| Transition {
+            actor: format!("task-{task}"),
+            ..transition(number, &key(&KeyAlias::master(ApplicationId::internal()), 1, task))
+        };
+        let outcomes = at_once(|task| {
+            let (repository, offer) = (Arc::clone(&repository), offer(task));
+            async move { repository.insert_transition(&offer, None).await }
+        })
+        .await?;
+        let winner = only_winner(&outcomes)?;
+        ensure!(repository.find_transition(number).await? == Some(offer(winner)));
+    }
+    Ok(())
+}
+
+fn closing(number: u64, key: &KeyRecord) -> Transition {
+    Transition {
+        change: Change::Supersede,
+        from: KeyState::Active,
+        to: KeyState::Deactivated,
+        closes: true,
+        ..transition(number, key)
+    }
+}
+
+/// Only the newest key closes its alias, and only a successor that is asked for opens it.
+pub async fn a_closed_alias_gets_a_successor_on_request_alone(repository: Subject) -> Result<()> {
+    let alias = alias("10001_110011")?;
+    let keys: Vec<_> = (1..=4_u8).map(|generation| key(&alias, generation.into(), generation)).collect();
+    repository.insert_successor(&keys[0]).await?;
+    repository.insert_successor(&keys[1]).await?;
+    ensure!(is_conflict(&repository.insert_transition(&closing(1, &keys[0]), Some(&keys[0])).await));
+    ensure!(repository.newest_transition().await? == 0, "a refused transition left a row");
+    repository.insert_transition(&closing(1, &keys[1]), Some(&keys[1])).await?;
+    ensure!(repository.find_newest(&alias).await?.as_ref() == Some(&keys[1]));
+    ensure!(is_conflict(&repository.insert_successor(&keys[2]).await));
+    ensure!(is_conflict(&repository.insert_requested_successor(&keys[3]).await), "not the next");
+    repository.insert_requested_successor(&keys[2]).await?;
+    repository.insert_successor(&keys[3]).await?;
+    ensure!(repository.list(&alias, 10).await?.len() == 4);
+    Ok(())
+}
+
+/// Whatever comes first: once an alias is closed, no successor is made that nobody asked for.
+pub async fn closing_and_succeeding_exclude_each_other(repository: Subject) -> Result<()> {
+    for round in 1..=6_u8 {
+        let alias = alias(&format!("machine-{round}"))?;
+        let first = key(&alias, 1, round);
+        repository.insert_successor(&first).await?;
+        let number = repository.newest_transition().await? + 1;
+        let outcomes = at_once(|task| {
+            let (repository, first) = (Arc::clone(&repository), first.clone());
+            let next = key(&alias, 2, 100 + round * 8 + task);
+            async move {
+                match task {
+                    0 => repository.insert_transition(&closing(number, &first), Some(&first)).await,
+                    _ => repository.insert_successor(&next).await,
+                }
+            }
+        })
+        .await?;
+        only_winner(&outcomes)?;
+    }
     Ok(())
 }
 

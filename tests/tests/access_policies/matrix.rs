@@ -26,12 +26,33 @@ const SERVICE: [&str; 6] = [
     "signature.verify",
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
-const MAKER: [&str; 3] = ["key.generate", "key.request_certificate", "key.upload_certificate"];
-const ALL: [&str; 11] = [
+const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
+const KEEPER: [&str; 14] = [
+    "key.generate",
     "key.generate_symmetric",
-    MAKER[0],
-    MAKER[1],
-    MAKER[2],
+    "key.read",
+    "key.request_certificate",
+    "key.resume",
+    "key.revoke",
+    "key.rotate",
+    "key.suspend",
+    "key.upload_certificate",
+    "partner.upload_certificate",
+    "policy.change",
+    "policy.read",
+    READ[0],
+    READ[1],
+];
+const ALL: [&str; 16] = [
+    "key.generate",
+    "key.generate_symmetric",
+    "key.read",
+    "key.request_certificate",
+    "key.resume",
+    "key.revoke",
+    "key.rotate",
+    "key.suspend",
+    "key.upload_certificate",
     "partner.upload_certificate",
     "certificate.read",
     "certificate.list",
@@ -70,20 +91,7 @@ const ROLES: [(&str, &[&str]); 23] = [
     ("auditor", &["access.read", "approval.read", "audit.export", "audit.read", "policy.read"]),
     ("decryptor", &["packet.decrypt"]),
     ("encryptor", &[READ[0], READ[1], "packet.encrypt"]),
-    (
-        "key-administrator",
-        &[
-            MAKER[0],
-            MAKER[1],
-            MAKER[2],
-            "key.generate_symmetric",
-            "partner.upload_certificate",
-            "policy.change",
-            "policy.read",
-            READ[0],
-            READ[1],
-        ],
-    ),
+    ("key-administrator", &KEEPER),
     ("signer", &["signature.sign", "signature.verify"]),
     ("CREDENTIAL_ISSUANCE", &["signature.sign"]),
     ("CREDENTIAL_REQUEST", &PACKETS),
@@ -105,13 +113,14 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 60] = [
+const OPERATIONS: [(&str, &str, bool); 68] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
     ("coseSign1", "signature.sign", true),
     ("coseVerify1", "signature.verify", true),
     ("createClient", "client.create", false),
+    ("createKey", "key.generate", true),
     ("cwtSign", "signature.sign", true),
     ("cwtVerify", "signature.verify", true),
     ("decrypt", "packet.decrypt", true),
@@ -141,6 +150,7 @@ const OPERATIONS: [(&str, &str, bool); 60] = [
     ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
     ("listKeyPolicies", "policy.read", false),
+    ("listKeys", "key.read", true),
     ("makeAuditCheckpoint", "audit.read", false),
     ("makeSignatures", "signature.sign", true),
     ("planRotation", "policy.read", false),
@@ -154,14 +164,20 @@ const OPERATIONS: [(&str, &str, bool); 60] = [
     ("readAuditRoster", "audit.read", false),
     ("readAuditStatus", "audit.read", false),
     ("readClient", "client.read", false),
+    ("readKey", "key.read", true),
     ("readKeyPolicy", "policy.read", false),
     ("removeAccessPolicy", "access.change", false),
     ("removeKeyPolicy", "policy.change", false),
+    ("resumeKey", "key.resume", true),
+    ("revokeKey", "key.revoke", true),
+    ("revokeKeyById", "key.revoke", true),
     ("rotateClientSecret", "client.rotate_secret", false),
+    ("rotateKey", "key.rotate", true),
     ("searchAuditEvents", "audit.read", false),
     ("sign", "signature.sign", true),
     ("signRawData", "signature.sign", true),
     ("signV2", "signature.sign", true),
+    ("suspendKey", "key.suspend", true),
     ("uploadCertificate", "key.upload_certificate", true),
     ("uploadOtherDomainCertificate", "partner.upload_certificate", true),
     ("validate", "signature.verify", true),
@@ -175,6 +191,7 @@ const OF_KERNEL: [&str; 2] = ["sign", "validate"];
 struct Requests {
     application: &'static str,
     certificate: String,
+    key: String,
     packet: Vec<u8>,
     signature: String,
     /// By `KERNEL/SIGN`.
@@ -190,8 +207,10 @@ impl Requests {
         let cwt =
             client.call("/cwtSign", json!({ "payload": b64("{}"), "applicationId": application })).await;
         let detached = client.call("/sign", json!({ "data": "content" })).await;
+        let keys = client.get(&format!("/v1/keys?application={application}&reference=10001")).await;
         Self {
             application,
+            key: keys.body["keys"][0]["keyId"].as_str().unwrap().to_owned(),
             packet: peer::seal_self_contained(&certificate, b"content"),
             certificate,
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
@@ -217,6 +236,27 @@ impl Requests {
             "createClient" => {
                 let id = format!("made-{}", uuid::Uuid::new_v4());
                 client.post("/v1/clients", &json!({ "clientId": id, "roles": ["auditor"] })).await
+            }
+            "createKey" => {
+                // It has one.
+                let body = json!({ "applicationId": application, "referenceId": "10001" });
+                client.post("/v1/keys", &body).await
+            }
+            "listKeys" => client.get(&format!("/v1/keys?application={application}&reference=10001")).await,
+            "readKey" => client.get(&format!("/v1/keys/{}", self.key)).await,
+            "resumeKey" => self.decide(client, "resume", &json!({})).await,
+            "rotateKey" => self.decide(client, "rotate", &json!({})).await,
+            // Too long a reason, so that nothing is done.
+            "suspendKey" => self.decide(client, "suspend", &json!({ "reason": "x".repeat(513) })).await,
+            "revokeKeyById" => {
+                let body = json!({ "cause": "superseded", "reason": "x".repeat(513) });
+                self.decide(client, "revoke", &body).await
+            }
+            "revokeKey" => {
+                let body = json!({ "id": "x", "version": "1", "requesttime": "2026-01-05T10:11:12.123Z",
+                    "request": { "applicationId": application, "referenceId": "never-made" } });
+                let request = client.request(Method::PUT, "/v1/keymanager/revokeKey").json(&body);
+                Answer::read(request.send().await.unwrap()).await
             }
             "decrypt" => client.call("/decrypt", crypto(b64(&self.packet))).await,
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
@@ -346,6 +386,10 @@ impl Requests {
         }
     }
 
+    async fn decide(&self, client: &Http, what: &str, body: &Value) -> Answer {
+        client.post(&format!("/v1/keys/{}/{what}", self.key), body).await
+    }
+
     async fn octets(&self, client: &Http, path: &str, body: Vec<u8>) -> Answer {
         let request = client
             .request(Method::POST, path)
@@ -368,9 +412,11 @@ fn path_of(id: &str) -> String {
 /// Whether an answer says that the caller may not.
 fn is_refusal(answer: &Answer) -> bool {
     let code = answer.body["errors"][0]["errorCode"].as_str().unwrap_or_default();
+    let unseen = answer.body["code"] == "key.not_found" || answer.body == json!({ "keys": [], "next": null });
     answer.body["items"][0]["failure"]["status"] == 403
         || answer.status == 403
         || ["KER-CRY-012", "KER-JWS-108"].contains(&code)
+        || unseen
 }
 
 /// Whether it says that it was done, or would have been but for what the request says.
@@ -379,6 +425,11 @@ fn is_done(answer: &Answer, id: &str) -> bool {
         "putAccessPolicy" | "putKeyPolicy" | "removeKeyPolicy" => answer.status == 412,
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
+        "createKey" | "resumeKey" => answer.status == 409,
+        "rotateKey" => answer.status == 201 || answer.status == 409,
+        "revokeKeyById" | "suspendKey" => answer.status == 400,
+        "revokeKey" => answer.body["errors"][0]["errorCode"] == "KER-KMS-003",
+        "listKeys" => answer.body["keys"].as_array().is_some_and(|keys| !keys.is_empty()),
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
         "makeSignatures" => answer.body["items"][0]["signature"].is_string(),
         _ => answer.status.is_success() && answer.body["errors"].is_null(),

@@ -23,7 +23,10 @@ fn role_properties_of_mosip_become_policies() {
     let outcome = nowhere.run(&["access", "import", file]);
     assert!(outcome.success, "{outcome:?}");
     let printed: serde_json::Value = serde_json::from_str(&outcome.stdout).unwrap();
-    assert_eq!(printed["mosip.CLI_ROLE"]["operations"], json!(["packet.decrypt", "packet.encrypt"]));
+    assert_eq!(
+        printed["mosip.CLI_ROLE"]["operations"],
+        json!(["packet.decrypt", "packet.decrypt_compromised", "packet.encrypt"])
+    );
     assert!(outcome.stderr.contains("REGISTRATION_OFFICER: packet.decrypt"), "{outcome:?}");
     assert!(outcome.stderr.contains("postcssign"), "{outcome:?}");
 

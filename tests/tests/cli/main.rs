@@ -4,3 +4,4 @@
 mod access;
 mod clients;
 mod connection;
+mod keys;

@@ -1,8 +1,10 @@
 //! Rows of keys, and of what leads to them: generations, the newest of each alias, thumbprints.
 
+use std::ops::Bound;
+
 use async_trait::async_trait;
 use kunji_shared::{ModulusLength, Thumbprint, encoding::encode_hex};
-use surrealdb::types::{Bytes, SurrealValue, Value};
+use surrealdb::types::{Bytes, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
 
 use super::{
     SurrealRepository,
@@ -50,6 +52,8 @@ impl Row for KeyRow {
 pub(super) struct NewestKeyRow {
     pub(super) key: String,
     pub(super) generation: u32,
+    /// Whether a successor is made only when somebody asks for one.
+    pub(super) closed: Option<bool>,
 }
 
 impl Row for NewestKeyRow {
@@ -275,40 +279,7 @@ impl KeyRepository for SurrealRepository {
     }
 
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
-        const TEXT: &str = "
-            -- kunji_server::adapters::surreal::key_rows::insert_successor
-            BEGIN;
-            LET $newest = (SELECT VALUE generation FROM ONLY type::record('newest_key', $alias)) ?? 0;
-            IF $newest != $predecessor { THROW 'superseded' };
-            CREATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
-            CREATE ONLY type::record('key_version', $version) CONTENT $by_version RETURN NONE;
-            IF $by_thumbprint != NONE {
-                CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE
-            };
-            UPSERT ONLY type::record('newest_key', $alias) CONTENT $pointer RETURN NONE;
-            COMMIT;";
-        let id = record.id.0.as_str();
-        let alias = alias_hash(&record.alias);
-        let thumbprint = record.thumbprint.to_string();
-        let version = version_name(&alias, record.generation);
-        let by_version = KeyVersionRow { key: id.to_owned() };
-        // Another domain may use one certificate under several names, and no packet is opened with it here.
-        let by_thumbprint = (!record.is_elsewhere())
-            .then(|| self.integrity.seal(&thumbprint, ThumbprintRow { key: id.to_owned() }))
-            .transpose()?;
-        let pointer = NewestKeyRow { key: id.to_owned(), generation: record.generation };
-        let query = Query::new(TEXT)
-            .bind("predecessor", i64::from(record.generation) - 1)
-            .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
-            .bind("by_version", self.integrity.seal(&version, by_version)?)
-            .bind("by_thumbprint", by_thumbprint.unwrap_or_default())
-            .bind("pointer", self.integrity.seal(&alias, pointer)?)
-            .bind("id", id.to_owned())
-            .bind("alias", alias)
-            .bind("version", version)
-            .bind("thumbprint", thumbprint);
-        let made = async { Ok(self.find(&record.id).await?.as_ref() == Some(record)) };
-        Ok(self.settle(query, made).await?)
+        self.write_successor(record, false).await
     }
 
     async fn find_newest_kek(
@@ -332,6 +303,79 @@ impl KeyRepository for SurrealRepository {
 }
 
 impl SurrealRepository {
+    /// Inserts a successor. `requested`: also for an alias that is closed, which it opens.
+    pub(super) async fn write_successor(
+        &self,
+        record: &KeyRecord,
+        requested: bool,
+    ) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::write_successor
+            BEGIN;
+            LET $newest = SELECT * FROM ONLY type::record('newest_key', $alias);
+            IF ($newest.generation ?? 0) != $predecessor OR (($newest.closed ?? false) AND !$requested) {
+                THROW 'superseded'
+            };
+            CREATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
+            CREATE ONLY type::record('key_version', $version) CONTENT $by_version RETURN NONE;
+            IF $by_thumbprint != NONE {
+                CREATE ONLY type::record('thumbprint', $thumbprint) CONTENT $by_thumbprint RETURN NONE
+            };
+            UPSERT ONLY type::record('newest_key', $alias) CONTENT $pointer RETURN NONE;
+            COMMIT;";
+        let id = record.id.0.as_str();
+        let alias = alias_hash(&record.alias);
+        let thumbprint = record.thumbprint.to_string();
+        let version = version_name(&alias, record.generation);
+        let by_version = KeyVersionRow { key: id.to_owned() };
+        // Another domain may use one certificate under several names, and no packet is opened with it here.
+        let by_thumbprint = (!record.is_elsewhere())
+            .then(|| self.integrity.seal(&thumbprint, ThumbprintRow { key: id.to_owned() }))
+            .transpose()?;
+        let pointer = NewestKeyRow { key: id.to_owned(), generation: record.generation, closed: None };
+        let query = Query::new(TEXT)
+            .bind("predecessor", i64::from(record.generation) - 1)
+            .bind("requested", requested)
+            .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
+            .bind("by_version", self.integrity.seal(&version, by_version)?)
+            .bind("by_thumbprint", by_thumbprint.unwrap_or_default())
+            .bind("pointer", self.integrity.seal(&alias, pointer)?)
+            .bind("id", id.to_owned())
+            .bind("alias", alias)
+            .bind("version", version)
+            .bind("thumbprint", thumbprint);
+        let made = async { Ok(self.find(&record.id).await?.as_ref() == Some(record)) };
+        Ok(self.settle(query, made).await?)
+    }
+
+    /// Keys in the order of their ids.
+    pub(super) async fn read_keys(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::read_keys
+            SELECT * FROM $range LIMIT $limit;";
+        self.integrity.require()?;
+        let start = match after {
+            Some(id) => Bound::Excluded(RecordIdKey::String(id.0.clone())),
+            None => Bound::Unbounded,
+        };
+        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
+        let query = Query::new(TEXT)
+            .bind("range", RecordId::new(KeyRow::TABLE, RecordIdKey::Range(Box::new(range))))
+            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
+        rows.into_iter()
+            .map(|row| {
+                let (id, row) = self.integrity.open_any::<KeyRow>(row)?;
+                KeyRecord::try_from((id.clone(), row))
+                    .map_err(|reason| inconsistent(KeyRow::TABLE, &id, reason))
+            })
+            .collect()
+    }
+
     pub(super) fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
         let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
         KeyRecord::try_from((id.0.clone(), row))

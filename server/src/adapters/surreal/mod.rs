@@ -34,6 +34,7 @@ mod error;
 mod integrity;
 mod kek_rows;
 mod key_rows;
+mod key_state_rows;
 mod link;
 mod newest_rows;
 mod policy_rows;

@@ -41,7 +41,10 @@ impl GenerateEcSignKeyApi {
                 "objectType must be CERTIFICATE or CSR, at the end of the path",
             )
         })?;
-        let (alias, subject) = request.check()?;
+        let (alias, subject, force) = request.check()?;
+        if force {
+            self.services.keys.force_master(call, &alias, &subject).await?;
+        }
         match object_type {
             ObjectType::Certificate => {
                 let key = self.services.keys.generate_on_curve(call, &alias, &subject).await?;

@@ -37,14 +37,23 @@ impl GenerateMasterKeyApi {
         now: Timestamp,
     ) -> Result<KeyAnswer, Refusal> {
         let object_type = ObjectType::parse(object_type).ok_or(Fault::ObjectType)?;
-        let (alias, subject) = request.check()?;
+        let (alias, subject, force) = request.check()?;
+        let keys = &self.services.keys;
         match object_type {
             ObjectType::Certificate => {
-                let key = self.services.keys.generate_master(call, &alias, &subject).await?;
+                let key = if force {
+                    keys.force_master(call, &alias, &subject).await?
+                } else {
+                    keys.generate_master(call, &alias, &subject).await?
+                };
                 Ok(KeyAnswer::of_certificate(&key, now))
             }
             ObjectType::Csr => {
-                let (key, request) = self.services.keys.certificate_request(call, &alias, &subject).await?;
+                let (key, request) = if force {
+                    keys.force_master_request(call, &alias, &subject).await?
+                } else {
+                    keys.certificate_request(call, &alias, &subject).await?
+                };
                 Ok(KeyAnswer::of_request(&key, &request, now))
             }
         }
@@ -55,7 +64,7 @@ impl GenerateMasterKeyApi {
 impl GenerateMasterKeyApi {
     /// Make an application's master key
     ///
-    /// Answers with its certificate or a certificate signing request. A current key is kept.
+    /// Answers with its certificate or a certificate signing request. A current key is kept, unless `force` is true.
     #[oai(
         path = "/v1/keymanager/generateMasterKey/:objectType",
         method = "post",
@@ -104,7 +113,8 @@ pub(super) struct MasterKeyRequest {
     application_id: Option<String>,
     /// Blank, or `SIGN` with the application `KERNEL`; for a key on a curve, the reference of the curve.
     reference_id: Option<String>,
-    /// Must not be true: this server does not replace a current key on request.
+    /// Whether a new key is made although there is a current one, which needs the right `key.rotate` too; false when
+    /// null or absent. What the old key sealed or signed stays good.
     force: Option<bool>,
     /// CN
     common_name: Option<String>,
@@ -121,14 +131,11 @@ pub(super) struct MasterKeyRequest {
 }
 
 impl MasterKeyRequest {
-    pub(super) fn check(self) -> Result<(KeyAlias, SubjectOverrides), Refusal> {
+    /// The alias, the subject, and whether a current key is replaced.
+    pub(super) fn check(self) -> Result<(KeyAlias, SubjectOverrides, bool), Refusal> {
         let mut violations = Violations::default();
         violations.require_text("request.applicationId", self.application_id.as_deref());
         violations.finish()?;
-        if self.force == Some(true) {
-            let message = "request.force must be false or absent: a current key is not replaced on request";
-            return Err(Refusal::with_message(Fault::Invalid, message));
-        }
         let alias = KeyAlias::parse(
             self.application_id.as_deref().unwrap_or_default(),
             self.reference_id.as_deref().unwrap_or_default(),
@@ -141,7 +148,7 @@ impl MasterKeyRequest {
             state: not_blank(self.state),
             country: not_blank(self.country),
         };
-        Ok((alias, subject))
+        Ok((alias, subject, self.force.unwrap_or(false)))
     }
 }
 
@@ -149,7 +156,7 @@ impl MasterKeyRequest {
 mod tests {
     use super::*;
 
-    fn check(text: &str) -> Result<(KeyAlias, SubjectOverrides), Refusal> {
+    fn check(text: &str) -> Result<(KeyAlias, SubjectOverrides, bool), Refusal> {
         serde_json::from_str::<MasterKeyRequest>(text).unwrap().check()
     }
 
@@ -162,7 +169,7 @@ mod tests {
 
     #[test]
     fn blank_members_of_the_subject_are_absent() {
-        let (alias, subject) = check(
+        let (alias, subject, _) = check(
             r#"{"applicationId":"ROOT","referenceId":null,"force":false,"commonName":"a","state":" "}"#,
         )
         .unwrap();
@@ -174,8 +181,13 @@ mod tests {
     }
 
     #[test]
-    fn force_is_refused_rather_than_ignored() {
-        let refusal = check(r#"{"applicationId":"ROOT","force":true}"#).unwrap_err();
-        assert!(refusal.entries[0].message.contains("request.force"));
+    fn force_is_false_unless_it_is_true() {
+        for (text, expected) in [
+            (r#"{"applicationId":"ROOT"}"#, false),
+            (r#"{"applicationId":"ROOT","force":null}"#, false),
+            (r#"{"applicationId":"ROOT","force":true}"#, true),
+        ] {
+            assert_eq!(check(text).unwrap().2, expected, "{text}");
+        }
     }
 }

@@ -26,6 +26,7 @@ mod jwt_sign;
 mod jwt_verify;
 mod members;
 mod refusal;
+mod revoke_key;
 mod sign;
 mod sign_bytes;
 mod upload_certificate;
@@ -48,6 +49,7 @@ type KeyApis = (
     generate_master_key::GenerateMasterKeyApi,
     generate_ec_sign_key::GenerateEcSignKeyApi,
     generate_symmetric_key::GenerateSymmetricKeyApi,
+    revoke_key::RevokeKeyApi,
 );
 
 type CertificateApis = (
@@ -83,6 +85,7 @@ pub(super) fn resources(
             generate_master_key::GenerateMasterKeyApi::new(services),
             generate_ec_sign_key::GenerateEcSignKeyApi::new(services),
             generate_symmetric_key::GenerateSymmetricKeyApi::new(services),
+            revoke_key::RevokeKeyApi::new(services),
         ),
         (
             get_certificate::GetCertificateApi::new(services),

@@ -8,9 +8,10 @@ use crate::{
         native::with_sources,
         transport::{RETRY_SECONDS, TransportError},
     },
-    domain::alias::AliasError,
+    domain::{access::Operation, alias::AliasError, authorization::approval::Approval},
     services::{
         access::{AccessError, SecretHashError},
+        authorization::ApprovalError,
         keys::{KeyError, UploadError},
         packets::PacketError,
         signatures::SignatureError,
@@ -48,6 +49,15 @@ impl Refusal {
     /// Several faults at once.
     pub(crate) const fn of_entries(entries: Vec<Entry>) -> Self {
         Self { status: 200, entries, cause: None, retry_after: None }
+    }
+
+    /// It waits for approval, and the text names the one.
+    fn waiting(approval: &Approval) -> Self {
+        let (fault, prefix) = match approval.operation {
+            Operation::RevokeKey => (Fault::RevocationWaits, Fault::RevocationWaits.text()),
+            _ => (Fault::RotationWaits, Fault::RotationWaits.text()),
+        };
+        Self::with_message(fault, format!("{prefix} Approval id: {}", approval.id.as_str()))
     }
 
     fn internal(cause: &dyn std::error::Error) -> Self {
@@ -123,20 +133,32 @@ impl From<KeyError> for Refusal {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
-            KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
+            KeyError::Approvals(ApprovalError::Full) => Fault::ApprovalsFull.into(),
+            KeyError::Approvals(_) | KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => {
+                Self::unavailable(&error)
+            }
             KeyError::BaseKeyNotAllowed => Fault::BaseKeyNotAllowed.into(),
+            KeyError::ChangeRefused(_) | KeyError::NotFound | KeyError::NothingToRevoke => {
+                Fault::NothingToRevoke.into()
+            }
+            KeyError::Closed => Fault::KeyClosed.into(),
             KeyError::CurveNotAllowed => Fault::CurveNotAllowed.into(),
             KeyError::CurveReference => Fault::CurveReference.into(),
+            KeyError::Exists | KeyError::Forestalled => Fault::Forestalled.into(),
             KeyError::Internal(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
+            KeyError::NotUsable(_) => Fault::KeyNotUsable.into(),
             KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),
             KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),
             KeyError::QuotaExceeded => Fault::QuotaExceeded.into(),
+            KeyError::ReasonInvalid => Fault::Invalid.into(),
             KeyError::Refused(refusal) => TransportError::from(refusal).into(),
             KeyError::ReferenceNotAllowed => Fault::ReferenceNotAllowed.into(),
             KeyError::ReferenceNotSupported => Fault::ReferenceNotSupported.into(),
+            KeyError::RevocationNotAllowed => Fault::RevocationNotAllowed.into(),
             KeyError::RootKeyMissing => Fault::RootKeyMissing.into(),
             KeyError::SubjectNotAllowed => Fault::SubjectNotAllowed.into(),
+            KeyError::Waits(approval) => Self::waiting(&approval),
         }
     }
 }

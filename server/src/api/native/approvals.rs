@@ -5,10 +5,10 @@ use poem::{
     http::{HeaderValue, StatusCode, header},
 };
 use poem_openapi::{
-    Object, OpenApi,
+    ApiResponse, Object, OpenApi,
     param::Path,
     payload::Payload,
-    registry::{MetaMediaType, MetaResponse},
+    registry::{MetaMediaType, MetaResponse, MetaResponses, Registry},
     types::Type,
 };
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::{
         wire::Json,
     },
     domain::{authorization::approval::Approval, time::Timestamp},
-    services::Services,
+    services::{Services, access::AccessError, keys::KeyError},
 };
 
 /// Approvals.
@@ -178,6 +178,68 @@ pub(super) fn waiting(approval: &Approval) -> Response {
     response
 }
 
+/// A failure that may be that a request waits.
+pub(super) trait MayWait: Sized {
+    /// The approval that it waits for.
+    fn waits(self) -> Result<Box<Approval>, Self>;
+}
+
+impl MayWait for AccessError {
+    fn waits(self) -> Result<Box<Approval>, Self> {
+        match self {
+            Self::Waits(approval) => Ok(approval),
+            error => Err(error),
+        }
+    }
+}
+
+impl MayWait for KeyError {
+    fn waits(self) -> Result<Box<Approval>, Self> {
+        match self {
+            Self::Waits(approval) => Ok(approval),
+            error => Err(error),
+        }
+    }
+}
+
+/// What was asked for, or that it waits for approval.
+pub(super) enum OrWaiting<T> {
+    Now(T),
+    Later(Box<Approval>),
+}
+
+impl<T> OrWaiting<T> {
+    /// What came of it; a request that waits is no failure.
+    pub(super) fn of<U, E: MayWait>(outcome: Result<U, E>, answer: impl FnOnce(U) -> T) -> Result<Self, E> {
+        match outcome {
+            Ok(done) => Ok(Self::Now(answer(done))),
+            Err(error) => error.waits().map(Self::Later),
+        }
+    }
+}
+
+impl<T: IntoResponse> IntoResponse for OrWaiting<T> {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Now(answer) => answer.into_response(),
+            Self::Later(approval) => waiting(&approval),
+        }
+    }
+}
+
+impl<T: ApiResponse> ApiResponse for OrWaiting<T> {
+    fn meta() -> MetaResponses {
+        let mut meta = T::meta();
+        meta.responses.push(waiting_meta());
+        meta
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+        ApprovalAnswer::register(registry);
+    }
+}
+
 /// Its description.
 pub(super) fn waiting_meta() -> MetaResponse {
     MetaResponse {
@@ -187,6 +249,20 @@ pub(super) fn waiting_meta() -> MetaResponse {
         content: vec![MetaMediaType {
             content_type: Json::<ApprovalAnswer>::CONTENT_TYPE,
             schema: ApprovalAnswer::schema_ref(),
+        }],
+        headers: vec![],
+    }
+}
+
+/// The description of an answer in JSON.
+pub(super) fn described<T: Serialize + Type>(status: u16, description: &'static str) -> MetaResponse {
+    MetaResponse {
+        description,
+        status: Some(status),
+        status_range: None,
+        content: vec![MetaMediaType {
+            content_type: <Json<T> as Payload>::CONTENT_TYPE,
+            schema: T::schema_ref(),
         }],
         headers: vec![],
     }

@@ -1,4 +1,4 @@
-//! Our own routes: the audit trail, packets as bytes, signatures, public certificates, clients, tokens, health.
+//! Our own routes: the audit trail, keys, packets as bytes, signatures, public certificates, clients, tokens, health.
 
 mod access_policies;
 mod approvals;
@@ -7,6 +7,7 @@ mod certificates;
 mod clients;
 mod health;
 mod key_policies;
+mod keys;
 mod keys_for_tokens;
 mod oauth;
 mod packets;
@@ -28,6 +29,7 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type NativeApi = (
     audit::AuditApi,
+    keys::KeysApi,
     packets::PacketsApi,
     signatures::SignaturesApi,
     certificates::CertificatesApi,
@@ -49,6 +51,7 @@ pub(super) fn resources(
 ) -> NativeApi {
     (
         audit::AuditApi::new(services),
+        keys::KeysApi::new(services),
         packets::PacketsApi::new(services),
         signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),

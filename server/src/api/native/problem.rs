@@ -94,6 +94,12 @@ problem_kinds! {
     KeyPolicyNeeded, "policy.needed", 409, "The server's own keys need the policy";
     KeyPolicyNotFound, "policy.not_found", 404, "There is no such key policy";
     LastAdministrator, "client.last_administrator", 409, "Without the client nobody could administer the server";
+    KeyChangeRefused, "key.change_refused", 409, "The key's state does not let it";
+    KeyClosed, "key.closed", 409, "The key was revoked, and no other one is made by itself";
+    KeyExists, "key.exists", 409, "The alias has a current key";
+    KeyForestalled, "key.forestalled", 409, "The key has a successor already";
+    KeyNotFound, "key.not_found", 404, "There is no such key";
+    KeyNotUsable, "key.not_usable", 409, "The key's state does not let it be used";
     MediaType, "request.media_type", 415, "The content type is not read here";
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
@@ -335,13 +341,37 @@ impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            KeyError::Approvals(error) => error.into(),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
+            KeyError::ChangeRefused(refusal) => Self::new(ProblemKind::KeyChangeRefused, refusal.to_string()),
+            KeyError::Closed => Self::new(
+                ProblemKind::KeyClosed,
+                "have an administrator make a new one: POST /v1/keys, or kunji keys create",
+            ),
+            KeyError::Exists => Self::new(ProblemKind::KeyExists, "rotate it, if you want another one"),
+            KeyError::Forestalled => Self::new(
+                ProblemKind::KeyForestalled,
+                "somebody made a newer key of the alias; read which one is current before trying again",
+            ),
+            KeyError::NotFound => {
+                Self::new(ProblemKind::KeyNotFound, "check its id; GET /v1/keys lists them")
+            }
+            KeyError::NothingToRevoke | KeyError::RevocationNotAllowed => {
+                Self::new(ProblemKind::KeyChangeRefused, error.to_string())
+            }
+            KeyError::NotUsable(state) => Self::new(
+                ProblemKind::KeyNotUsable,
+                format!("an administrator decided that it is {}; GET /v1/keys tells more", state.name()),
+            ),
+            KeyError::ReasonInvalid => {
+                Self::new(ProblemKind::RequestInvalid, "reason must be one line of at most 512 bytes")
+            }
             KeyError::BaseKeyNotAllowed => Self::new(
                 ProblemKind::BaseKeyNotAllowed,
                 "ROOT, KERNEL and PARTNER have no encryption keys of their own; the certificates of other domains are \
                  uploaded",
             ),
-            KeyError::Internal(_) => Self::internal(&error),
+            KeyError::Internal(_) | KeyError::Waits(_) => Self::internal(&error),
             KeyError::ModuleKeyMissing => Self::new(
                 ProblemKind::ModuleKeyMissing,
                 "generate the application's master key first: POST /v1/keymanager/generateMasterKey/CERTIFICATE \

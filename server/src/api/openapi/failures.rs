@@ -16,6 +16,8 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     use Fault as F;
     let keys = [F::ApplicationUnknown, F::ModuleKeyMissing, F::RootKeyMissing];
     let new_keys = [F::BaseKeyNotAllowed, F::QuotaExceeded, F::ReferenceNotAllowed];
+    let states = [F::KeyClosed, F::KeyNotUsable];
+    let rotation = [F::ApprovalsFull, F::Forestalled, F::KeyNotUsable, F::RotationWaits];
     let read = [F::Invalid, F::MalformedTime];
     let upload = [F::UploadKnown, F::UploadNotValid, F::UploadUnreadable];
     let sign = [F::MalformedBase64, F::NothingToSign, F::EncryptionKey, F::SigningNotAllowed];
@@ -23,29 +25,32 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
     let cose = [F::AlgorithmNotSupported, F::HeaderMember];
     let own: &[&[Fault]] = match operation {
         "generateMasterKey" => {
-            &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed]]
+            &[&read, &keys, &[F::ObjectType, F::ReferenceNotSupported, F::SubjectNotAllowed], &rotation]
         }
         "generateECSignKey" => {
             &[&read, &keys, &[F::CurveNotAllowed, F::CurveReference, F::SubjectNotAllowed]]
         }
-        "getCertificate" | "getCertificateChain" => &[&[F::Invalid], &keys, &new_keys],
-        "generateCSR" => &[&read, &keys, &new_keys, &[F::RequestNotAllowed, F::SubjectNotAllowed]],
+        "getCertificate" | "getCertificateChain" => &[&[F::Invalid], &keys, &new_keys, &states],
+        "generateCSR" => &[&read, &keys, &new_keys, &states, &[F::RequestNotAllowed, F::SubjectNotAllowed]],
         "generateSymmetricKey" => {
             &[&read, &[F::ApplicationUnknown, F::QuotaExceeded, F::ReferenceNotSupported]]
         }
+        "revokeKey" => {
+            &[&read, &[F::ApprovalsFull, F::NothingToRevoke, F::RevocationNotAllowed, F::RevocationWaits]]
+        }
         "getAllCertificates" => &[&[F::Invalid], &keys],
-        "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys],
+        "encrypt" => &[&read, &[F::MalformedBase64, F::NoContent, F::SigningKey], &keys, &new_keys, &states],
         "decrypt" => &[
             &read,
             &[F::MalformedBase64, F::MalformedPacket, F::UnknownKey, F::ForeignKey, F::DecryptionFailed],
-            &[F::AccessListed, F::ApplicationUnknown, F::OtherDomainsKey, F::SigningKey],
+            &[F::AccessListed, F::ApplicationUnknown, F::KeyNotUsable, F::OtherDomainsKey, F::SigningKey],
         ],
-        "jwtSign" => &[&read, &sign, &keys],
-        "jwtSignV2" => &[&read, &sign, &[F::HeaderMember], &keys],
-        "jwsSign" => &[&read, &sign, &jws, &keys],
-        "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys],
-        "coseSign1" => &[&read, &sign, &cose, &keys],
-        "cwtSign" => &[&read, &sign, &cose, &[F::ClaimsMalformed, F::NegativeDays], &keys],
+        "jwtSign" => &[&read, &sign, &keys, &states],
+        "jwtSignV2" => &[&read, &sign, &[F::HeaderMember], &keys, &states],
+        "jwsSign" => &[&read, &sign, &jws, &keys, &states],
+        "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys, &states],
+        "coseSign1" => &[&read, &sign, &cose, &keys, &states],
+        "cwtSign" => &[&read, &sign, &cose, &[F::ClaimsMalformed, F::NegativeDays], &keys, &states],
         "coseVerify1" => &[&read, &[F::CoseMalformed, F::CertificateNotValid], &keys],
         "cwtVerify" => &[
             &read,
@@ -53,8 +58,10 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
             &[F::ClaimMissing, F::ClaimMismatch],
             &keys,
         ],
-        "sign" => &[&read, &[F::SigningNotAllowed], &keys],
-        "signV2" | "signRawData" => &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys],
+        "sign" => &[&read, &[F::SigningNotAllowed], &keys, &states],
+        "signV2" | "signRawData" => {
+            &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys, &states]
+        }
         "validate" => &[&read, &[F::SignatureMalformed, F::ValidationFailed], &keys],
         "jwtVerify" | "jwtVerifyV2" => &[
             &read,
@@ -87,6 +94,8 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::ApplicationUnknown,
             P::BaseKeyNotAllowed,
             P::ContentEmpty,
+            P::KeyClosed,
+            P::KeyNotUsable,
             P::ModuleKeyMissing,
             P::QuotaExceeded,
             P::ReferenceNotAllowed,
@@ -100,6 +109,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::DecryptionFailed,
             P::ForeignKey,
             P::OtherDomainsKey,
+            P::KeyNotUsable,
             P::PacketMalformed,
             P::PolicyForbids,
             P::RequestInvalid,
@@ -186,6 +196,43 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::PreconditionRequired,
         ],
         "checkAccess" => &[P::AccessQuestionInvalid, P::AliasInvalid, P::RequestInvalid],
+        _ => problems_with_keys(operation),
+    }
+}
+
+/// The same for the operations under `/v1/keys`.
+fn problems_with_keys(operation: &str) -> &'static [ProblemKind] {
+    use ProblemKind as P;
+    match operation {
+        "listKeys" => &[P::AliasInvalid, P::KeyNotFound, P::RequestInvalid],
+        "readKey" => &[P::KeyNotFound],
+        "createKey" => &[
+            P::AliasInvalid,
+            P::ApplicationUnknown,
+            P::BaseKeyNotAllowed,
+            P::KeyExists,
+            P::KeyForestalled,
+            P::KeyNotUsable,
+            P::ModuleKeyMissing,
+            P::ReferenceNotAllowed,
+            P::RequestInvalid,
+            P::RootKeyMissing,
+        ],
+        "rotateKey" => &[
+            P::ApplicationUnknown,
+            P::ApprovalsFull,
+            P::KeyForestalled,
+            P::KeyNotFound,
+            P::KeyNotUsable,
+            P::ModuleKeyMissing,
+            P::RootKeyMissing,
+        ],
+        "revokeKeyById" => {
+            &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyForestalled, P::KeyNotFound, P::RequestInvalid]
+        }
+        "suspendKey" | "resumeKey" => {
+            &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyNotFound, P::RequestInvalid]
+        }
         _ => &[],
     }
 }

@@ -46,6 +46,7 @@ pub(super) enum Tag {
     /// The paths, names and codes of the MOSIP key manager.
     KeyManager,
     /// Key policies.
+    /// Keys and their states.
     Keys,
     /// Health, and this description.
     Operation,

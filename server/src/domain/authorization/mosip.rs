@@ -6,16 +6,18 @@ use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
 use Operation::{
-    Decrypt, Encrypt, GenerateMasterKey, GenerateSymmetricKey, ReadCertificate, ReadCertificates,
-    RequestCertificate, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
+    Decrypt, DecryptCompromised, Encrypt, GenerateMasterKey, GenerateSymmetricKey, ReadCertificate,
+    ReadCertificates, ReadKeys, RequestCertificate, ResumeKey, RevokeKey, RotateKey, Sign, SuspendKey,
+    UploadCertificate, UploadOtherDomainCertificate, Verify,
 };
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
 const HARMLESS: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Verify];
 /// What services do.
-const SERVICE: &[Operation] = &[ReadCertificate, ReadCertificates, Encrypt, Decrypt, Sign, Verify];
+const SERVICE: &[Operation] =
+    &[ReadCertificate, ReadCertificates, Encrypt, Decrypt, DecryptCompromised, Sign, Verify];
 /// Seals and opens.
-const PACKETS: &[Operation] = &[Encrypt, Decrypt];
+const PACKETS: &[Operation] = &[Encrypt, Decrypt, DecryptCompromised];
 /// Everything that is done with keys.
 const ALL: &[Operation] = &[
     GenerateMasterKey,
@@ -23,15 +25,21 @@ const ALL: &[Operation] = &[
     RequestCertificate,
     UploadCertificate,
     UploadOtherDomainCertificate,
+    RotateKey,
+    RevokeKey,
+    SuspendKey,
+    ResumeKey,
+    ReadKeys,
     ReadCertificate,
     ReadCertificates,
     Encrypt,
     Decrypt,
+    DecryptCompromised,
     Sign,
     Verify,
 ];
 /// Makes keys and has them certified.
-const KEY_MAKER: &[Operation] = &[GenerateMasterKey, RequestCertificate, UploadCertificate];
+const KEY_MAKER: &[Operation] = &[GenerateMasterKey, RequestCertificate, RotateKey, UploadCertificate];
 
 /// What each role may do as shipped: the deployed configuration of MOSIP 1.3, without making keys for services, and
 /// without making keys, opening and signing for people in the field and citizens.
@@ -56,18 +64,19 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 17] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 11] = [
+const ENDPOINTS: [(&str, &[Operation]); 12] = [
     ("getcertificatechain", &[ReadCertificate]),
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
-    ("postdecrypt", &[Decrypt]),
+    ("postdecrypt", &[Decrypt, DecryptCompromised]),
     ("postencrypt", &[Encrypt]),
     ("postgeneratecsr", &[RequestCertificate]),
-    ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey]),
+    ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey, RotateKey]),
     ("postgeneratesymmetrickey", &[GenerateSymmetricKey]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
     ("postuploadcertificate", &[UploadCertificate]),
     ("postuploadotherdomaincertificate", &[UploadOtherDomainCertificate]),
+    ("putrevokekey", &[RevokeKey]),
 ];
 
 const PREFIX: &str = "mosip.role.keymanager.";
@@ -212,14 +221,21 @@ mosip.role.keymanager.postcssign=OWN_ROLE
             [
                 (
                     "mosip.OWN_ROLE",
-                    "packet.decrypt packet.encrypt certificate.read certificate.list".to_owned()
+                    "packet.decrypt packet.decrypt_compromised packet.encrypt certificate.read certificate.list"
+                        .to_owned()
                 ),
-                ("mosip.REGISTRATION_OFFICER", "packet.decrypt packet.encrypt".to_owned()),
+                (
+                    "mosip.REGISTRATION_OFFICER",
+                    "packet.decrypt packet.decrypt_compromised packet.encrypt".to_owned()
+                ),
                 ("mosip.ZONAL_ADMIN", "packet.encrypt".to_owned()),
             ]
         );
         assert_eq!(imported.unserved, ["postcssign"]);
-        assert_eq!(imported.beyond_shipped, ["REGISTRATION_OFFICER: packet.decrypt"]);
+        assert_eq!(
+            imported.beyond_shipped,
+            ["REGISTRATION_OFFICER: packet.decrypt", "REGISTRATION_OFFICER: packet.decrypt_compromised"]
+        );
         assert_eq!(imported.untouched.len(), SHIPPED.len() - 2);
     }
 

@@ -187,7 +187,7 @@ impl AccessPolicy {
         let waits = |it: Operation| it.can_wait() || !operations.contains(it);
         if matches!(effect, Effect::Approval(_)) && !Operation::ALL.into_iter().all(waits) {
             let problem = "can wait for approval: access.change, client.create, client.change_roles, client.rotate_secret, \
-                 client.enable and client.create_administrator alone";
+                 client.enable, client.create_administrator, key.rotate, key.revoke, key.suspend and key.resume alone";
             return Err(PolicyFault::new("operations", problem));
         }
         let conditions = Conditions::parse(&text)?;
@@ -339,7 +339,7 @@ pub(super) mod tests {
             Operation::ALL.into_iter().filter(|it| named.contains(*it)).collect::<Vec<_>>()
         };
         assert_eq!(of("packet.decrypt"), [Operation::Decrypt]);
-        assert_eq!(of("packet.*"), [Operation::Decrypt, Operation::Encrypt]);
+        assert_eq!(of("packet.*"), [Operation::Decrypt, Operation::DecryptCompromised, Operation::Encrypt]);
         assert_eq!(of("*"), Operation::ALL);
         for name in ["", "packet", "packet*", "pack*", "packet.open", "*.decrypt"] {
             assert_eq!(of(name), [], "{name}");

@@ -6,6 +6,7 @@ use super::{AccessRefusal, Authorizer};
 use crate::{
     domain::{
         access::{CallContext, Operation, Principal, Role},
+        alias::KeyAlias,
         authorization::{
             AccessPolicy, AccessRequest, Effect,
             approval::{Approval, ApprovalId, ApprovalStatus, VoteRefusal},
@@ -81,15 +82,31 @@ impl Authorizer {
         operation: Operation,
         content: &str,
     ) -> Result<Option<Approval>, ApprovalError> {
+        self.pass_with(call, [asked, operation], None, content).await
+    }
+
+    /// The same for what is done with the keys of an alias.
+    pub(crate) async fn pass_on_keys(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: &KeyAlias,
+        content: &str,
+    ) -> Result<Option<Approval>, ApprovalError> {
+        self.pass_with(call, [operation, operation], Some(alias), content).await
+    }
+
+    async fn pass_with(
+        &self,
+        call: &CallContext,
+        [asked, operation]: [Operation; 2],
+        alias: Option<&KeyAlias>,
+        content: &str,
+    ) -> Result<Option<Approval>, ApprovalError> {
         let (in_force, at) = (self.in_force(), self.clock.now());
         let marking = |operation| {
-            let request = AccessRequest {
-                principal: &call.principal,
-                operation,
-                alias: None,
-                address: call.address,
-                at,
-            };
+            let request =
+                AccessRequest { principal: &call.principal, operation, alias, address: call.address, at };
             in_force.set.decide(&request).approval
         };
         let asking = [asked, operation].into_iter().filter_map(marking);

@@ -40,15 +40,14 @@ impl BaseKeyMaker {
         match provisioner.directory.insert(record).await {
             Ok(record) => Ok(Made { record, by_us: true }),
             Err(RepositoryError::Conflict) => {
-                let winner = provisioner.directory.newest_now(alias).await?;
-                let record = winner.ok_or(KeyError::Internal("a key vanished that another server made"))?;
+                let record = provisioner.forestalled(alias, previous).await?;
                 Ok(Made { record, by_us: false })
             }
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn prepare(
+    pub(super) async fn prepare(
         &self,
         alias: &KeyAlias,
         previous: Option<&KeyRecord>,

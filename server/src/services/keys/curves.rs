@@ -59,14 +59,14 @@ impl KeyService {
     pub(super) async fn current_on_curve(&self, alias: &KeyAlias) -> Result<Arc<KeyRecord>, KeyError> {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let newest = self.directory.newest(alias).await?.ok_or(KeyError::ModuleKeyMissing)?;
-        if newest.period.is_current(self.provisioner.clock.now(), pre_expire_days) {
+        if self.usable(&newest, pre_expire_days) {
             return Ok(newest);
         }
         let current = self.ensure_on_curve(alias, &SubjectOverrides::default()).await;
         self.or_still_valid(current, Some(newest))
     }
 
-    async fn ensure_on_curve(
+    pub(super) async fn ensure_on_curve(
         &self,
         alias: &KeyAlias,
         subject: &SubjectOverrides,

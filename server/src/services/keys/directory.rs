@@ -7,6 +7,7 @@ use kunji_shared::Thumbprint;
 use moka::future::Cache;
 use tokio::time::{sleep, timeout};
 
+use super::states::KeyStates;
 use crate::{
     domain::{
         alias::KeyAlias,
@@ -21,6 +22,8 @@ use crate::{
 /// While the database is away its copies stand in for it, those of what can change for a set time since each was last
 /// confirmed, those of the rest for the same time since the database last answered.
 pub(crate) struct KeyDirectory {
+    /// What was decided about keys.
+    pub(crate) states: KeyStates,
     repository: Arc<dyn Repository>,
     newest: Cache<KeyAlias, Arc<KeyRecord>>,
     /// What was newest when it was last read.
@@ -50,6 +53,7 @@ impl KeyDirectory {
     /// the database is away.
     pub(crate) fn new(repository: Arc<dyn Repository>, staleness: Duration, standby: Duration) -> Self {
         Self {
+            states: KeyStates::new(Arc::clone(&repository)),
             repository,
             newest: Cache::builder().max_capacity(ENTRIES).time_to_live(staleness).build(),
             confirmed: Cache::builder().max_capacity(COPIES).time_to_live(standby).build(),
@@ -139,9 +143,22 @@ impl KeyDirectory {
     /// Inserts a successor and keeps it at hand.
     pub(crate) async fn insert(&self, record: KeyRecord) -> Result<Arc<KeyRecord>, RepositoryError> {
         self.repository.insert_successor(&record).await?;
+        Ok(self.keep_inserted(record).await)
+    }
+
+    /// Inserts a successor that somebody asks for, and keeps it at hand.
+    pub(super) async fn insert_requested(
+        &self,
+        record: KeyRecord,
+    ) -> Result<Arc<KeyRecord>, RepositoryError> {
+        self.repository.insert_requested_successor(&record).await?;
+        Ok(self.keep_inserted(record).await)
+    }
+
+    async fn keep_inserted(&self, record: KeyRecord) -> Arc<KeyRecord> {
         let record = Arc::new(record);
         self.keep(&record).await;
-        Ok(record)
+        record
     }
 
     async fn keep(&self, record: &Arc<KeyRecord>) {

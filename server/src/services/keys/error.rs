@@ -1,6 +1,10 @@
 use crate::{
+    domain::{
+        authorization::approval::Approval,
+        lifecycle::{ChangeRefusal, KeyState},
+    },
     ports::{audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError},
-    services::authorization::AccessRefusal,
+    services::authorization::{AccessRefusal, ApprovalError},
 };
 
 /// Why a key was not found or made.
@@ -13,12 +17,27 @@ pub enum KeyError {
     /// The application can have no base keys (ROOT, KERNEL, PARTNER).
     #[error("no base key can be made for this application")]
     BaseKeyNotAllowed,
+    /// Approvals are not at hand.
+    #[error(transparent)]
+    Approvals(ApprovalError),
+    /// The key's state is not changed so.
+    #[error(transparent)]
+    ChangeRefused(#[from] ChangeRefusal),
+    /// The alias's key was revoked, and another one is made only when somebody asks for it.
+    #[error("the key was revoked, and no other one is made until somebody asks for it")]
+    Closed,
     /// The application can have no keys in the records, and the token does not take the curve.
     #[error("no key on this curve can be made for this application")]
     CurveNotAllowed,
     /// The reference is of no key on a curve.
     #[error("the reference is not of a key on a curve")]
     CurveReference,
+    /// The alias has a current key.
+    #[error("the alias has a current key")]
+    Exists,
+    /// The key that the caller means is not the newest one of its alias, or is not any more.
+    #[error("the key has a successor already")]
+    Forestalled,
     /// Something failed inside; the log has more.
     #[error("internal failure: {0}")]
     Internal(&'static str),
@@ -28,12 +47,24 @@ pub enum KeyError {
     /// The alias has no private key of the server's that a certificate could be for.
     #[error("the alias has no key of the server's that could be certified")]
     NothingToCertify,
+    /// There is no such key, or the caller has no right to know.
+    #[error("there is no such key")]
+    NotFound,
+    /// The key's state does not let it be used so.
+    #[error("the key is {}", .0.name())]
+    NotUsable(KeyState),
+    /// The alias has no current key.
+    #[error("the alias has no current key")]
+    NothingToRevoke,
     /// No active policy allows keys for the application.
     #[error("no active policy for this application")]
     PolicyMissing,
     /// The caller made too many keys within the hour.
     #[error("the caller's key creation quota is used up")]
     QuotaExceeded,
+    /// What is said about a change is too long.
+    #[error("the reason is too long, or not one line")]
+    ReasonInvalid,
     /// The reference does not fit the application's pattern.
     #[error("the reference does not fit the application's pattern")]
     ReferenceNotAllowed,
@@ -46,6 +77,9 @@ pub enum KeyError {
     /// The records failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
+    /// Keys of this alias are not revoked by this call.
+    #[error("keys of this alias are not revoked so")]
+    RevocationNotAllowed,
     /// ROOT has no key to sign with.
     #[error("the root key was not generated")]
     RootKeyMissing,
@@ -55,6 +89,9 @@ pub enum KeyError {
     /// The token failed.
     #[error(transparent)]
     Token(#[from] KeyStoreError),
+    /// It waits until others have approved it.
+    #[error("it waits for approval")]
+    Waits(Box<Approval>),
 }
 
 impl KeyError {
@@ -68,20 +105,31 @@ impl KeyError {
         match self {
             Self::Audit(_) => "audit.unavailable",
             Self::BaseKeyNotAllowed => "key.base_not_allowed",
+            Self::Approvals(error) => error.code(),
+            Self::ChangeRefused(_) => "key.change_refused",
+            Self::Closed => "key.closed",
+            Self::Exists => "key.exists",
+            Self::Forestalled => "key.forestalled",
             Self::CurveNotAllowed => "key.curve_not_allowed",
             Self::CurveReference => "key.curve_reference",
             Self::Internal(_) => "internal",
             Self::ModuleKeyMissing => "key.module_missing",
+            Self::NotFound => "key.not_found",
             Self::NothingToCertify => "key.nothing_to_certify",
+            Self::NotUsable(_) => "key.not_usable",
+            Self::NothingToRevoke => "key.nothing_to_revoke",
             Self::PolicyMissing => "key.policy_missing",
             Self::QuotaExceeded => "key.quota_exceeded",
+            Self::ReasonInvalid => "key.reason_invalid",
             Self::Refused(refusal) => refusal.code(),
             Self::ReferenceNotAllowed => "key.reference_not_allowed",
             Self::ReferenceNotSupported => "key.reference_not_supported",
             Self::Repository(_) => "database.failed",
+            Self::RevocationNotAllowed => "key.revocation_not_allowed",
             Self::RootKeyMissing => "key.root_missing",
             Self::SubjectNotAllowed => "key.subject_not_allowed",
             Self::Token(_) => "token.failed",
+            Self::Waits(_) => "approval.waits",
         }
     }
 }

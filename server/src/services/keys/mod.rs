@@ -10,6 +10,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
         key::KeyRecord,
+        lifecycle::{Allowance, KeyUse},
     },
     ports::software_keys::SoftwareKeys,
     services::{auditor::Auditor, authorization::Authorizer},
@@ -17,11 +18,13 @@ use crate::{
 
 mod base;
 mod chains;
+mod changes;
 pub(crate) mod cross;
 mod curves;
 pub(crate) mod directory;
 mod error;
 mod given;
+mod inventory;
 pub(crate) mod issuing;
 mod other_domains;
 pub(crate) mod patterns;
@@ -34,12 +37,15 @@ mod quota;
 pub(crate) mod recognition;
 mod renewal;
 mod requests;
+mod rotation;
 pub(crate) mod signer;
+pub(crate) mod states;
 mod symmetric;
 mod upload_error;
 mod uploads;
 
 pub use error::KeyError;
+pub use inventory::{KeyDetails, KeyFilter, KeyInState, KeyPage};
 pub use symmetric::SymmetricKey;
 pub use upload_error::{DatesFault, UploadError};
 
@@ -177,7 +183,7 @@ impl KeyService {
         current: Result<Arc<KeyRecord>, KeyError>,
         newest: Option<Arc<KeyRecord>>,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let valid = |key: &Arc<KeyRecord>| key.period.is_current(self.provisioner.clock.now(), 0);
+        let valid = |key: &Arc<KeyRecord>| self.usable(key, 0);
         match (current, newest.filter(valid)) {
             (Err(error), Some(newest)) => {
                 tracing::error!(alias = %newest.alias, %error, "a key could not be renewed");
@@ -196,8 +202,7 @@ impl KeyService {
             return Err(KeyError::BaseKeyNotAllowed);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        let now = self.provisioner.clock.now();
-        if let Some(newest) = known.clone().filter(|key| key.period.is_current(now, pre_expire_days)) {
+        if let Some(newest) = known.clone().filter(|key| self.usable(key, pre_expire_days)) {
             return Ok(newest);
         }
         let _making = self.creation_lock(alias).lock().await;
@@ -217,8 +222,17 @@ impl KeyService {
             (Err(error), newest) => return self.or_still_valid(Err(error), newest),
             _ => {}
         }
+        if let Some(newest) = &newest {
+            self.directory.states.check_renewable(&newest.id)?;
+        }
         let made = self.make_base(call, alias, newest.as_deref()).await;
         self.or_still_valid(made, newest)
+    }
+
+    /// Whether the newest key is the current one.
+    fn usable(&self, newest: &KeyRecord, pre_expire_days: u32) -> bool {
+        newest.period.is_current(self.provisioner.clock.now(), pre_expire_days)
+            && self.directory.states.is_active(&newest.id)
     }
 
     async fn make_base(
@@ -331,20 +345,28 @@ impl KeyService {
         if !self.public.admit(alias) {
             return Ok(None);
         }
-        match self.directory.newest(alias).await? {
+        let mut newest = self.directory.newest(alias).await?;
+        let is_active = |key: &Arc<KeyRecord>| self.directory.states.is_active(&key.id);
+        if newest.as_ref().is_some_and(|newest| !is_active(newest)) {
+            newest = self.directory.newest_now(alias).await?;
+        }
+        match newest.filter(is_active) {
             Some(key) => Ok(Some(self.chain(key).await?)),
             None => Ok(None),
         }
     }
 
-    /// Every certificate of ROOT (DER) that has not ended, newest first: what a form pins.
+    /// Every certificate of ROOT (DER) that has not ended and may be believed, newest first: what a form pins.
     ///
     /// # Errors
     /// [`KeyError`].
     pub(crate) async fn root_certificates(&self) -> Result<Vec<Vec<u8>>, KeyError> {
         let now = self.provisioner.clock.now();
         let keys = self.directory.list(&root_alias()?, LISTED_VERSIONS).await?;
-        let lasting = keys.into_iter().filter(|key| key.period.is_current(now, 0));
+        let states = &self.directory.states;
+        let lasting = keys.into_iter().filter(|key| {
+            key.period.is_current(now, 0) && states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed
+        });
         Ok(lasting.map(|key| key.certificate).collect())
     }
 
@@ -368,6 +390,17 @@ impl KeyService {
             link = parent.ok_or(KeyError::Internal("a certificate's issuer has no record"))?;
         }
         Err(KeyError::Internal("a certificate chain does not end"))
+    }
+
+    /// Whether somebody may ask for base keys of the alias.
+    fn check_base_alias(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        if !alias.application.may_have_base_keys() {
+            Err(KeyError::BaseKeyNotAllowed)
+        } else if !self.reference_allowed(alias) {
+            Err(KeyError::ReferenceNotAllowed)
+        } else {
+            Ok(())
+        }
     }
 
     fn reference_allowed(&self, alias: &KeyAlias) -> bool {

@@ -89,7 +89,7 @@ impl Provisioner {
         {
             return Ok(Arc::clone(newest));
         }
-        let lasting = newest.filter(|newest| newest.period.is_current(self.clock.now(), 0));
+        let lasting = newest.filter(|newest| self.is_current(newest, 0));
         if let Some(lasting) = &lasting
             && self.pending.contains(&Awaited::Pair(alias.clone()))
         {
@@ -99,6 +99,12 @@ impl Provisioner {
             (Err(KeyError::Token(_)), Some(lasting)) => Ok(lasting),
             (made, _) => made,
         }
+    }
+
+    /// Whether the newest key is valid for these days more, and nothing was decided against it.
+    fn is_current(&self, newest: &KeyRecord, pre_expire_days: u32) -> bool {
+        newest.period.is_current(self.clock.now(), pre_expire_days)
+            && self.directory.states.is_active(&newest.id)
     }
 
     /// Makes the alias's next key, or goes on with it, unless somebody has; notes it as awaited if that fails for now.
@@ -153,7 +159,7 @@ impl Provisioner {
     }
 
     /// The same for the KEK that goes with the alias's next key, if there is to be one.
-    async fn make_next_kek_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+    pub(super) async fn make_next_kek_ahead(&self, alias: &KeyAlias) -> Result<(), KeyError> {
         if !has_keks(alias) {
             return Ok(());
         }
@@ -178,7 +184,7 @@ impl Provisioner {
     }
 
     /// A module that can have base keys has a KEK of at least its key's generation.
-    async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
+    pub(super) async fn ensure_kek_of(&self, key: &KeyRecord) -> Result<(), KeyError> {
         if has_keks(&key.alias) {
             self.ensure_kek(&key.alias.application, key.generation).await?;
         }
@@ -196,6 +202,9 @@ impl Provisioner {
         {
             return Ok(Arc::clone(newest));
         }
+        if let Some(newest) = &newest {
+            self.directory.states.check_renewable(&newest.id)?;
+        }
         let record = self.make_successor(alias, subject, newest.as_deref()).await?;
         match self.directory.insert(record).await {
             Ok(record) => {
@@ -204,16 +213,12 @@ impl Provisioner {
                 Ok(record)
             }
             // The lease ran out and another server was faster: its key counts.
-            Err(RepositoryError::Conflict) => self
-                .directory
-                .newest_now(alias)
-                .await?
-                .ok_or(KeyError::Internal("a key vanished that another server made")),
+            Err(RepositoryError::Conflict) => self.forestalled(alias, newest.as_deref()).await,
             Err(error) => Err(error.into()),
         }
     }
 
-    async fn make_successor(
+    pub(super) async fn make_successor(
         &self,
         alias: &KeyAlias,
         subject: &SubjectOverrides,
@@ -225,8 +230,8 @@ impl Provisioner {
         let (token_key, public_key) = self.signing_pair(alias, generation).await?;
         let id = self.key_id()?;
         let name = match previous {
-            Some(previous) => subject_of(&previous.certificate)?,
-            None => self.issuer.module_subject(alias, subject)?,
+            Some(previous) if *subject == SubjectOverrides::default() => subject_of(&previous.certificate)?,
+            _ => self.issuer.module_subject(alias, subject)?,
         };
         let period =
             Cryptoperiod::starting(self.clock.now(), validity_days, root.as_ref().map(|root| root.period));

@@ -8,10 +8,13 @@ use crate::domain::{
 };
 
 impl Provisioner {
-    /// Whether the newest key of its alias is to be replaced: it has ended, or it nears its end and a successor would
-    /// live longer.
+    /// Whether the newest key of its alias is to be replaced: it has ended, in time or by decision, or it nears its end
+    /// and a successor would live longer.
     pub(crate) async fn needs_successor(&self, newest: &KeyRecord) -> Result<bool, KeyError> {
         let (_, lead_days) = self.policies.periods(&newest.alias)?;
+        if !self.directory.states.is_active(&newest.id) {
+            return Ok(true);
+        }
         let now = self.clock.now();
         if newest.period.is_current(now, lead_days) {
             return Ok(false);
@@ -46,7 +49,8 @@ impl KeyService {
     pub(crate) async fn renew_base(&self, alias: &KeyAlias) -> Result<bool, KeyError> {
         let _making = self.creation_lock(alias).lock().await;
         let Some(newest) = self.directory.newest_now(alias).await? else { return Ok(false) };
-        if !self.provisioner.needs_successor(&newest).await? {
+        // After a decision there is a successor when somebody asks for the key.
+        if !self.directory.states.is_active(&newest.id) || !self.provisioner.needs_successor(&newest).await? {
             return Ok(false);
         }
         if !self.reference_allowed(alias) {

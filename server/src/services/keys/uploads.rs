@@ -67,7 +67,7 @@ impl KeyService {
             return Err(UploadError::OtherDomain);
         }
         let (_, pre_expire_days) = self.policies.periods(alias)?;
-        if !newest.period.is_current(now, 0) {
+        if !self.usable(&newest, 0) {
             return Err(UploadError::NoCurrentKey);
         }
         if given.leaf.public_key_der() != public_key_of(&newest.certificate)? {

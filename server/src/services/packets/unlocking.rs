@@ -14,6 +14,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
         key::{KeyId, KeyRecord},
+        lifecycle::{Allowance, KeyUse},
     },
     services::{
         authorization::{AccessRefusal, Authorizer},
@@ -73,6 +74,7 @@ impl Unlocker {
                 if alias.role() != AliasRole::Base {
                     return Err(PacketError::SigningKey);
                 }
+                self.check_opens(call, &key)?;
                 let frame = envelope.with_thumbprint(modulus_of(&key)?)?;
                 frame.content(&open_inputs(inputs))?;
                 let data_key = self.unwrap(&key, &frame, head).await?;
@@ -84,7 +86,7 @@ impl Unlocker {
             }
         }
         // Boxed: what is rare need not be a part of every operation's state.
-        Box::pin(self.unlock_without_thumbprint(alias, &envelope, head, inputs)).await
+        Box::pin(self.unlock_without_thumbprint(call, alias, &envelope, head, inputs)).await
     }
 
     /// Whether the caller may open packets of the alias. Says the same whether or not there is a key.
@@ -108,8 +110,22 @@ impl Unlocker {
         if may { PacketError::ForeignKey } else { PacketError::UnknownKey }
     }
 
+    /// Whether what was decided about the key lets it open packets, for this caller.
+    fn check_opens(&self, call: &CallContext, key: &KeyRecord) -> Result<(), PacketError> {
+        let state = self.directory.states.decided(&key.id);
+        let opens = match state.allows(KeyUse::Decrypt) {
+            Allowance::Allowed => true,
+            Allowance::ByPolicy => {
+                self.authorizer.check(call, Operation::DecryptCompromised, &key.alias).is_ok()
+            }
+            Allowance::Refused => false,
+        };
+        if opens { Ok(()) } else { Err(KeyError::NotUsable(state).into()) }
+    }
+
     async fn unlock_without_thumbprint(
         &self,
+        call: &CallContext,
         alias: &KeyAlias,
         envelope: &Envelope,
         head: &[u8],
@@ -121,11 +137,15 @@ impl Unlocker {
         }
         let keys = self.directory.list(alias, most).await.map_err(KeyError::from)?;
         let mut best: Option<Unlocked> = None;
-        let mut misfit = None;
+        let (mut misfit, mut unusable) = (None, None);
         let mut other_domain = false;
         for key in keys.into_iter().map(Arc::new) {
             if key.is_elsewhere() {
                 other_domain = true;
+                continue;
+            }
+            if let Err(error) = self.check_opens(call, &key) {
+                unusable = Some(error);
                 continue;
             }
             let frame = match envelope.without_thumbprint(modulus_of(&key)?) {
@@ -143,7 +163,7 @@ impl Unlocker {
             }
         }
         let unknown = if other_domain { PacketError::OtherDomain } else { PacketError::UnknownKey };
-        best.ok_or_else(|| misfit.map_or(unknown, PacketError::from))
+        best.ok_or_else(|| unusable.or(misfit.map(PacketError::from)).unwrap_or(unknown))
     }
 
     /// No key here has the thumbprint of a packet for the alias.

@@ -14,6 +14,7 @@ use crate::{
         alias::{AliasRole, ApplicationId, KeyAlias},
         key::KeyRecord,
         key_type::{Curve, KeyType},
+        lifecycle::{Allowance, KeyUse},
     },
     services::keys::{KeyError, issuing::public_key_of},
 };
@@ -69,7 +70,8 @@ impl SignatureService {
         let mut keys = Vec::new();
         for alias in own.into_iter().chain(kernel).chain(KeyAlias::curves(application)) {
             for key in self.directory.list(&alias, KEYS_MAX).await? {
-                if key.period.not_after > now {
+                let may_verify = self.directory.states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed;
+                if may_verify && key.period.not_after > now {
                     keys.push(Jwk::of(&key)?);
                 }
             }

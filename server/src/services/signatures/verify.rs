@@ -6,6 +6,8 @@ use super::{KeyError, Report, SignatureError, SignatureService, report::of_jws};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
+    key::KeyRecord,
+    lifecycle::{Allowance, KeyUse},
 };
 
 /// Own keys tried when a token to verify does not say which one signed it.
@@ -104,7 +106,7 @@ impl SignatureService {
         self.judge(alias, evidence, &request.source, request.validate_trust, domain).await?.try_into()
     }
 
-    /// SubjectPublicKeyInfo (DER) of the alias's keys, the one named by `kid` alone when there is one.
+    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify, the one named by `kid` alone when there is one.
     pub(super) async fn own_public_keys(
         &self,
         alias: &KeyAlias,
@@ -114,6 +116,9 @@ impl SignatureService {
         if keys.is_empty() {
             return Err(KeyError::ModuleKeyMissing.into());
         }
+        let may_verify =
+            |key: &KeyRecord| self.directory.states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed;
+        let keys: Vec<_> = keys.into_iter().filter(may_verify).collect();
         let named = keys.iter().find(|key| key_id == Some(key.kid().as_str()));
         named
             .map_or(keys.as_slice(), std::slice::from_ref)

@@ -6,21 +6,18 @@ use poem::{
 };
 use poem_openapi::{
     ApiResponse, Object,
-    payload::Payload,
-    registry::{MetaHeader, MetaMediaType, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
+    registry::{MetaHeader, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry},
     types::Type,
 };
 use serde::Serialize;
 
-use super::super::approvals::{ApprovalAnswer, waiting, waiting_meta};
+use super::super::approvals::described;
 use crate::{
     api::wire::Json,
     domain::{
-        authorization::approval::Approval,
         client::{ClientRecord, ClientState},
         time::Timestamp,
     },
-    services::access::AccessError,
 };
 
 /// A client. Nothing of its secrets can be read.
@@ -182,48 +179,6 @@ impl ApiResponse for Rotated {
     }
 }
 
-/// What was asked for, or that it waits for approval.
-pub(super) enum OrWaiting<T> {
-    Now(T),
-    Later(Box<Approval>),
-}
-
-impl<T> OrWaiting<T> {
-    /// What came of it; a request that waits is no failure.
-    pub(super) fn of<U>(
-        outcome: Result<U, AccessError>,
-        answer: impl FnOnce(U) -> T,
-    ) -> Result<Self, AccessError> {
-        match outcome {
-            Ok(done) => Ok(Self::Now(answer(done))),
-            Err(AccessError::Waits(approval)) => Ok(Self::Later(approval)),
-            Err(error) => Err(error),
-        }
-    }
-}
-
-impl<T: IntoResponse> IntoResponse for OrWaiting<T> {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Now(answer) => answer.into_response(),
-            Self::Later(approval) => waiting(&approval),
-        }
-    }
-}
-
-impl<T: ApiResponse> ApiResponse for OrWaiting<T> {
-    fn meta() -> MetaResponses {
-        let mut meta = T::meta();
-        meta.responses.push(waiting_meta());
-        meta
-    }
-
-    fn register(registry: &mut Registry) {
-        T::register(registry);
-        ApprovalAnswer::register(registry);
-    }
-}
-
 /// A client was deleted.
 pub(super) struct Deleted;
 
@@ -247,17 +202,4 @@ impl ApiResponse for Deleted {
     }
 
     fn register(_: &mut Registry) {}
-}
-
-fn described<T: Serialize + Type>(status: u16, description: &'static str) -> MetaResponse {
-    MetaResponse {
-        description,
-        status: Some(status),
-        status_range: None,
-        content: vec![MetaMediaType {
-            content_type: <Json<T> as Payload>::CONTENT_TYPE,
-            schema: T::schema_ref(),
-        }],
-        headers: vec![],
-    }
 }

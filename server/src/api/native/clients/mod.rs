@@ -11,10 +11,13 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use self::answers::{
-    Client, ClientAnswer, ClientListAnswer, Created, CreatedClientAnswer, Deleted, OrWaiting, Rotated,
+    Client, ClientAnswer, ClientListAnswer, Created, CreatedClientAnswer, Deleted, Rotated,
     RotatedSecretAnswer, entity_tag,
 };
-use super::problem::{Problem, ProblemKind};
+use super::{
+    approvals::OrWaiting,
+    problem::{Problem, ProblemKind},
+};
 use crate::{
     api::{
         access::{

@@ -1,0 +1,338 @@
+//! What becomes of keys by decision: made anew, revoked, suspended, resumed.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{KeyError, KeyInState, KeyService, SubjectOverrides};
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::{AliasRole, KeyAlias},
+        key::{KeyId, KeyMaterial, KeyRecord},
+        lifecycle::{Change, KeyState, Transition, after},
+    },
+    ports::repository::RepositoryError,
+};
+
+/// Tries of a change while others change other keys.
+const ATTEMPTS: usize = 8;
+
+impl KeyService {
+    /// Makes the first key of an alias, or one after a key that was revoked or has ended.
+    ///
+    /// # Errors
+    /// [`KeyError::Exists`] when the alias has a current key; [`KeyError::Forestalled`] when somebody else made one.
+    pub async fn create(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<KeyInState, KeyError> {
+        let made = async {
+            self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
+            self.policies.periods(alias)?;
+            self.directory.states.refresh().await?;
+            let newest = self.directory.newest_now(alias).await?;
+            if newest.as_ref().is_some_and(|newest| self.usable(newest, 0)) {
+                return Err(KeyError::Exists);
+            }
+            match (alias.role(), newest) {
+                (AliasRole::Internal, _) => Err(KeyError::NotFound),
+                (AliasRole::Base, newest) => {
+                    self.check_base_alias(alias)?;
+                    let is_of_others = newest.as_ref().is_some_and(|newest| newest.is_elsewhere());
+                    if is_of_others || self.is_symmetric(alias).await? {
+                        return Err(KeyError::BaseKeyNotAllowed);
+                    }
+                    self.base.make_requested(alias, newest.as_deref()).await
+                }
+                (AliasRole::Curve(_), None) => self.ensure_on_curve(alias, subject).await,
+                (_, None) => self.provisioner.ensure(alias, subject).await,
+                (_, Some(newest)) => self.succeed(&newest, subject).await,
+            }
+        };
+        let made = self
+            .auditor
+            .audited(call, Operation::GenerateMasterKey, Some(alias), made, |key| Some(&key.id))
+            .await?;
+        Ok(self.just_made(made))
+    }
+
+    fn just_made(&self, key: Arc<KeyRecord>) -> KeyInState {
+        let state = self.directory.states.of(&key, true, self.provisioner.clock.now());
+        KeyInState { key, state, is_newest: true }
+    }
+
+    /// Makes the successor of a key before its time.
+    ///
+    /// # Errors
+    /// [`KeyError::Forestalled`] when the key is not the newest of its alias; [`KeyError::Waits`].
+    pub async fn rotate(&self, call: &CallContext, id: &KeyId) -> Result<KeyInState, KeyError> {
+        let operation = Operation::RotateKey;
+        let key = self.visible(call, operation, id).await?;
+        let subject = SubjectOverrides::default();
+        let made = self.make_successor(call, &key, &subject);
+        let made = self.auditor.audited(call, operation, Some(&key.alias), made, |key| Some(&key.id)).await?;
+        Ok(self.just_made(made))
+    }
+
+    /// Makes a new key of a module, of `KERNEL/SIGN` or on a curve although there is a current one.
+    ///
+    /// # Errors
+    /// [`KeyError::ReferenceNotSupported`] for the alias of a base key, [`KeyError::Forestalled`] when somebody else
+    /// made one at the same time, [`KeyError::Waits`].
+    pub async fn force_master(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let operation = Operation::RotateKey;
+        let made = async {
+            self.authorizer.check(call, operation, alias)?;
+            match alias.role() {
+                AliasRole::Curve(_) | AliasRole::Module | AliasRole::Root | AliasRole::Sign => {}
+                AliasRole::Internal | AliasRole::Base => return Err(KeyError::ReferenceNotSupported),
+            }
+            match self.directory.newest_now(alias).await? {
+                Some(newest) => self.make_successor(call, &newest, subject).await,
+                None if matches!(alias.role(), AliasRole::Curve(_)) => {
+                    self.ensure_on_curve(alias, subject).await
+                }
+                None => self.provisioner.ensure(alias, subject).await,
+            }
+        };
+        self.auditor.audited(call, operation, Some(alias), made, |key| Some(&key.id)).await
+    }
+
+    /// As [`KeyService::force_master`], with a PKCS#10 request (DER) for the new key.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn force_master_request(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<(Arc<KeyRecord>, Vec<u8>), KeyError> {
+        let key = self.force_master(call, alias, subject).await?;
+        let request = self.provisioner.request(&key, subject).await?;
+        Ok((key, request))
+    }
+
+    async fn make_successor(
+        &self,
+        call: &CallContext,
+        key: &KeyRecord,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let alias = &key.alias;
+        self.policies.periods(alias)?;
+        let newest = self.directory.newest_now(alias).await?;
+        if newest.is_none_or(|newest| newest.id != key.id) {
+            return Err(KeyError::Forestalled);
+        }
+        let content = json!({
+            "applicationId": alias.application.as_str(), "referenceId": alias.reference.as_str(),
+            "successorOf": key.id.0, "subject": described(subject),
+        });
+        self.pass(call, Operation::RotateKey, alias, &content).await?;
+        self.succeed(key, subject).await
+    }
+
+    /// Makes the successor of a key, of the same kind and in the same place.
+    async fn succeed(&self, key: &KeyRecord, subject: &SubjectOverrides) -> Result<Arc<KeyRecord>, KeyError> {
+        match key.material {
+            KeyMaterial::Wrapped { .. } => self.base.make_requested(&key.alias, Some(key)).await,
+            KeyMaterial::Token(_) => self.provisioner.rotate(key, subject).await,
+            KeyMaterial::Elsewhere => Err(KeyError::BaseKeyNotAllowed),
+        }
+    }
+
+    /// Revokes the current base key of an alias: it is handed out no more, and still opens what it sealed. `closes`: no
+    /// other key is made until somebody asks for one.
+    ///
+    /// # Errors
+    /// [`KeyError::RevocationNotAllowed`] for an alias that is not that of a base key; [`KeyError::NothingToRevoke`];
+    /// [`KeyError::Waits`].
+    pub async fn revoke_current(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        closes: bool,
+    ) -> Result<(), KeyError> {
+        let operation = Operation::RevokeKey;
+        let revoked = async {
+            self.authorizer.check(call, operation, alias)?;
+            if alias.role() != AliasRole::Base {
+                return Err(KeyError::RevocationNotAllowed);
+            }
+            let newest = self.directory.newest_now(alias).await?.ok_or(KeyError::NothingToRevoke)?;
+            let request = StateChange { change: Change::Supersede, reason: "", closes };
+            match self.change_state(call, operation, &newest, request).await {
+                Err(KeyError::ChangeRefused(_)) => Err(KeyError::NothingToRevoke),
+                changed => changed,
+            }
+        };
+        self.auditor
+            .audited(call, operation, Some(alias), revoked, |transition| Some(&transition.key))
+            .await?;
+        Ok(())
+    }
+
+    /// Changes the state of a key.
+    ///
+    /// # Errors
+    /// [`KeyError::ChangeRefused`] when the key's state does not let it; [`KeyError::Waits`].
+    pub async fn change(
+        &self,
+        call: &CallContext,
+        id: &KeyId,
+        change: Change,
+        reason: &str,
+        closes: bool,
+    ) -> Result<Transition, KeyError> {
+        let operation = match change {
+            Change::Supersede | Change::Compromise => Operation::RevokeKey,
+            Change::Suspend => Operation::SuspendKey,
+            Change::Resume => Operation::ResumeKey,
+        };
+        let key = self.visible(call, operation, id).await?;
+        if reason.len() > Transition::MAX_REASON || reason.chars().any(char::is_control) {
+            return Err(KeyError::ReasonInvalid);
+        }
+        let changed = self.change_state(call, operation, &key, StateChange { change, reason, closes });
+        self.auditor
+            .audited(call, operation, Some(&key.alias), changed, |transition| Some(&transition.key))
+            .await
+    }
+
+    async fn change_state(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        key: &KeyRecord,
+        request: StateChange<'_>,
+    ) -> Result<Transition, KeyError> {
+        let states = &self.directory.states;
+        let mut may_pass = false;
+        for _ in 0..ATTEMPTS {
+            states.refresh().await?;
+            let number = states.next_number();
+            let newest = self.directory.newest_now(&key.alias).await?;
+            let is_newest = newest.is_some_and(|newest| newest.id == key.id);
+            if request.closes && !is_newest {
+                return Err(KeyError::Forestalled);
+            }
+            let now = self.provisioner.clock.now();
+            let standing = states.standing(&key.id);
+            let from = states.of(key, is_newest, now);
+            let to = after(request.change, from, standing.as_ref())?;
+            if !may_pass {
+                self.pass(call, operation, &key.alias, &request.described(key, from)).await?;
+                may_pass = true;
+            }
+            let transition = Transition {
+                number,
+                key: key.id.clone(),
+                previous: standing.map(|standing| standing.transition),
+                change: request.change,
+                from,
+                to,
+                reason: request.reason.to_owned(),
+                actor: call.principal.name.clone(),
+                at: now,
+                closes: request.closes,
+            };
+            let closing = request.closes.then_some(key);
+            match self.provisioner.repository.insert_transition(&transition, closing).await {
+                Err(RepositoryError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    self.obey_now(call, &transition).await;
+                    return Ok(transition);
+                }
+            }
+        }
+        Err(RepositoryError::Conflict.into())
+    }
+
+    /// This server need not wait until it looks again. That it could not is no reason to call the change failed.
+    async fn obey_now(&self, call: &CallContext, transition: &Transition) {
+        tracing::warn!(
+            request_id = %call.request_id,
+            principal = call.principal.name,
+            key = transition.key.0,
+            from = transition.from.name(),
+            to = transition.to.name(),
+            "the state of a key was changed"
+        );
+        if let Err(error) = self.directory.states.refresh().await {
+            tracing::warn!(%error, "the state of a key is obeyed here a moment later");
+        }
+    }
+
+    /// Has it wait, if a policy says so. Last of all checks, since what was approved is used up by it.
+    async fn pass(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: &KeyAlias,
+        content: &Value,
+    ) -> Result<(), KeyError> {
+        match self.authorizer.pass_on_keys(call, operation, alias, &content.to_string()).await {
+            Ok(None) => Ok(()),
+            Ok(Some(waiting)) => Err(KeyError::Waits(Box::new(waiting))),
+            Err(error) => Err(KeyError::Approvals(error)),
+        }
+    }
+
+    /// The key of that id, for a caller who may do the operation with it. Who may not even read it is told what they
+    /// would be told if there were none.
+    pub(super) async fn visible(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        id: &KeyId,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let key = self.directory.by_id(id).await?.ok_or(KeyError::NotFound)?;
+        if key.alias.role() == AliasRole::Internal {
+            return Err(KeyError::NotFound);
+        }
+        if !self.authorizer.may(call, operation, &key.alias)
+            && !self.authorizer.may(call, Operation::ReadKeys, &key.alias)
+        {
+            return Err(KeyError::NotFound);
+        }
+        self.authorizer.check(call, operation, &key.alias)?;
+        Ok(key)
+    }
+}
+
+/// What is wanted of a key.
+#[derive(Clone, Copy)]
+struct StateChange<'a> {
+    change: Change,
+    reason: &'a str,
+    closes: bool,
+}
+
+impl StateChange<'_> {
+    /// All of it that matters to those who approve it.
+    fn described(&self, key: &KeyRecord, from: KeyState) -> Value {
+        json!({
+            "applicationId": key.alias.application.as_str(), "referenceId": key.alias.reference.as_str(),
+            "key": key.id.0, "change": self.change.name(), "from": from.name(), "reason": self.reason,
+            "disableAutoGeneration": self.closes,
+        })
+    }
+}
+
+fn described(subject: &SubjectOverrides) -> Value {
+    json!({
+        "commonName": subject.common_name, "organizationUnit": subject.organization_unit,
+        "organization": subject.organization, "location": subject.location, "state": subject.state,
+        "country": subject.country,
+    })
+}

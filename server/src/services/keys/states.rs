@@ -1,0 +1,130 @@
+//! What was decided about keys. Every server keeps all of it in memory, about a hundred bytes for each key whose state
+//! was ever changed, so that the hot paths obey without asking the database.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use super::KeyError;
+use crate::{
+    domain::{
+        key::{KeyId, KeyRecord},
+        lifecycle::{Allowance, KeyState, KeyUse, Standing, state_of},
+        time::Timestamp,
+    },
+    ports::repository::{Repository, RepositoryError},
+};
+
+/// How often a server looks whether another has changed a state: one record by its id.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// The states that were decided.
+pub(crate) struct KeyStates {
+    repository: Arc<dyn Repository>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    standings: HashMap<KeyId, Standing>,
+    /// The number of the newest transition that was read.
+    newest: u64,
+}
+
+impl KeyStates {
+    pub(super) fn new(repository: Arc<dyn Repository>) -> Self {
+        Self { repository, known: RwLock::default() }
+    }
+
+    /// Where the key stands; `None` when nothing was ever decided about it.
+    pub(crate) fn standing(&self, key: &KeyId) -> Option<Standing> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).standings.get(key).copied()
+    }
+
+    /// Whether what was decided about the key allows the use. What time says of a key is asked where keys are chosen.
+    pub(crate) fn allows(&self, key: &KeyId, wanted: KeyUse) -> Allowance {
+        self.decided(key).allows(wanted)
+    }
+
+    /// What was decided about the key; `Active` when nothing was.
+    pub(crate) fn decided(&self, key: &KeyId) -> KeyState {
+        match self.standing(key).map(|standing| standing.state) {
+            None | Some(KeyState::PreActivation) => KeyState::Active,
+            Some(decided) => decided,
+        }
+    }
+
+    /// Whether the key may be the current one of its alias.
+    pub(crate) fn is_active(&self, key: &KeyId) -> bool {
+        self.decided(key) == KeyState::Active
+    }
+
+    /// The state of the key.
+    pub(crate) fn of(&self, key: &KeyRecord, is_newest: bool, now: Timestamp) -> KeyState {
+        state_of(self.standing(&key.id).as_ref(), key.period, is_newest, now)
+    }
+
+    /// Whether a successor of the newest key may be made although nobody asked for one. That is a matter of the key as
+    /// the database has it now: it may have a successor that was asked for.
+    pub(super) fn check_renewable(&self, newest: &KeyId) -> Result<(), KeyError> {
+        match self.standing(newest) {
+            Some(standing) if standing.state == KeyState::Suspended => {
+                Err(KeyError::NotUsable(standing.state))
+            }
+            Some(standing) if standing.closes => Err(KeyError::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    /// The number that the next transition will have.
+    pub(super) fn next_number(&self) -> u64 {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).newest.saturating_add(1)
+    }
+
+    /// Reads what was decided since the last time.
+    pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
+        let known = self.next_number().saturating_sub(1);
+        let newest = self.repository.newest_transition().await?;
+        if newest == known {
+            return Ok(());
+        }
+        if newest < known {
+            // An earlier state of the database would bring back keys that were revoked.
+            return Err(RepositoryError::Inconsistent {
+                table: "key_transitions",
+                record: newest.to_string(),
+                reason: "there were more transitions of keys",
+            });
+        }
+        let transitions = self.repository.list_transitions(known).await?;
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        for transition in &transitions {
+            // Two may read at once.
+            if transition.number > known.newest {
+                known.standings.insert(transition.key.clone(), Standing::from(transition));
+                known.newest = transition.number;
+            }
+        }
+        Ok(())
+    }
+
+    /// Follows the changes of other servers; never ends. While the database does not answer, or shows something that
+    /// cannot be trusted, what is known goes on to count.
+    pub(crate) async fn follow(&self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut well = true;
+        loop {
+            ticks.tick().await;
+            let outcome = self.refresh().await;
+            if let Err(error) = &outcome
+                && well
+            {
+                tracing::warn!(%error, "the states of keys could not be read again; those that are known count");
+            }
+            well = outcome.is_ok();
+        }
+    }
+}

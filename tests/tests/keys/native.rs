@@ -1,0 +1,134 @@
+//! `/v1/keys`.
+
+use kunji_tests::site::{Site, shared};
+use serde_json::json;
+
+use crate::{Callers, newest, newest_id};
+
+#[tokio::test]
+async fn keys_are_listed_page_by_page_to_those_who_may_read_them() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION,RESIDENT");
+    let server = site.start();
+    let Callers { administrator, keeper, user } = Callers::new(&server).await;
+    for reference in ["10001", "10002", "10003"] {
+        user.certificate("REGISTRATION", reference).await;
+    }
+    let first = keeper.get("/v1/keys").await;
+    assert_eq!(first.status, 200, "{first:?}");
+    let keys = first.body["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 7, "those of the server itself are not shown: {first:?}");
+    assert!(first.body["next"].is_null());
+    assert!(keys.iter().all(|key| key["state"] == "active" && key["newest"] == true));
+
+    let mut paged = Vec::new();
+    let mut next = String::new();
+    loop {
+        let page = keeper.get(&format!("/v1/keys?limit=2{next}")).await;
+        paged.extend(page.body["keys"].as_array().unwrap().clone());
+        match page.body["next"].as_str() {
+            Some(id) => next = format!("&after={id}"),
+            None => break,
+        }
+    }
+    assert_eq!(&paged, keys);
+    for (query, many) in [
+        ("application=REGISTRATION", 4),
+        ("application=REGISTRATION&reference=10002", 1),
+        ("reference=", 3),
+        ("state=deactivated", 0),
+        ("application=NOWHERE", 0),
+    ] {
+        let page = keeper.get(&format!("/v1/keys?{query}")).await;
+        assert_eq!(page.body["keys"].as_array().unwrap().len(), many, "{query}: {page:?}");
+    }
+    keeper.get("/v1/keys?state=Active").await.problem(400, "request.invalid");
+    keeper.get("/v1/keys?application=A/B").await.problem(400, "alias.invalid");
+    keeper.get("/v1/keys?after=x").await.problem(404, "key.not_found");
+    user.get("/v1/keys").await.problem(403, "access.forbidden");
+
+    // Who may read some keys is told of no others.
+    let policy = json!({
+        "effect": "allow", "roles": ["residents"], "operations": ["key.read", "key.suspend"],
+        "keys": ["RESIDENT/*"],
+    });
+    let request = administrator
+        .request(reqwest::Method::PUT, "/v1/access/policies/residents")
+        .header("if-none-match", "*")
+        .json(&policy);
+    assert_eq!(request.send().await.unwrap().status(), 201);
+    let bounded = administrator.new_client(&["residents"]).await;
+    let page = bounded.get("/v1/keys").await;
+    assert_eq!(page.body["keys"].as_array().unwrap().len(), 1, "{page:?}");
+    let foreign = newest_id(&keeper, "10001").await;
+    bounded.get(&format!("/v1/keys/{foreign}")).await.problem(404, "key.not_found");
+    let suspended = bounded.post(&format!("/v1/keys/{foreign}/suspend"), &json!({})).await;
+    suspended.problem(404, "key.not_found");
+    let rotated = keeper.post(&format!("/v1/keys/{}/rotate", "0".repeat(36)), &json!({})).await;
+    rotated.problem(404, "key.not_found");
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_once() {
+    let shared = shared();
+    let Callers { keeper, user, .. } = Callers::new(&shared.server).await;
+    user.certificate("REGISTRATION", "rotated").await;
+    let old = newest_id(&keeper, "rotated").await;
+    let made = keeper.post(&format!("/v1/keys/{old}/rotate"), &json!({})).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let new = made.body["keyId"].as_str().unwrap();
+    assert_eq!(made.headers["location"], format!("/v1/keys/{new}"));
+    assert_eq!(newest(&keeper, "rotated").await["keyId"], new);
+    keeper.post(&format!("/v1/keys/{old}/rotate"), &json!({})).await.problem(409, "key.forestalled");
+    let shown = keeper.get(&format!("/v1/keys/{old}")).await;
+    assert_eq!(shown.body["key"]["state"], "deactivated");
+    user.post(&format!("/v1/keys/{new}/rotate"), &json!({})).await.problem(403, "access.forbidden");
+
+    // What has a successor closes no alias.
+    let body = json!({ "cause": "compromised", "disableAutoGeneration": true });
+    keeper.post(&format!("/v1/keys/{old}/revoke"), &body).await.problem(409, "key.forestalled");
+    let body = json!({ "cause": "bored" });
+    keeper.post(&format!("/v1/keys/{old}/revoke"), &body).await.problem(400, "request.invalid");
+    let body = json!({ "cause": "superseded", "reason": "two\nlines" });
+    keeper.post(&format!("/v1/keys/{new}/revoke"), &body).await.problem(400, "request.invalid");
+}
+
+#[tokio::test]
+async fn of_many_who_rotate_one_makes_a_key() {
+    let shared = shared();
+    let Callers { keeper, user, .. } = Callers::new(&shared.server).await;
+    user.certificate("REGISTRATION", "contended").await;
+    let id = newest_id(&keeper, "contended").await;
+    let path = format!("/v1/keys/{id}/rotate");
+    let nothing = json!({});
+    let answers = futures_util::future::join_all((0..6).map(|_| keeper.post(&path, &nothing))).await;
+    let made = answers.iter().filter(|answer| answer.status == 201).count();
+    assert_eq!(made, 1, "{answers:?}");
+    for answer in answers.iter().filter(|answer| answer.status != 201) {
+        answer.problem(409, "key.forestalled");
+    }
+    assert_eq!(newest(&keeper, "contended").await["generation"], 2);
+}
+
+#[tokio::test]
+async fn what_is_decided_is_recorded() {
+    let shared = shared();
+    let Callers { administrator, keeper, user } = Callers::new(&shared.server).await;
+    let auditor = administrator.new_client(&["auditor"]).await;
+    user.certificate("REGISTRATION", "recorded").await;
+    let id = newest_id(&keeper, "recorded").await;
+    for what in ["suspend", "resume"] {
+        assert_eq!(keeper.post(&format!("/v1/keys/{id}/{what}"), &json!({})).await.status, 200);
+    }
+    let body = json!({ "cause": "superseded" });
+    assert_eq!(keeper.post(&format!("/v1/keys/{id}/revoke"), &body).await.status, 200);
+    for operation in ["key.suspend", "key.resume", "key.revoke", "key.read"] {
+        let path =
+            format!("/v1/audit/events?operation={operation}&application=REGISTRATION&reference=recorded");
+        let found = auditor.get(&path).await;
+        assert_eq!(found.status, 200, "{found:?}");
+        let events = found.body["events"].as_array().unwrap();
+        if operation != "key.read" {
+            assert!(events.iter().any(|event| event["keyId"] == json!(id)), "{operation}: {events:?}");
+        }
+    }
+}
