@@ -165,6 +165,10 @@ pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias])
     for alias in ordered {
         match ensure_key(provisioner, alias).await {
             Err(KeyError::Token(KeyStoreError::Incomplete(_))) if alias.role() != AliasRole::Root => {}
+            // Somebody decided so, which is no reason not to serve the rest.
+            Err(error @ (KeyError::Closed | KeyError::NotUsable(_))) => {
+                tracing::warn!(%alias, %error, "a key of the settings is not in use");
+            }
             made => made?,
         }
     }

@@ -201,7 +201,9 @@ async fn keys_do_only_what_they_are_for() {
     let answer = client.call(&format!("/generateMasterKey/{PLANTED}"), request).await;
     answer.envelope_error(200, "KER-KMS-009");
     answer.assert_hides(PLANTED);
-    let request = json!({ "applicationId": APPLICATION, "force": true });
+    let request = json!({ "applicationId": APPLICATION, "force": "yes" });
+    client.call("/generateMasterKey/CERTIFICATE", request).await.envelope_error(200, "KER-KMS-005");
+    let request = json!({ "applicationId": APPLICATION, "force": true, "country": PLANTED });
     client.call("/generateMasterKey/CERTIFICATE", request).await.envelope_error(200, "KER-KMS-005");
     for (member, value) in [("country", "Pl4nt3d"), ("country", "I"), ("commonName", "Pl4nt3d\u{0}")] {
         let request = json!({ "applicationId": APPLICATION, member: value });

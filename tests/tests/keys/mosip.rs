@@ -26,6 +26,13 @@ async fn a_revoked_key_is_handed_out_no_more_and_still_opens() {
         assert_eq!(answer.response()["status"], "Key Revoked");
         assert!(answer.response()["timestamp"].is_string());
         assert_ne!(user.certificate("REGISTRATION", "revoked").await, old);
+        let query = "applicationId=REGISTRATION&referenceId=revoked";
+        let all = user.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await;
+        let ends: Vec<_> = all.response()["allCertificates"].as_array().unwrap().iter().collect();
+        let now = answer.response()["timestamp"].as_str().unwrap();
+        let year = |time: &Value| time.as_str().unwrap()[..4].to_owned();
+        assert_eq!(year(&ends[ends.len() - 1]["expiryAt"]), now[..4], "the revoked one has ended: {all:?}");
+        assert_ne!(year(&ends[0]["expiryAt"]), now[..4]);
         assert_eq!(unb64(&open(&user, "revoked", &sealed).await.response()["data"]), b"content");
     }
 }

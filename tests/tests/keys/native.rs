@@ -71,13 +71,15 @@ async fn keys_are_listed_page_by_page_to_those_who_may_read_them() {
 async fn a_key_is_rotated_once() {
     let shared = shared();
     let Callers { keeper, user, .. } = Callers::new(&shared.server).await;
-    user.certificate("REGISTRATION", "rotated").await;
-    let old = newest_id(&keeper, "rotated").await;
+    // So long that it does not fit into a name.
+    let long = "rotated-".to_owned() + &"x".repeat(100);
+    user.certificate("REGISTRATION", &long).await;
+    let old = newest_id(&keeper, &long).await;
     let made = keeper.post(&format!("/v1/keys/{old}/rotate"), &json!({})).await;
     assert_eq!(made.status, 201, "{made:?}");
     let new = made.body["keyId"].as_str().unwrap();
     assert_eq!(made.headers["location"], format!("/v1/keys/{new}"));
-    assert_eq!(newest(&keeper, "rotated").await["keyId"], new);
+    assert_eq!(newest(&keeper, &long).await["keyId"], new);
     keeper.post(&format!("/v1/keys/{old}/rotate"), &json!({})).await.problem(409, "key.forestalled");
     let shown = keeper.get(&format!("/v1/keys/{old}")).await;
     assert_eq!(shown.body["key"]["state"], "deactivated");

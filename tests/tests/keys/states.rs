@@ -112,11 +112,19 @@ async fn states_survive_a_restart() {
     let sealed = packet(&user, "kept").await;
     let id = newest_id(&keeper, "kept").await;
     assert_eq!(keeper.post(&format!("/v1/keys/{id}/suspend"), &json!({})).await.status, 200);
+    // One that each start looks for, too.
+    let listed = keeper.get("/v1/keys?application=KERNEL&reference=SIGN").await;
+    let signing = listed.body["keys"][0]["keyId"].as_str().unwrap().to_owned();
+    assert_eq!(keeper.post(&format!("/v1/keys/{signing}/suspend"), &json!({})).await.status, 200);
     server.kill();
 
     let server = site.start();
     let Callers { keeper, user, .. } = Callers::new(&server).await;
     open(&user, "kept", &sealed).await.envelope_error(200, "KER-KMS-003");
+    let sign = || user.call("/jwtSign", json!({ "dataToSign": "YQ" }));
+    sign().await.envelope_error(200, "KER-KMS-003");
+    assert_eq!(keeper.post(&format!("/v1/keys/{signing}/resume"), &json!({})).await.status, 200);
+    sign().await.response();
     assert_eq!(keeper.post(&format!("/v1/keys/{id}/resume"), &json!({})).await.status, 200);
     assert_eq!(unb64(&open(&user, "kept", &sealed).await.response()["data"]), b"content");
 }

@@ -13,7 +13,7 @@ use crate::{
         access::{Authorized, ReadCertificates},
         openapi::Tag,
     },
-    domain::{access::CallContext, key::KeyRecord},
+    domain::{access::CallContext, key::KeyRecord, time::Timestamp},
     services::Services,
 };
 
@@ -35,7 +35,8 @@ impl GetAllCertificatesApi {
     ) -> Result<AllCertificatesAnswer, Refusal> {
         let alias = query_alias(application, reference)?;
         let keys = self.services.keys.certificates(call, &alias).await?;
-        Ok(AllCertificatesAnswer { all_certificates: keys.iter().map(CertificateAnswer::from).collect() })
+        let answer = |key: &KeyRecord| CertificateAnswer::of(key, self.services.keys.ends_at(key));
+        Ok(AllCertificatesAnswer { all_certificates: keys.iter().map(answer).collect() })
     }
 }
 
@@ -89,18 +90,18 @@ struct CertificateAnswer {
     certificate_data: String,
     /// Start of the certificate's validity.
     issued_at: String,
-    /// End of the certificate's validity.
+    /// End of the certificate's validity, or when the key was revoked.
     expiry_at: String,
     /// The `kid` that signatures of this key have in their header.
     key_id: String,
 }
 
-impl From<&KeyRecord> for CertificateAnswer {
-    fn from(key: &KeyRecord) -> Self {
+impl CertificateAnswer {
+    fn of(key: &KeyRecord, ends_at: Timestamp) -> Self {
         Self {
             certificate_data: certificate_pem(key),
             issued_at: key.period.not_before.to_text(),
-            expiry_at: key.period.not_after.to_text(),
+            expiry_at: ends_at.to_text(),
             key_id: key.kid(),
         }
     }

@@ -129,6 +129,10 @@ impl KeyService {
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let alias = &key.alias;
         self.policies.periods(alias)?;
+        // What could not be made must not use up what was approved.
+        if *subject != SubjectOverrides::default() {
+            self.provisioner.issuer.module_subject(alias, subject)?;
+        }
         let newest = self.directory.newest_now(alias).await?;
         if newest.is_none_or(|newest| newest.id != key.id) {
             return Err(KeyError::Forestalled);
@@ -199,10 +203,12 @@ impl KeyService {
             Change::Resume => Operation::ResumeKey,
         };
         let key = self.visible(call, operation, id).await?;
-        if reason.len() > Transition::MAX_REASON || reason.chars().any(char::is_control) {
-            return Err(KeyError::ReasonInvalid);
-        }
-        let changed = self.change_state(call, operation, &key, StateChange { change, reason, closes });
+        let changed = async {
+            if reason.len() > Transition::MAX_REASON || reason.chars().any(char::is_control) {
+                return Err(KeyError::ReasonInvalid);
+            }
+            self.change_state(call, operation, &key, StateChange { change, reason, closes }).await
+        };
         self.auditor
             .audited(call, operation, Some(&key.alias), changed, |transition| Some(&transition.key))
             .await
@@ -289,8 +295,20 @@ impl KeyService {
     }
 
     /// The key of that id, for a caller who may do the operation with it. Who may not even read it is told what they
-    /// would be told if there were none.
+    /// would be told if there were none. That it was refused is recorded here.
     pub(super) async fn visible(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        id: &KeyId,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        match self.find_visible(call, operation, id).await {
+            Err(error) => self.auditor.audited(call, operation, None, async { Err(error) }, |_| None).await,
+            found => found,
+        }
+    }
+
+    async fn find_visible(
         &self,
         call: &CallContext,
         operation: Operation,

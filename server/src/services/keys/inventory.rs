@@ -8,7 +8,8 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, ApplicationId, KeyAlias, ReferenceId},
         key::{KeyId, KeyRecord},
-        lifecycle::{KeyState, Transition},
+        lifecycle::{KeyState, Standing, Transition},
+        time::Timestamp,
     },
     ports::repository::RepositoryError,
 };
@@ -173,6 +174,17 @@ impl KeyService {
             Ok(KeyDetails { key: self.in_state(key).await?, history, chain })
         };
         self.auditor.audited(call, operation, Some(&alias), read, |details| Some(&details.key.key.id)).await
+    }
+
+    /// The end of a key's use: that of its certificate, or when it was revoked.
+    pub fn ends_at(&self, key: &KeyRecord) -> Timestamp {
+        let not_after = key.period.not_after;
+        match self.directory.states.standing(&key.id) {
+            Some(Standing { state: KeyState::Deactivated | KeyState::Compromised, since, .. }) => {
+                since.min(not_after)
+            }
+            _ => not_after,
+        }
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<Transition>, KeyError> {

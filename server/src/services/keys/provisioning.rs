@@ -89,7 +89,15 @@ impl Provisioner {
         {
             return Ok(Arc::clone(newest));
         }
-        let lasting = newest.filter(|newest| self.is_current(newest, 0));
+        let lasting = newest.clone().filter(|newest| self.is_current(newest, 0));
+        if newest.is_some_and(|newest| !self.directory.states.is_active(&newest.id)) {
+            // Asked for often, perhaps, while it is suspended: without the lease.
+            match self.directory.newest_now(alias).await? {
+                Some(newest) if !self.needs_successor(&newest).await? => return Ok(newest),
+                Some(newest) => self.directory.states.check_renewable(&newest.id)?,
+                None => {}
+            }
+        }
         if let Some(lasting) = &lasting
             && self.pending.contains(&Awaited::Pair(alias.clone()))
         {
@@ -227,12 +235,12 @@ impl Provisioner {
         let (validity_days, _) = self.policies.periods(alias)?;
         let generation = previous.map_or(1, |previous| previous.generation.saturating_add(1));
         let root = self.root_for(alias).await?;
-        let (token_key, public_key) = self.signing_pair(alias, generation).await?;
-        let id = self.key_id()?;
         let name = match previous {
             Some(previous) if *subject == SubjectOverrides::default() => subject_of(&previous.certificate)?,
             _ => self.issuer.module_subject(alias, subject)?,
         };
+        let (token_key, public_key) = self.signing_pair(alias, generation).await?;
+        let id = self.key_id()?;
         let period =
             Cryptoperiod::starting(self.clock.now(), validity_days, root.as_ref().map(|root| root.period));
         let signer = match &root {
