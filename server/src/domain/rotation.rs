@@ -69,10 +69,7 @@ pub fn renewal(
 
 /// The period of the key that would certify the alias's next at `now`: that of the issuer's newest key, or of the
 /// successor that it gets first. `None` for ROOT. `newest` finds the newest key of an alias.
-///
-/// # Errors
-/// [`IssuerMissing`] when an issuer on the way has no key.
-pub fn issuer_period(
+fn issuer_period(
     policies: &KeyPolicies,
     newest: impl Fn(&KeyAlias) -> Option<NewestKey> + Copy,
     alias: &KeyAlias,
@@ -85,10 +82,9 @@ pub fn issuer_period(
     Ok(Some(renewal(policies, &issuer, held.period, above, now).unwrap_or(held.period)))
 }
 
-/// No key would certify it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an issuer has no key")]
-pub struct IssuerMissing;
+/// An issuer on the way has no key.
+#[derive(Debug)]
+struct IssuerMissing;
 
 /// What is to be renewed at `now`, issuers before what they certify.
 pub fn due(policies: &KeyPolicies, newest: &NewestKeys, now: Timestamp) -> Vec<Step> {

@@ -1,11 +1,7 @@
 //! Whether a key is to have a successor now.
 
-use super::{KeyError, KeyService, SubjectOverrides, provisioning::Provisioner};
-use crate::domain::{
-    alias::KeyAlias,
-    key::KeyRecord,
-    rotation::{NewestKey, NewestKeys, issuer_period, renewal},
-};
+use super::{KeyError, KeyService, SubjectOverrides, pending::Awaited, provisioning::Provisioner};
+use crate::domain::{alias::KeyAlias, key::KeyRecord, policy::Cryptoperiod, rotation::renewal};
 
 impl Provisioner {
     /// Whether the newest key of its alias is to be replaced: it has ended, in time or by decision, or it nears its end
@@ -22,27 +18,27 @@ impl Provisioner {
         if !newest.period.is_current(now, 0) {
             return Ok(true);
         }
-        let policies = self.policies.in_force();
-        let above = self.newest_above(&newest.alias).await?;
-        let issuer = issuer_period(&policies.compiled, |alias| above.get(alias).copied(), &newest.alias, now);
         // Whoever makes the successor says which issuer is missing.
-        let Ok(issuer) = issuer else { return Ok(true) };
-        Ok(renewal(&policies.compiled, &newest.alias, newest.period, issuer, now).is_some())
+        let Some(issuer) = self.certifying_period(&newest.alias).await? else { return Ok(true) };
+        let policies = self.policies.in_force();
+        Ok(renewal(&policies.compiled, &newest.alias, newest.period, issuer.0, now).is_some())
     }
 
-    /// The newest keys of what certifies the alias, up to ROOT.
-    async fn newest_above(&self, alias: &KeyAlias) -> Result<NewestKeys, KeyError> {
-        let mut above = NewestKeys::new();
-        let mut next = alias.issuer();
-        while let Some(alias) = next {
-            next = alias.issuer();
-            if let Some(key) = self.directory.newest(&alias).await? {
-                above.insert(alias, NewestKey { generation: key.generation, period: key.period });
-            }
-        }
-        Ok(above)
+    /// The period of the key that would certify the alias's next: that of the issuer's newest key, or of the successor
+    /// that it gets first, unless that one is waited for. `None` when an issuer has no key.
+    async fn certifying_period(&self, alias: &KeyAlias) -> Result<Option<Certifying>, KeyError> {
+        let Some(issuer) = alias.issuer() else { return Ok(Some(Certifying(None))) };
+        let Some(above) = Box::pin(self.certifying_period(&issuer)).await? else { return Ok(None) };
+        let Some(key) = self.directory.newest(&issuer).await? else { return Ok(None) };
+        let is_awaited = self.pending.contains(&Awaited::Pair(issuer.clone()));
+        let policies = self.policies.in_force();
+        let successor = renewal(&policies.compiled, &issuer, key.period, above.0, self.clock.now());
+        Ok(Some(Certifying(successor.filter(|_| !is_awaited).or(Some(key.period)))))
     }
 }
+
+/// The period of a key that certifies; `None` where a key certifies itself.
+struct Certifying(Option<Cryptoperiod>);
 
 impl KeyService {
     /// Gives the alias's base key a successor, if it is to have one. Returns whether this call made it.
