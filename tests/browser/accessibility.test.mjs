@@ -27,6 +27,15 @@ const STATES = [
   ["/demo/", "form-received", register],
   [
     "/demo/",
+    "form-happened",
+    async (page) => {
+      await register(page);
+      await page.getByText("What just happened").click();
+      await page.locator("#happened-parts li").first().waitFor();
+    },
+  ],
+  [
+    "/demo/",
     "form-away",
     async (page) => {
       await fillIn(page);

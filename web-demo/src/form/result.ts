@@ -1,5 +1,6 @@
 import { find, setShown } from "../shared/dom.ts";
 import { formatBytes, formatMoment } from "../shared/format.ts";
+import { Happened } from "./happened.ts";
 import type { Submitted } from "./submission.ts";
 
 /** Longest time until a browser has begun to save a file; some ask first where to. */
@@ -10,6 +11,7 @@ export class Result {
   readonly #section = find("result", HTMLElement);
   readonly #title = find("result-title", HTMLElement);
   readonly #download = find("result-download", HTMLButtonElement);
+  readonly #happened = new Happened();
   #packet: Uint8Array<ArrayBuffer> | undefined;
   #file = "";
 
@@ -18,7 +20,8 @@ export class Result {
   }
 
   /** Shows the receipt, or offers the packet as a file if there is none. */
-  show({ recipient, packet, receipt }: Submitted): void {
+  show(submitted: Submitted): void {
+    const { recipient, packet, receipt } = submitted;
     this.#title.textContent = receipt ? "Registration received" : "Packet ready";
     find("result-text", HTMLElement).textContent = receipt
       ? `The office received the encrypted packet on ${formatMoment(new Date(receipt.received))}. Keep the packet id: the office finds the registration by it.`
@@ -32,10 +35,12 @@ export class Result {
     setShown(receipt === null, this.#download);
     setShown(true, this.#section);
     this.#title.focus();
+    void this.#happened.show(submitted);
   }
 
   hide(): void {
     this.#packet = undefined;
+    this.#happened.hide();
     setShown(false, this.#section);
   }
 

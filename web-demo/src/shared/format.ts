@@ -25,3 +25,11 @@ export function formatBytes(bytes: number): string {
   const unitDisplay = unit === "byte" ? "long" : "short";
   return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay, maximumFractionDigits: 1 }).format(value);
 }
+
+/** A time that something took. */
+export function formatMilliseconds(milliseconds: number): string {
+  const maximumFractionDigits = milliseconds < 10 ? 1 : 0;
+  return new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", maximumFractionDigits }).format(
+    milliseconds,
+  );
+}
