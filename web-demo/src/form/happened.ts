@@ -1,6 +1,8 @@
 import { readNames } from "../shared/certificate.ts";
 import { find, findIn, setShown } from "../shared/dom.ts";
 import { formatBytes, formatDay, formatMilliseconds } from "../shared/format.ts";
+import { t } from "../shared/language.ts";
+import type { Text } from "../shared/texts.ts";
 import { type Part, partsOf } from "./parts.ts";
 import type { Submitted, Timings } from "./submission.ts";
 
@@ -47,7 +49,10 @@ export class Happened {
     const shown = packet.subarray(start, Math.min(end, start + SHOWN_BYTES));
     const bytes = isText ? new TextDecoder().decode(shown) : hex(shown);
     findIn(item, ".part-name", HTMLElement).textContent = name;
-    findIn(item, ".part-place", HTMLElement).textContent = `${formatBytes(end - start)}, from byte ${start}`;
+    findIn(item, ".part-place", HTMLElement).textContent = t("{size}, from byte {start}", {
+      size: formatBytes(end - start),
+      start,
+    });
     findIn(item, ".part-bytes", HTMLElement).textContent = end - start > SHOWN_BYTES ? `${bytes} …` : bytes;
     findIn(item, ".part-what", HTMLElement).textContent = what;
     return item;
@@ -63,13 +68,13 @@ function certificateItem(pem: string): Node {
   const { subject, issuer } = readNames(pem);
   const name = document.createElement("strong");
   name.textContent = subject;
-  const by = subject === issuer ? "vouches for itself: the form trusts it" : `issued by ${issuer}`;
+  const by = subject === issuer ? t("vouches for itself: the form trusts it") : t("issued by {issuer}", { issuer });
   item.append(name, document.createElement("br"), by);
   return item;
 }
 
 function timeRows({ certificate, encrypt, send }: Timings): Node[] {
-  const rows: [string, number | undefined][] = [
+  const rows: [Text, number | undefined][] = [
     ["Fetch and check the certificate", certificate],
     ["Encrypt", encrypt],
     ["Send, and have it stored", send],
@@ -78,7 +83,7 @@ function timeRows({ certificate, encrypt, send }: Timings): Node[] {
     if (milliseconds === undefined) return [];
     const row = document.createElement("div");
     const [term, value] = [document.createElement("dt"), document.createElement("dd")];
-    term.textContent = name;
+    term.textContent = t(name);
     value.textContent = formatMilliseconds(milliseconds);
     row.append(term, value);
     return [row];

@@ -1,4 +1,5 @@
 import { parsePacket } from "@kunji/client/layouts";
+import { t } from "../shared/language.ts";
 
 /** A part of a packet, as `docs/packet-format.md` names it. */
 export interface Part {
@@ -25,38 +26,40 @@ export async function partsOf(packet: Uint8Array<ArrayBuffer>): Promise<readonly
   const text = body.start + BLOCK_BYTES;
   const tag = body.end - TAG_BYTES;
   return [
-    { name: "Header", what: "Says which layout follows.", start: 0, end: HEADER_BYTES, isText: true },
+    { name: t("Header"), what: t("Says which layout follows."), start: 0, end: HEADER_BYTES, isText: true },
     {
-      name: "Thumbprint",
-      what: "SHA-256 of the office’s certificate: for whom the packet is.",
+      name: t("Thumbprint"),
+      what: t("SHA-256 of the office’s certificate: for whom the packet is."),
       start: HEADER_BYTES,
       end: HEADER_BYTES + THUMBPRINT_BYTES,
       isText: false,
     },
     {
-      name: "Wrapped key",
-      what: `The key of this packet, encrypted for the office by RSA-OAEP with ${modulusLength} bits.`,
+      name: t("Wrapped key"),
+      what: t("The key of this packet, encrypted for the office by RSA-OAEP with {bits} bits.", {
+        bits: modulusLength,
+      }),
       ...wrappedKey,
       isText: false,
     },
-    { name: "Splitter", what: "Says where the wrapped key ends.", ...splitter, isText: true },
+    { name: t("Splitter"), what: t("Says where the wrapped key ends."), ...splitter, isText: true },
     {
-      name: "Random block",
-      what: "Drawn for this packet: nonce and associated data of the encryption.",
+      name: t("Random block"),
+      what: t("Drawn for this packet: nonce and associated data of the encryption."),
       start: body.start,
       end: text,
       isText: false,
     },
     {
-      name: "Ciphertext",
-      what: "Name, date of birth and photo, encrypted by AES-256-GCM.",
+      name: t("Ciphertext"),
+      what: t("Name, date of birth and photo, encrypted by AES-256-GCM."),
       start: text,
       end: tag,
       isText: false,
     },
     {
-      name: "Tag",
-      what: "Whoever changes a single bit of the packet is found out by it.",
+      name: t("Tag"),
+      what: t("Whoever changes a single bit of the packet is found out by it."),
       start: tag,
       end: body.end,
       isText: false,

@@ -1,12 +1,11 @@
-import { encryptPacket, fetchRecipient, type Recipient } from "@kunji/client";
+import { encryptPacket, type Recipient } from "@kunji/client";
 import { formatBytes, formatDay } from "../shared/format.ts";
+import { t } from "../shared/language.ts";
 import { encodeRegistration, type Registration } from "../shared/registration.ts";
-import { fetchSettings } from "../shared/settings.ts";
+import type { Office } from "./office.ts";
+import type { Outbox } from "./outbox.ts";
 import { type Receipt, sendPacket } from "./send.ts";
 import type { Steps } from "./steps.ts";
-
-/** Longest wait for the certificate. */
-const CERTIFICATE_MILLISECONDS = 30_000;
 
 /** What the steps took, in milliseconds. */
 export interface Timings {
@@ -23,44 +22,50 @@ export interface Submitted {
   readonly chain: readonly string[];
   readonly timings: Timings;
   readonly packet: Uint8Array<ArrayBuffer>;
-  /** Null when the server takes no packets: then the packet is still here only. */
+  /** Null when the packet is still here only: when the server takes no packets, or the device is offline. */
   readonly receipt: Receipt | null;
+  /** Whether it is kept here, and sent later. */
+  readonly isKept: boolean;
 }
 
 /**
  * The whole way: the certificate is fetched and checked, the registration encrypted for it, and the packet, nothing
- * else, sent. Everything is fetched again each time, so that trying again can succeed.
+ * else, sent, or kept while the device is offline.
  */
-export async function submit(registration: Registration, steps: Steps): Promise<Submitted> {
-  steps.begin(true);
+export async function submit(
+  registration: Registration,
+  steps: Steps,
+  office: Office,
+  outbox: Outbox,
+): Promise<Submitted> {
+  const isOnline = navigator.onLine;
+  steps.begin(isOnline);
   steps.start("certificate", "Checking the certificate.");
-  const settings = await fetchSettings();
-  if (!settings.inbox) {
-    steps.begin(false);
-    steps.start("certificate", "Checking the certificate.");
-  }
-  let chain: readonly string[] = [];
   const certificateTime = stopwatch();
-  const recipient = await fetchRecipient(settings.certificateUrl, {
-    anchors: settings.anchors,
-    fetch: async (url, init) => {
-      // Browsers may keep certificates for an hour; one that was just renewed should not be waited for.
-      const answer = await fetch(url, { ...init, cache: "no-cache" });
-      if (answer.ok) chain = await readChain(answer.clone());
-      return answer;
-    },
-    signal: AbortSignal.timeout(CERTIFICATE_MILLISECONDS),
+  const { settings, recipient, chain } = await office.locate(({ inbox }) => {
+    if (!inbox) {
+      steps.begin(false);
+      steps.start("certificate", "Checking the certificate.");
+    }
   });
   const certificate = certificateTime();
-  steps.finish("certificate", `trusted, and valid until ${formatDay(recipient.notAfter)}`);
+  steps.finish("certificate", t("trusted, and valid until {day}", { day: formatDay(recipient.notAfter) }));
 
   steps.start("encrypt", "Certificate checked. Encrypting.");
   const encryptTime = stopwatch();
   const packet = await encryptPacket(encodeRegistration(registration), recipient);
   const encrypt = encryptTime();
-  steps.finish("encrypt", `one packet of ${formatBytes(packet.length)}`);
+  steps.finish("encrypt", t("one packet of {size}", { size: formatBytes(packet.length) }));
   const made = { recipient, chain, packet };
-  if (!settings.inbox) return { ...made, timings: { certificate, encrypt, send: undefined }, receipt: null };
+  if (!settings.inbox || !isOnline) {
+    if (settings.inbox) await outbox.keep(packet);
+    return {
+      ...made,
+      timings: { certificate, encrypt, send: undefined },
+      receipt: null,
+      isKept: settings.inbox,
+    };
+  }
 
   steps.start("send", "Encrypted. Sending the packet.");
   const sendTime = stopwatch();
@@ -72,22 +77,12 @@ export async function submit(registration: Registration, steps: Steps): Promise<
     }
   });
   steps.finish("send", "100 %");
-  steps.finish("receipt", "the office has stored the packet");
-  return { ...made, timings: { certificate, encrypt, send: sendTime() }, receipt };
+  steps.finish("receipt", t("the office has stored the packet"));
+  return { ...made, timings: { certificate, encrypt, send: sendTime() }, receipt, isKept: false };
 }
 
 /** Tells the milliseconds since it was made. */
 function stopwatch(): () => number {
   const start = performance.now();
   return () => performance.now() - start;
-}
-
-/** The certificates of an answer, to be shown. Whether the answer is one at all is not decided here. */
-async function readChain(answer: Response): Promise<readonly string[]> {
-  try {
-    const { certificate, chain } = (await answer.json()) as { certificate: string; chain: readonly string[] };
-    return [certificate, ...chain];
-  } catch {
-    return [];
-  }
 }

@@ -1,3 +1,6 @@
+// The page's language is set before anything is written in it.
+import "./language.ts";
+
 const locale = document.documentElement.lang;
 const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const longDate = new Intl.DateTimeFormat(locale, { dateStyle: "long" });
