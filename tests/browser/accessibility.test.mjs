@@ -7,6 +7,7 @@ import { takePicture, withPage } from "./support/browser.mjs";
 import {
   fillIn,
   hasFocus,
+  officeIsKnown,
   openPacket,
   person,
   photoFile,
@@ -22,17 +23,38 @@ const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.
 /** Each state that the pages can be in: how to get there, and a name. */
 const STATES = [
   ["/demo/", "form", async () => {}],
+  ["/demo/?lang=ar", "form-arabic", async () => {}],
   ["/demo/", "form-missing", submit],
   ["/demo/", "form-filled", fillIn],
   ["/demo/", "form-received", register],
   [
     "/demo/",
+    "form-happened",
+    async (page) => {
+      await register(page);
+      await page.getByText("What just happened").click();
+      await page.locator("#happened-parts li").first().waitFor();
+    },
+  ],
+  [
+    "/demo/",
     "form-away",
     async (page) => {
+      await page.route("**/demo/settings.json", (route) => route.abort("connectionreset"));
       await fillIn(page);
-      await page.context().setOffline(true);
       await submit(page);
       await readFailure(page);
+    },
+  ],
+  [
+    "/demo/",
+    "form-kept",
+    async (page) => {
+      await officeIsKnown(page);
+      await page.context().setOffline(true);
+      await fillIn(page);
+      await submit(page);
+      await page.locator("#outbox").waitFor();
     },
   ],
   [

@@ -113,3 +113,38 @@ test("pressing the button twice sends one packet", async () => {
     assert.equal(begun, 1);
   });
 });
+
+test("the form tells who vouched for whom, and what every byte of the packet is", async () => {
+  let parts;
+  const explain = async (page) => {
+    await register(page);
+    await page.getByText("What just happened").click();
+    parts = await page.locator("#happened-parts li").evaluateAll((items) =>
+      items.map((item) => {
+        const text = (name) => item.querySelector(`.part-${name}`).textContent;
+        return { name: text("name"), place: text("place"), bytes: text("bytes") };
+      }),
+    );
+    const chain = await page.locator("#happened-chain li").allInnerTexts();
+    assert.ok(chain.length > 1);
+    assert.match(chain.at(-1), /vouches for itself: the form trusts it$/);
+    assert.equal(await page.locator("#happened-times dd").count(), 3);
+    await takePicture(page, "form-happened");
+    await page.getByRole("button", { name: "Register another person" }).click();
+    assert.equal(await page.locator("#happened-parts li").count(), 0);
+  };
+  const sent = await recording((origin) => withPage("/demo/", explain, { origin }));
+  const names = ["Header", "Thumbprint", "Wrapped key", "Splitter", "Random block", "Ciphertext", "Tag"];
+  assert.deepEqual(
+    parts.map(({ name }) => name),
+    names,
+  );
+  const starts = parts.map(({ place }) => Number(/from byte (\d+)$/.exec(place)[1]));
+  assert.deepEqual(starts.slice(0, 6), [0, 6, 38, 294, 308, 340]);
+  assert.deepEqual([parts[0].bytes, parts[3].bytes], ["VER_R2", "#KEY_SPLITTER#"]);
+  const packet = sent.subarray(sent.indexOf("VER_R2"));
+  for (const index of [1, 2, 4, 5, 6]) {
+    const bytes = packet.subarray(starts[index], starts[index] + 16).toString("hex");
+    assert.equal(parts[index].bytes.replaceAll(/[ …]/g, ""), bytes, names[index]);
+  }
+});

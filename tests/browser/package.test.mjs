@@ -244,7 +244,11 @@ test("the page in the README", async () => {
   const here = html.replaceAll("http://127.0.0.1:8088", serverUrl);
   const files = below(join(root, "client-wasm"));
   const contentOf = async (path) => (path === "/" ? here : path === "/root.pem" ? (await anchors())[0] : files(path));
-  const press = (page) => page.getByRole("button", { name: "Encrypt" }).click();
+  const press = async (page) => {
+    // The script waits for the root's certificate; people are not as fast as this either.
+    await page.waitForFunction(() => document.forms[0].onsubmit !== null);
+    await page.getByRole("button", { name: "Encrypt" }).click();
+  };
   // VER_R2, thumbprint, wrapped key, splitter, nonce block and tag; then the record.
   const around = 6 + 32 + 256 + 14 + 32 + 16;
   const length = around + JSON.stringify({ name: "Asha Devi" }).length;

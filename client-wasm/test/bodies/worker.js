@@ -185,8 +185,9 @@ async function aStreamEndsWithItsReader({ worker, recipient }) {
   const reader = readable.getReader();
   for (let i = 0; i < 4; i++) await reader.read();
   check(state.pulled < 6, `${state.pulled} parts were read for four`);
-  await reader.cancel();
-  await cancelled;
+  const reason = new Error("of the reader");
+  await reader.cancel(reason);
+  check((await cancelled) === reason, "the source was told something else");
 }
 
 async function failuresAreThoseOfThePackage({ kunji, worker, recipient, key }) {

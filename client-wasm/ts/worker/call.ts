@@ -89,7 +89,11 @@ export class PendingCall {
 
   /** The call lasts as long as its stream. */
   #stream(port: MessagePort): ReadableStream<Bytes> {
-    const { readable, fail } = receivedParts(port, errorOf, () => this.#end());
+    const { readable, fail } = receivedParts(port, errorOf, (reason) => {
+      // What was read to its end already does not hear of it.
+      this.#source?.cancel(reason);
+      this.#end();
+    });
     this.#reject = fail;
     return readable;
   }

@@ -50,16 +50,16 @@ export interface ReceivedParts {
   readonly fail: (error: unknown) => void;
 }
 
-/** What comes through the port as it is read. `onEnd` is told once that it ended, however it did. */
+/** What comes through the port as it is read. `onEnd` is told that it ended, and why its reader ended it, if it did. */
 export function receivedParts(
   port: MessagePort,
   errorOf: (failure: Failure) => unknown,
-  onEnd: () => void = () => {},
+  onEnd: (reason?: unknown) => void = () => {},
 ): ReceivedParts {
   let fail = (_: unknown) => {};
-  const end = () => {
+  const end = (reason?: unknown) => {
     port.close();
-    onEnd();
+    onEnd(reason);
   };
   const source: UnderlyingDefaultSource<Bytes> = {
     start(controller) {
@@ -81,9 +81,9 @@ export function receivedParts(
     pull() {
       port.postMessage("next" satisfies Request);
     },
-    cancel() {
+    cancel(reason) {
       port.postMessage("cancel" satisfies Request);
-      end();
+      end(reason);
     },
   };
   const readable = new ReadableStream(source, { highWaterMark: 0 });

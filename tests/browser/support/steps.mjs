@@ -20,6 +20,15 @@ export async function fillIn(page, { name, day, month, year } = person) {
   await page.getByRole("img", { name: "The chosen photo" }).waitFor();
 }
 
+/** Waits until the form has its office's certificate, and so can do without the server. */
+export async function officeIsKnown(page) {
+  await page.waitForFunction(() =>
+    performance.getEntriesByType("resource").some(({ name }) => name.includes("/v1/certificates/")),
+  );
+  // The answer is there; that it was checked, nobody says.
+  await page.waitForLoadState("networkidle");
+}
+
 /** Submits the form. */
 export async function submit(page) {
   await page.getByRole("button", { name: /^Encrypt and/ }).click();

@@ -1,6 +1,7 @@
 import { KunjiError } from "@kunji/client";
 import { type Explanation, explainAnyFailure } from "../shared/explanation.ts";
 import { formatMoment } from "../shared/format.ts";
+import { t } from "../shared/language.ts";
 import { ServerFailure } from "../shared/server.ts";
 import { INVALID_RECEIPT } from "./send.ts";
 
@@ -60,7 +61,10 @@ function explainClientError(code: string): Explanation {
     case "recipient.clock":
       return {
         title: "The date or time of this device is wrong",
-        action: `It says ${formatMoment(new Date())}. Correct it in the device’s settings, or let the device set it by itself, then try again.`,
+        action: t(
+          "It says {moment}. Correct it in the device’s settings, or let the device set it by itself, then try again.",
+          { moment: formatMoment(new Date()) },
+        ),
         code,
       };
     case "recipient.not_yet_valid":
@@ -84,6 +88,15 @@ function explainClientError(code: string): Explanation {
         title: "The office could not be recognised",
         action:
           "The certificate does not come from the authority that this form trusts, so nothing was sent. Somebody may be interfering with the connection: try again on a network that you trust. If this message stays, tell the office.",
+        code,
+      };
+    case "queue.full":
+    case "queue.quota":
+    case "queue.unavailable":
+      return {
+        title: "This device cannot keep the registration",
+        action:
+          "It is offline, and this browser has no room, or keeps nothing in private windows. Try again when the device is online.",
         code,
       };
     case "runtime.unsupported":

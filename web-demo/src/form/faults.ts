@@ -1,4 +1,5 @@
 import { find, setShown } from "../shared/dom.ts";
+import { translated } from "../shared/language.ts";
 
 /** A fault of one field: what to say, and the control to go to. */
 export interface Fault {
@@ -23,7 +24,7 @@ export class Faults {
     if (fault === undefined) return;
     this.#current.set(field, fault);
     find(`${field}-field`, HTMLElement).classList.add("faulty");
-    find(`${field}-fault`, HTMLElement).textContent = `${fault.message}.`;
+    find(`${field}-fault`, HTMLElement).textContent = `${translated(fault.message)}.`;
     find(fault.controlId, HTMLInputElement).setAttribute("aria-invalid", "true");
   }
 
@@ -41,7 +42,7 @@ export class Faults {
     const items = FIELDS.flatMap((field) => this.#current.get(field) ?? []).map(({ message, controlId }) => {
       const link = document.createElement("a");
       link.href = `#${controlId}`;
-      link.textContent = message;
+      link.textContent = translated(message);
       link.addEventListener("click", (event) => {
         event.preventDefault();
         find(controlId, HTMLInputElement).focus();

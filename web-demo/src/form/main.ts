@@ -1,8 +1,10 @@
 import { find, isBusy, setBusy, setShown } from "../shared/dom.ts";
 import { FailurePanel } from "../shared/explanation.ts";
-import { fetchSettings } from "../shared/settings.ts";
+import { t } from "../shared/language.ts";
 import { Entries } from "./entries.ts";
 import { explain } from "./explain.ts";
+import { Office } from "./office.ts";
+import { Outbox } from "./outbox.ts";
 import { Result } from "./result.ts";
 import { Steps } from "./steps.ts";
 import { submit } from "./submission.ts";
@@ -13,6 +15,8 @@ const entries = new Entries();
 const steps = new Steps();
 const failure = new FailurePanel("failure");
 const result = new Result();
+const office = new Office();
+const outbox = new Outbox();
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -36,7 +40,7 @@ async function run(): Promise<void> {
       return;
     }
     entries.setEditable(false);
-    const submitted = await submit(registration, steps);
+    const submitted = await submit(registration, steps, office, outbox);
     entries.clear();
     setShown(false, form);
     result.show(submitted);
@@ -59,11 +63,11 @@ function startOver(): void {
 /** Says beforehand for whom packets are encrypted. If the server is away, submitting will say so. */
 async function describeRecipient(): Promise<void> {
   try {
-    const { application, reference, inbox } = await fetchSettings();
+    const { application, reference, inbox } = await office.prepare();
     find("recipient", HTMLElement).textContent = `${application} / ${reference}`;
     setShown(inbox, find("story-sent", HTMLElement));
     setShown(!inbox, find("story-saved", HTMLElement));
-    if (!inbox) find("submit-label", HTMLElement).textContent = "Encrypt and save";
+    if (!inbox) find("submit-label", HTMLElement).textContent = t("Encrypt and save");
   } catch {
     // Not needed to fill in the form.
   }

@@ -1,12 +1,13 @@
 import { find, setShown } from "../shared/dom.ts";
 import { formatBytes } from "../shared/format.ts";
+import { t } from "../shared/language.ts";
 import { clearCanvas, detectPhotoType, drawPhoto, type Photo, TooManyPixels } from "../shared/photo.ts";
 import type { Checked } from "./fields.ts";
 
 /** With its base64 and the rest of the record it stays well under the 16 MiB that the server takes. */
 const MAX_PHOTO_BYTES = 8_000_000;
 
-const TOO_LARGE = `This photo is larger than ${formatBytes(MAX_PHOTO_BYTES)}. Choose a smaller one`;
+const TOO_LARGE = t("This photo is larger than {size}. Choose a smaller one", { size: formatBytes(MAX_PHOTO_BYTES) });
 const TOO_MANY_PIXELS = "This photo has more than 50 megapixels. Choose a smaller one";
 const UNREADABLE = "This file is not a picture that can be read. Choose a JPEG, PNG or WebP picture";
 
@@ -89,7 +90,10 @@ async function readPhoto(
     if (type === undefined) return refuse(UNREADABLE);
     const photo = { type, bytes };
     const { width, height } = await drawPhoto(canvas, photo);
-    return { checked: { value: photo }, caption: `${width} × ${height} pixels, ${formatBytes(file.size)}` };
+    return {
+      checked: { value: photo },
+      caption: t("{width} × {height} pixels, {size}", { width, height, size: formatBytes(file.size) }),
+    };
   } catch (error) {
     return refuse(error instanceof TooManyPixels ? TOO_MANY_PIXELS : UNREADABLE);
   }

@@ -1,4 +1,6 @@
 import { find, findIn, setShown } from "../shared/dom.ts";
+import { t } from "../shared/language.ts";
+import type { Text } from "../shared/texts.ts";
 
 /** The steps from the entries to the receipt, in their order. */
 export type StepName = "certificate" | "encrypt" | "send" | "receipt";
@@ -23,10 +25,10 @@ export class Steps {
   }
 
   /** The step has begun, `announcement` says so. */
-  start(name: StepName, announcement: string): void {
+  start(name: StepName, announcement: Text): void {
     this.#set(name, "working", "");
     this.#working = name;
-    this.#status.textContent = announcement;
+    this.#status.textContent = t(announcement);
   }
 
   /** Something about the step that is under way. */
@@ -54,7 +56,7 @@ export class Steps {
   #set(name: StepName, state: StepState, detail: string): void {
     const item = this.#item(name);
     item.dataset.state = state;
-    findIn(item, ".step-state", HTMLElement).textContent = state === "waiting" ? "not begun" : state;
+    findIn(item, ".step-state", HTMLElement).textContent = t(state === "waiting" ? "not begun" : state);
     this.detail(name, detail);
   }
 

@@ -1,4 +1,5 @@
 import { find, findIn, setShown } from "./dom.ts";
+import { translated } from "./language.ts";
 import { ServerFailure } from "./server.ts";
 
 /** A failure in the words of the person it happens to. */
@@ -39,8 +40,8 @@ export class FailurePanel {
 
   /** Shows the explanation and brings the reader there. */
   show({ title, action, code }: Explanation): void {
-    findIn(this.#panel, ".notice-title", HTMLElement).textContent = title;
-    findIn(this.#panel, ".notice-action", HTMLElement).textContent = action;
+    findIn(this.#panel, ".notice-title", HTMLElement).textContent = translated(title);
+    findIn(this.#panel, ".notice-action", HTMLElement).textContent = translated(action);
     findIn(this.#panel, ".notice-code code", HTMLElement).textContent = code;
     setShown(true, this.#panel);
     this.#panel.focus();

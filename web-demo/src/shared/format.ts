@@ -1,3 +1,6 @@
+// The page's language is set before anything is written in it.
+import "./language.ts";
+
 const locale = document.documentElement.lang;
 const dateTime = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
 const longDate = new Intl.DateTimeFormat(locale, { dateStyle: "long" });
@@ -24,4 +27,12 @@ export function formatBytes(bytes: number): string {
     bytes < 1000 ? [bytes, "byte"] : bytes < 1_000_000 ? [bytes / 1000, "kilobyte"] : [bytes / 1_000_000, "megabyte"];
   const unitDisplay = unit === "byte" ? "long" : "short";
   return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay, maximumFractionDigits: 1 }).format(value);
+}
+
+/** A time that something took. */
+export function formatMilliseconds(milliseconds: number): string {
+  const maximumFractionDigits = milliseconds < 10 ? 1 : 0;
+  return new Intl.NumberFormat(locale, { style: "unit", unit: "millisecond", maximumFractionDigits }).format(
+    milliseconds,
+  );
 }
