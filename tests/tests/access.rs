@@ -36,7 +36,7 @@ const ANONYMOUS: [&str; 11] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 40] = [
+const GUARDED: [(&str, &[&str]); 41] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("GET /v1/access/policies", &["administrator", "auditor"]),
@@ -60,6 +60,7 @@ const GUARDED: [(&str, &[&str]); 40] = [
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),
     ("POST /v1/audit/checkpoints", &["auditor"]),
+    ("POST /v1/certificates", &["key-administrator"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),

@@ -91,6 +91,8 @@ pub enum Operation {
     GenerateMasterKey,
     /// Make a symmetric key.
     GenerateSymmetricKey,
+    /// Have a module key certify a key that others have.
+    IssueCertificate,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
@@ -119,7 +121,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::CreateAdministrator,
@@ -133,6 +135,7 @@ impl Operation {
         Self::ExportAudit,
         Self::GenerateMasterKey,
         Self::GenerateSymmetricKey,
+        Self::IssueCertificate,
         Self::ReadAccess,
         Self::ReadApprovals,
         Self::ReadAudit,
@@ -163,6 +166,7 @@ impl Operation {
             Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
             Self::GenerateSymmetricKey => "key.generate_symmetric",
+            Self::IssueCertificate => "key.issue_certificate",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
             Self::ReadAudit => "audit.read",
@@ -190,6 +194,7 @@ impl Operation {
             | Self::Encrypt
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
+            | Self::IssueCertificate
             | Self::ReadCertificate
             | Self::ReadCertificates
             | Self::RequestCertificate
@@ -245,6 +250,7 @@ impl Operation {
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
+            | Self::IssueCertificate
             | Self::RequestCertificate
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],

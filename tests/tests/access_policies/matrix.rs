@@ -27,7 +27,8 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 3] = ["key.generate", "key.request_certificate", "key.upload_certificate"];
-const ALL: [&str; 11] = [
+const ALL: [&str; 12] = [
+    "key.issue_certificate",
     "key.generate_symmetric",
     MAKER[0],
     MAKER[1],
@@ -76,6 +77,7 @@ const ROLES: [(&str, &[&str]); 23] = [
             MAKER[1],
             MAKER[2],
             "key.generate_symmetric",
+            "key.issue_certificate",
             "partner.upload_certificate",
             READ[0],
             READ[1],
@@ -102,7 +104,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 40] = [
+const OPERATIONS: [(&str, &str, bool); 41] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -122,6 +124,7 @@ const OPERATIONS: [(&str, &str, bool); 40] = [
     ("getAllCertificates", "certificate.list", true),
     ("getCertificate", "certificate.read", true),
     ("getCertificateChain", "certificate.read", true),
+    ("issueCertificate", "key.issue_certificate", true),
     ("jwtSign", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
     ("listAccessPolicies", "access.read", false),
@@ -149,6 +152,7 @@ const OPERATIONS: [(&str, &str, bool); 40] = [
 struct Requests {
     application: &'static str,
     certificate: String,
+    request: String,
     packet: Vec<u8>,
     signature: String,
 }
@@ -162,6 +166,7 @@ impl Requests {
             application,
             packet: peer::seal_self_contained(&certificate, b"content"),
             certificate,
+            request: peer::certificate_request(),
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
         }
     }
@@ -191,6 +196,13 @@ impl Requests {
             "generateCSR" => {
                 let request = json!({ "applicationId": application, "referenceId": "10001" });
                 client.call("/generateCSR", request).await
+            }
+            "issueCertificate" => {
+                let body = json!({
+                    "application": application, "reference": "certified", "request": self.request,
+                    "use": "encryption",
+                });
+                client.post("/v1/certificates", &body).await
             }
             "generateSymmetricKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "CACHE" });

@@ -41,6 +41,7 @@ permissions!(
     ExportAudit,
     GenerateMasterKey,
     GenerateSymmetricKey,
+    IssueCertificate,
     ReadAccess,
     ReadApprovals,
     ReadAudit,

@@ -12,9 +12,9 @@ pub(super) use self::{
     authorized::{
         Authorized, ChangeAccess, ChangeClientRoles, CreateClient, DecideApproval, Decrypt, DeleteClient,
         DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey, GenerateSymmetricKey,
-        ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients,
-        RequestCertificate, RotateClientSecret, Sign, UploadCertificate, UploadOtherDomainCertificate,
-        Verify,
+        IssueCertificate, ReadAccess, ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates,
+        ReadClients, RequestCertificate, RotateClientSecret, Sign, UploadCertificate,
+        UploadOtherDomainCertificate, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

@@ -6,6 +6,7 @@ mod audit;
 mod certificates;
 mod clients;
 mod health;
+mod issued_certificates;
 mod keys_for_tokens;
 mod oauth;
 mod packets;

@@ -20,14 +20,17 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 7] = [
+const REQUIRED: [(&str, &[&str]); 10] = [
     ("ClientRequest", &["clientId", "roles"]),
     ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
+    ("CsrRequest", &["applicationId"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
     ("JwtSignRequest", &["dataToSign"]),
     ("JwtVerifyRequest", &["jwtSignatureData"]),
     ("MasterKeyRequest", &["applicationId"]),
+    ("SymmetricKeyRequest", &["applicationId"]),
+    ("UploadRequest", &["applicationId", "certificateData"]),
 ];
 
 const ENVELOPE: &str = "application/json";

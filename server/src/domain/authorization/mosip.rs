@@ -6,8 +6,8 @@ use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
 use Operation::{
-    Decrypt, Encrypt, GenerateMasterKey, GenerateSymmetricKey, ReadCertificate, ReadCertificates,
-    RequestCertificate, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
+    Decrypt, Encrypt, GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, ReadCertificate,
+    ReadCertificates, RequestCertificate, Sign, UploadCertificate, UploadOtherDomainCertificate, Verify,
 };
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
@@ -20,6 +20,7 @@ const PACKETS: &[Operation] = &[Encrypt, Decrypt];
 const ALL: &[Operation] = &[
     GenerateMasterKey,
     GenerateSymmetricKey,
+    IssueCertificate,
     RequestCertificate,
     UploadCertificate,
     UploadOtherDomainCertificate,

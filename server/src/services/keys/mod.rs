@@ -20,6 +20,7 @@ mod chains;
 pub(crate) mod directory;
 mod error;
 mod given;
+mod issue_elsewhere;
 pub(crate) mod issuing;
 mod other_domains;
 pub(crate) mod patterns;
@@ -35,6 +36,7 @@ mod upload_error;
 mod uploads;
 
 pub use error::KeyError;
+pub use issue_elsewhere::CertifiedUse;
 pub use symmetric::SymmetricKey;
 pub use upload_error::{DatesFault, UploadError};
 
