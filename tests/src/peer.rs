@@ -3,10 +3,11 @@
 use openssl::{
     encrypt::Encrypter,
     hash::MessageDigest,
+    pkey::PKey,
     rand::rand_bytes,
-    rsa::Padding,
+    rsa::{Padding, Rsa},
     symm::{Cipher, Crypter, Mode},
-    x509::X509,
+    x509::{X509, X509Req},
 };
 
 /// The splitter of packets.
@@ -18,6 +19,15 @@ pub fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand_bytes(&mut bytes).unwrap();
     bytes
+}
+
+/// A PKCS#10 request for a new RSA key, PEM.
+pub fn certificate_request() -> String {
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut request = X509Req::builder().unwrap();
+    request.set_pubkey(&key).unwrap();
+    request.sign(&key, MessageDigest::sha256()).unwrap();
+    String::from_utf8(request.build().to_pem().unwrap()).unwrap()
 }
 
 /// Layout C: `thumbprint ‖ wrapped key ‖ splitter ‖ ciphertext ‖ tag`, nonce = salt.

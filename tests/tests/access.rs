@@ -37,7 +37,7 @@ const ANONYMOUS: [&str; 12] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 68] = [
+const GUARDED: [(&str, &[&str]); 69] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -73,6 +73,7 @@ const GUARDED: [(&str, &[&str]); 68] = [
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
     ("POST /v1/approvals/{id}/deny", &["administrator"]),
     ("POST /v1/audit/checkpoints", &["auditor"]),
+    ("POST /v1/certificates", &["key-administrator"]),
     ("POST /v1/clients", &["administrator"]),
     ("POST /v1/clients/{client_id}/disable", &["administrator"]),
     ("POST /v1/clients/{client_id}/enable", &["administrator"]),

@@ -95,6 +95,8 @@ pub enum Operation {
     GenerateMasterKey,
     /// Make a symmetric key.
     GenerateSymmetricKey,
+    /// Have a module key certify a key that others have.
+    IssueCertificate,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
@@ -135,7 +137,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 34] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -151,6 +153,7 @@ impl Operation {
         Self::ExportAudit,
         Self::GenerateMasterKey,
         Self::GenerateSymmetricKey,
+        Self::IssueCertificate,
         Self::ReadAccess,
         Self::ReadApprovals,
         Self::ReadAudit,
@@ -189,6 +192,7 @@ impl Operation {
             Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
             Self::GenerateSymmetricKey => "key.generate_symmetric",
+            Self::IssueCertificate => "key.issue_certificate",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
             Self::ReadAudit => "audit.read",
@@ -223,6 +227,7 @@ impl Operation {
             | Self::Encrypt
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
+            | Self::IssueCertificate
             | Self::ReadCertificate
             | Self::ReadCertificates
             | Self::ReadKeys
@@ -292,6 +297,7 @@ impl Operation {
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
             | Self::ReadKeys
+            | Self::IssueCertificate
             | Self::RequestCertificate
             | Self::ResumeKey
             | Self::RevokeKey

@@ -27,7 +27,8 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
-const KEEPER: [&str; 14] = [
+const KEEPER: [&str; 15] = [
+    "key.issue_certificate",
     "key.generate",
     "key.generate_symmetric",
     "key.read",
@@ -43,7 +44,8 @@ const KEEPER: [&str; 14] = [
     READ[0],
     READ[1],
 ];
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
+    "key.issue_certificate",
     "key.generate",
     "key.generate_symmetric",
     "key.read",
@@ -113,7 +115,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 68] = [
+const OPERATIONS: [(&str, &str, bool); 69] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -141,6 +143,7 @@ const OPERATIONS: [(&str, &str, bool); 68] = [
     ("getCertificateChain", "certificate.read", true),
     ("jwsSign", "signature.sign", true),
     ("jwsSignV2", "signature.sign", true),
+    ("issueCertificate", "key.issue_certificate", true),
     ("jwtSign", "signature.sign", true),
     ("jwtSignV2", "signature.sign", true),
     ("jwtVerify", "signature.verify", true),
@@ -192,6 +195,7 @@ struct Requests {
     application: &'static str,
     certificate: String,
     key: String,
+    request: String,
     packet: Vec<u8>,
     signature: String,
     /// By `KERNEL/SIGN`.
@@ -213,6 +217,7 @@ impl Requests {
             key: keys.body["keys"][0]["keyId"].as_str().unwrap().to_owned(),
             packet: peer::seal_self_contained(&certificate, b"content"),
             certificate,
+            request: peer::certificate_request(),
             signature: signed.response()["jwtSignedData"].as_str().unwrap().to_owned(),
             cwt: cwt.response()["signedData"].as_str().unwrap().to_owned(),
             detached: detached.response()["signature"].as_str().unwrap().to_owned(),
@@ -269,6 +274,13 @@ impl Requests {
             "generateECSignKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
                 client.call("/generateECSignKey/CERTIFICATE", request).await
+            }
+            "issueCertificate" => {
+                let body = json!({
+                    "application": application, "reference": "certified", "request": self.request,
+                    "use": "encryption",
+                });
+                client.post("/v1/certificates", &body).await
             }
             "generateSymmetricKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "CACHE" });

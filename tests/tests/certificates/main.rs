@@ -3,6 +3,7 @@
 
 mod chains;
 mod elsewhere;
+mod issued;
 mod other_domains;
 mod requests;
 mod servers;

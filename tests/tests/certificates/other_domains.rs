@@ -11,6 +11,7 @@ use openssl::{
     nid::Nid,
     pkey::{PKey, Private},
     rsa::Padding,
+    sign::Signer,
 };
 use serde_json::{Value, json};
 
@@ -149,4 +150,26 @@ async fn what_cannot_be_sealed_for_is_refused() {
     // Whoever administers partners may do just this.
     let partners = client(&shared.server, &["PARTNER_ADMIN"]).await;
     upload(&partners, "PARTNER", "of_partner_admin", &pem).await.response();
+}
+
+#[tokio::test]
+async fn a_partners_signature_is_verified_by_the_partners_certificate() {
+    let shared = shared();
+    let http = client(&shared.server, &["key-administrator", "signer"]).await;
+    let (key, other) = (rsa(), rsa());
+    let pem = Elsewhere::new().certify_key("partner", &key, (-60, YEAR));
+    upload(&http, "RESIDENT", "PARTNER_SIGNS", &pem).await.response();
+    for (signer, valid) in [(&key, true), (&other, false)] {
+        let input = format!("{}.{}", b64(br#"{"alg":"RS256"}"#), b64(b"{}"));
+        let mut by = Signer::new(MessageDigest::sha256(), signer).unwrap();
+        let signature = by.sign_oneshot_to_vec(input.as_bytes()).unwrap();
+        let request = json!({
+            "jwtSignatureData": format!("{input}.{}", b64(signature)), "applicationId": "RESIDENT",
+            "referenceId": "PARTNER_SIGNS", "certificateData": "", "validateTrust": false,
+        });
+        assert_eq!(http.call("/jwtVerify", request).await.response()["signatureValid"], valid);
+    }
+    // The server itself cannot sign in the partner's name.
+    let sign = json!({ "dataToSign": "YQ", "applicationId": "RESIDENT", "referenceId": "PARTNER_SIGNS" });
+    http.call("/jwtSign", sign).await.envelope_error(200, "KER-KMS-020");
 }

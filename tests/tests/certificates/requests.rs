@@ -1,9 +1,17 @@
 //! `generateCSR`
 
-use kunji_tests::site::Site;
+use kunji_tests::{
+    http::{b64, unb64},
+    peer,
+    site::Site,
+};
 use serde_json::{Value, json};
 
-use crate::{Openssl, client, shared};
+use crate::{
+    Openssl, client,
+    elsewhere::{Elsewhere, Usage},
+    shared,
+};
 
 /// What OpenSSL says of a request, after it verified the signature: its subject, its public key.
 fn verified(openssl: &Openssl, pem: &Value) -> (String, String) {
@@ -86,17 +94,36 @@ async fn what_has_no_key_pair_asks_for_nothing() {
 }
 
 #[tokio::test]
-async fn larger_base_keys_ask_too_and_reading_without_memory_of_keys_is_enough() {
+async fn larger_base_keys_do_all_that_smaller_ones_do() {
     let site = Site::new()
         .with("KUNJI_RSA_BITS", "3072")
         .with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION")
         .with("KUNJI_KEY_CACHE_SECONDS", "0");
     let server = site.start();
-    let maker = client(&server, &["key-administrator"]).await;
+    let maker = client(&server, &["key-administrator", "encryptor", "decryptor"]).await;
     let openssl = Openssl::new();
-    let request = json!({ "applicationId": "REGISTRATION", "referenceId": "10001_csr" });
-    let answer = maker.call("/generateCSR", request).await;
-    verified(&openssl, &answer.response()["certSignRequest"]);
+    let names = json!({ "applicationId": "REGISTRATION", "referenceId": "10001_csr" });
+    let answer = maker.call("/generateCSR", names.clone()).await;
+    let csr = &answer.response()["certSignRequest"];
+    verified(&openssl, csr);
+    let old = maker.certificate("REGISTRATION", "10001_csr").await;
+    let new = Elsewhere::new().certify(csr.as_str().unwrap(), 400, Usage::Seal);
+    let mut upload = names.clone();
+    upload["certificateData"] = json!(new);
+    maker.call("/uploadCertificate", upload).await.response();
+    let crypto = |data: String| {
+        let mut request = names.clone();
+        request["timeStamp"] = json!("2026-01-05T10:11:12.123Z");
+        request["data"] = json!(data);
+        request
+    };
+    let sealed = maker.call("/encrypt", crypto(b64(b"content"))).await.response()["data"].clone();
+    let mut packets = vec![sealed.as_str().unwrap().to_owned()];
+    packets.extend([old, new].map(|pem| b64(peer::seal_self_contained(&pem, b"content"))));
+    for packet in packets {
+        let opened = maker.call("/decrypt", crypto(packet)).await;
+        assert_eq!(unb64(&opened.response()["data"]), b"content");
+    }
     let text = openssl.print(&["req", "-in", "request.pem", "-noout", "-text"]);
     assert!(text.contains("3072 bit") && text.contains("sha256WithRSAEncryption"), "{text}");
 }

@@ -12,7 +12,10 @@ use kunji_server::{
         key::KeyRecord,
     },
     ports::{clock::Clock, key_store::KeyStore, repository::Repository},
-    services::{keys::SubjectOverrides, packets::CallerInputs},
+    services::{
+        keys::{KeyError, SubjectOverrides},
+        packets::CallerInputs,
+    },
 };
 use kunji_shared::{pem, secret::Plaintext};
 use kunji_tests::{
@@ -22,7 +25,7 @@ use kunji_tests::{
 };
 use tempfile::TempDir;
 
-use crate::elsewhere::{Elsewhere, Usage};
+use crate::elsewhere::{Elsewhere, Usage, rsa};
 
 /// What stays when a server dies.
 struct World {
@@ -102,6 +105,7 @@ async fn nothing_is_lost_or_made_twice() {
     killed_anywhere(&store).await;
     two_at_once(&store).await;
     killed_while_making_secrets(&store).await;
+    another_domains_to_its_end(&store).await;
 }
 
 /// The server dies at its first call to token or database during an upload, at its second, and so on; whatever it had
@@ -234,4 +238,27 @@ async fn killed_while_making_secrets(store: &Arc<dyn KeyStore>) {
             return;
         }
     }
+}
+
+/// Another domain's certificate counts until it ends, without any time before that in which it would be replaced; then
+/// nothing takes its place but the next one.
+async fn another_domains_to_its_end(store: &Arc<dyn KeyStore>) {
+    let now = u64::try_from(SystemClock.now().millis()).unwrap();
+    let clock = Arc::new(ManualClock::at(now));
+    let world = World { clock: Arc::<ManualClock>::clone(&clock), ..World::over(store).await };
+    let data_dir = tempfile::tempdir().unwrap();
+    let server = world.start(&data_dir, &Life::of(i64::MAX)).await;
+    let keys = &server.services.keys;
+    let (elsewhere, alias) = (Elsewhere::new(), alias("partner"));
+    let until = |days: i64| elsewhere.certify_key("partner", &rsa(), (-60, days * 86_400));
+    keys.upload_other_domain(&caller(), &alias, &until(100)).await.unwrap();
+    clock.advance_days(99);
+    assert!(keys.certificate(&caller(), &alias).await.unwrap().is_elsewhere());
+    clock.advance_days(1);
+    clock.advance_seconds(60);
+    let ended = keys.certificate(&caller(), &alias).await;
+    assert!(matches!(ended, Err(KeyError::BaseKeyNotAllowed)), "{ended:?}");
+    assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 1);
+    keys.upload_other_domain(&caller(), &alias, &until(200)).await.unwrap();
+    assert_eq!(keys.certificate(&caller(), &alias).await.unwrap().generation, 2);
 }

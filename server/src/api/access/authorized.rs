@@ -42,6 +42,7 @@ permissions!(
     ExportAudit,
     GenerateMasterKey,
     GenerateSymmetricKey,
+    IssueCertificate,
     ReadAccess,
     ReadApprovals,
     ReadAudit,

@@ -184,6 +184,8 @@ impl From<UploadError> for Refusal {
             UploadError::OwnKey => Fault::UploadOwnKey,
             UploadError::OwnTokenKey => Fault::UploadOwnTokenKey,
             UploadError::OwnTokenKeyEnded => Fault::UploadOwnTokenKeyEnded,
+            // No call under the envelope takes requests.
+            UploadError::RequestUnreadable | UploadError::RequestUnproven => Fault::UploadUnreadable,
             UploadError::SigningName => Fault::UploadSigningName,
             UploadError::SigningReference => Fault::UploadSigningReference,
             UploadError::Usage => Fault::UploadNotValid,

@@ -1,4 +1,4 @@
-//! `GET /v1/certificates/{application}/{reference}`: for forms on the open web, which can hold no secret.
+//! `/v1/certificates`: read by forms on the open web, which can hold no secret; and issued.
 
 use kunji_shared::{encoding::encode_hex, pem};
 use poem::{
@@ -13,9 +13,18 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::problem::{Problem, ProblemKind};
+use super::{
+    issued_certificates::{CertificateRequest, IssuedCertificateAnswer},
+    problem::{Problem, ProblemKind},
+};
 use crate::{
-    api::{exchange::Exchange, openapi::Tag, rate_limit::AddressLimiter, wire::names_entity_tag},
+    api::{
+        access::{Authorized, IssueCertificate},
+        exchange::Exchange,
+        openapi::Tag,
+        rate_limit::AddressLimiter,
+        wire::{Json, names_entity_tag},
+    },
     domain::alias::KeyAlias,
     services::{Services, keys::CertificateChain},
 };
@@ -74,6 +83,28 @@ impl CertificatesApi {
         let tag = format!("\"{}-{}\"", encode_hex(chain.key.thumbprint.as_bytes()), form.name());
         let known = if_none_match.as_deref().is_some_and(|tags| names_entity_tag(tags, &tag));
         Ok(PublicCertificate { chain: (!known).then_some(chain), form, tag })
+    }
+
+    /// Have a key certified that this server does not have
+    ///
+    /// By the application's master key, under the name of application and reference: names and extensions of the request
+    /// do not count. The certificate is kept under them, as another domain's.
+    #[oai(
+        path = "/v1/certificates",
+        method = "post",
+        operation_id = "issueCertificate",
+        tag = "Tag::Certificates"
+    )]
+    async fn issue(
+        &self,
+        caller: Authorized<IssueCertificate>,
+        body: Json<CertificateRequest>,
+    ) -> Result<Json<IssuedCertificateAnswer>, Problem> {
+        let Json(CertificateRequest { application, reference, request, certified_use }) = body;
+        let alias = KeyAlias::parse(&application, &reference)?;
+        let keys = &self.services.keys;
+        let chain = keys.issue_certificate(&caller.call, &alias, &request, certified_use.into()).await?;
+        Ok(Json(IssuedCertificateAnswer::from(&chain)))
     }
 }
 

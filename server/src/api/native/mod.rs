@@ -6,6 +6,7 @@ mod audit;
 mod certificates;
 mod clients;
 mod health;
+mod issued_certificates;
 mod key_policies;
 mod keys;
 mod keys_for_tokens;

@@ -25,7 +25,7 @@ use crate::{
         authorization::{AccessPolicyError, ApprovalError},
         demo::DemoError,
         key_policies::KeyPolicyError,
-        keys::KeyError,
+        keys::{KeyError, UploadError},
         packets::PacketError,
     },
 };
@@ -103,8 +103,8 @@ problem_kinds! {
     MediaType, "request.media_type", 415, "The content type is not read here";
     MethodNotAllowed, "request.method_not_allowed", 405, "The path does not take the method";
     ModuleKeyMissing, "key.module_missing", 409, "The application's module key was not generated";
+    NameTaken, "alias.taken", 409, "Application and reference are of a key of this server";
     NotFound, "request.not_found", 404, "There is nothing under the path";
-    NothingToCertify, "key.nothing_to_certify", 409, "The alias has no key of this server that could be certified";
     OtherDomainsKey, "packet.other_domain", 409, "Only another domain can open the packet";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
     PolicyForbids, "access.policy", 403, "No policy admits the caller to the keys";
@@ -113,6 +113,7 @@ problem_kinds! {
     QuotaExceeded, "key.quota_exceeded", 429, "The caller made too many keys within the hour";
     RateExceeded, "request.rate_exceeded", 429, "Too many requests";
     ReferenceNotAllowed, "alias.reference_not_allowed", 422, "The reference does not fit the application's pattern";
+    CertificateRequestInvalid, "certificate_request.invalid", 422, "The certificate request cannot be granted";
     RequestIncomplete, "request.incomplete", 400, "The body ended early or could not be read";
     RequestInvalid, "request.invalid", 400, "The request is not as documented";
     RequestTimeout, "request.timeout", 408, "The request did not arrive in time";
@@ -378,7 +379,7 @@ impl From<KeyError> for Problem {
                  with a blank referenceId",
             ),
             KeyError::NothingToCertify => Self::new(
-                ProblemKind::NothingToCertify,
+                ProblemKind::ReferenceNotAllowed,
                 "the key of that name is symmetric or another domain's: use the name of a key pair of this server",
             ),
             KeyError::PolicyMissing => Self::new(
@@ -412,6 +413,42 @@ impl From<KeyError> for Problem {
                 ProblemKind::RequestInvalid,
                 "the subject has a member that cannot stand in a certificate",
             ),
+        }
+    }
+}
+
+impl From<UploadError> for Problem {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::Audit(_) => Self::unavailable(&error),
+            UploadError::Key(error) => error.into(),
+            UploadError::KeyUnsupported => Self::new(
+                ProblemKind::CertificateRequestInvalid,
+                "the key must be RSA of 2048, 3072 or 4096 bits with the exponent 65537",
+            ),
+            UploadError::RequestUnreadable => Self::new(
+                ProblemKind::CertificateRequestInvalid,
+                "send one PKCS#10 request as PEM, with its BEGIN CERTIFICATE REQUEST and END lines",
+            ),
+            UploadError::RequestUnproven => Self::new(
+                ProblemKind::CertificateRequestInvalid,
+                "have it signed by the key that it names, with RSA (PKCS #1 v1.5) and SHA-256, SHA-384 or SHA-512",
+            ),
+            UploadError::OwnKey | UploadError::OwnTokenKey | UploadError::OwnTokenKeyEnded => Self::new(
+                ProblemKind::NameTaken,
+                "this server has a key of its own of this application and reference: use another reference",
+            ),
+            UploadError::SigningName | UploadError::SigningReference => Self::new(
+                ProblemKind::NameTaken,
+                "it is the name of keys that sign for this server: use another reference",
+            ),
+            UploadError::Dates(_)
+            | UploadError::Known
+            | UploadError::KeyDiffers
+            | UploadError::NoCurrentKey
+            | UploadError::OtherDomain
+            | UploadError::Unreadable(_)
+            | UploadError::Usage => Self::internal(&error),
         }
     }
 }

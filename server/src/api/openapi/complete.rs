@@ -20,12 +20,13 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 16] = [
+const REQUIRED: [(&str, &[&str]); 19] = [
     ("ClientRequest", &["clientId", "roles"]),
     ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
     ("CoseSignRequest", &["payload"]),
     ("CoseVerifyRequest", &["coseSignedData"]),
+    ("CsrRequest", &["applicationId"]),
     ("CwtVerifyRequest", &["coseSignedData"]),
     ("CryptoRequest", &["applicationId", "timeStamp", "data"]),
     ("JwsSignRequest", &["dataToSign"]),
@@ -36,6 +37,8 @@ const REQUIRED: [(&str, &[&str]); 16] = [
     ("MasterKeyRequest", &["applicationId"]),
     ("SignBytesRequest", &["dataToSign"]),
     ("SignRequest", &["data"]),
+    ("SymmetricKeyRequest", &["applicationId"]),
+    ("UploadRequest", &["applicationId", "certificateData"]),
     ("ValidateRequest", &["signature", "data", "timestamp"]),
 ];
 

@@ -129,6 +129,16 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "issueCertificate" => &[
+            P::AliasInvalid,
+            P::ApplicationUnknown,
+            P::CertificateRequestInvalid,
+            P::ModuleKeyMissing,
+            P::NameTaken,
+            P::QuotaExceeded,
+            P::RequestInvalid,
+            P::RootKeyMissing,
+        ],
         "listAuditCheckpoints" | "makeSignatures" | "planRotation" | "searchAuditEvents" => {
             &[P::RequestInvalid]
         }

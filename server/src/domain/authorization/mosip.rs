@@ -6,9 +6,9 @@ use super::{policy::PolicyText, shipped::allowing};
 use crate::domain::access::{Operation, Role};
 
 use Operation::{
-    Decrypt, DecryptCompromised, Encrypt, GenerateMasterKey, GenerateSymmetricKey, ReadCertificate,
-    ReadCertificates, ReadKeys, RequestCertificate, ResumeKey, RevokeKey, RotateKey, Sign, SuspendKey,
-    UploadCertificate, UploadOtherDomainCertificate, Verify,
+    Decrypt, DecryptCompromised, Encrypt, GenerateMasterKey, GenerateSymmetricKey, IssueCertificate,
+    ReadCertificate, ReadCertificates, ReadKeys, RequestCertificate, ResumeKey, RevokeKey, RotateKey, Sign,
+    SuspendKey, UploadCertificate, UploadOtherDomainCertificate, Verify,
 };
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
@@ -22,6 +22,7 @@ const PACKETS: &[Operation] = &[Encrypt, Decrypt, DecryptCompromised];
 const ALL: &[Operation] = &[
     GenerateMasterKey,
     GenerateSymmetricKey,
+    IssueCertificate,
     RequestCertificate,
     UploadCertificate,
     UploadOtherDomainCertificate,

@@ -25,9 +25,9 @@ pub(super) struct Authorities {
 impl GivenCertificate {
     /// Reads PEM: the certificate, then those above it in any order, if the caller has them.
     pub(super) fn read(pem: &str) -> Result<Self, CertificateError> {
-        let mut companions = Certificate::chain_from_pem(pem)?;
-        let leaf = companions.remove(0);
-        Ok(Self { leaf, companions })
+        let mut certificates = Certificate::chain_from_pem(pem)?.into_iter();
+        let leaf = certificates.next().ok_or(CertificateError::Malformed)?;
+        Ok(Self { leaf, companions: certificates.collect() })
     }
 
     /// Its validity.

@@ -25,6 +25,7 @@ pub(crate) mod directory;
 mod error;
 mod given;
 mod inventory;
+mod issue_elsewhere;
 pub(crate) mod issuing;
 mod other_domains;
 pub(crate) mod patterns;
@@ -46,6 +47,7 @@ mod uploads;
 
 pub use error::KeyError;
 pub use inventory::{KeyDetails, KeyFilter, KeyInState, KeyPage};
+pub use issue_elsewhere::CertifiedUse;
 pub use symmetric::SymmetricKey;
 pub use upload_error::{DatesFault, UploadError};
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use kunji_shared::Thumbprint;
-
 use super::{
     KeyError, KeyService,
     given::GivenCertificate,
@@ -68,7 +66,10 @@ impl KeyService {
             let now = self.provisioner.clock.now();
             let newest = self.directory.newest_now(alias).await?;
             if let Some(newest) = &newest {
-                check_predecessor(newest, &given.leaf.thumbprint(), now)?;
+                check_predecessor(newest, now)?;
+                if newest.is_elsewhere() && newest.thumbprint == given.leaf.thumbprint() {
+                    return Err(UploadError::Known);
+                }
             }
             let id = self.provisioner.key_id()?;
             let record = KeyRecord {
@@ -103,7 +104,7 @@ impl KeyService {
 }
 
 /// Whether another domain's certificate can have this name.
-fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
+pub(super) fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
     let is_of_curve = ReferenceId::CURVES.iter().any(|(name, _)| *name == alias.reference.as_str());
     if is_of_curve {
         Err(UploadError::SigningReference)
@@ -115,13 +116,12 @@ fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
 }
 
 /// Whether another domain's certificate can follow this key.
-fn check_predecessor(newest: &KeyRecord, given: &Thumbprint, now: Timestamp) -> Result<(), UploadError> {
+pub(super) fn check_predecessor(newest: &KeyRecord, now: Timestamp) -> Result<(), UploadError> {
     let is_current = newest.period.is_current(now, 0);
     match newest.material {
         KeyMaterial::Token(_) if is_current => Err(UploadError::OwnTokenKey),
         KeyMaterial::Token(_) => Err(UploadError::OwnTokenKeyEnded),
         KeyMaterial::Wrapped { .. } if is_current => Err(UploadError::OwnKey),
-        KeyMaterial::Elsewhere if newest.thumbprint == *given => Err(UploadError::Known),
         KeyMaterial::Elsewhere | KeyMaterial::Wrapped { .. } => Ok(()),
     }
 }

@@ -43,6 +43,12 @@ pub enum UploadError {
     /// The alias had a key of its own on the token.
     #[error("the token had a key of this name")]
     OwnTokenKeyEnded,
+    /// The bytes are no request for a certificate.
+    #[error("it is no PKCS#10 request in PEM")]
+    RequestUnreadable,
+    /// The request is not signed by the key that it names.
+    #[error("the request is not signed by the key that it names, or by an algorithm that is not used here")]
+    RequestUnproven,
     /// The alias is one of a key that signs for the server.
     #[error("the name is that of a key that signs for the server")]
     SigningName,
@@ -91,6 +97,8 @@ impl UploadError {
             Self::OwnKey => "upload.own_key",
             Self::OwnTokenKey => "upload.own_token_key",
             Self::OwnTokenKeyEnded => "upload.own_token_key_ended",
+            Self::RequestUnreadable => "certificate_request.unreadable",
+            Self::RequestUnproven => "certificate_request.unproven",
             Self::SigningName => "upload.signing_name",
             Self::SigningReference => "upload.signing_reference",
             Self::Unreadable(error) => error.code(),

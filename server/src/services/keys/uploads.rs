@@ -19,7 +19,7 @@ use crate::{
     domain::{
         access::{CallContext, Operation},
         alias::KeyAlias,
-        key::{KeyMaterial, KeyRecord, wrapping_context},
+        key::{KeyId, KeyMaterial, KeyRecord, wrapping_context},
     },
     ports::repository::RepositoryError,
 };
@@ -135,9 +135,7 @@ impl KeyService {
 }
 
 /// What the audit trail says of a certificate that was taken.
-pub(super) fn about_upload(
-    key: &Arc<KeyRecord>,
-) -> (Option<crate::domain::key::KeyId>, Option<serde_json::Value>) {
+pub(super) fn about_upload(key: &Arc<KeyRecord>) -> (Option<KeyId>, Option<serde_json::Value>) {
     let is_verified = key.upload.as_ref().is_some_and(|upload| upload.is_verified);
     let details = json!({ "thumbprint": key.thumbprint.to_string(), "verified": is_verified });
     (Some(key.id.clone()), Some(details))
