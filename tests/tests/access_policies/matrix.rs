@@ -200,45 +200,6 @@ impl Requests {
             }
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" => client.get(&format!("/v1/keymanager/getCertificate?{query}")).await,
-            "makeSignatures" => {
-                let item = json!({ "applicationId": application, "data": "YQ" });
-                client.post("/v1/signatures", &json!({ "items": [item] })).await
-            }
-            "verifySignature" => {
-                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
-                client.post("/v1/signatures/verify", &request).await
-            }
-            "coseSign1" | "cwtSign" => {
-                let request =
-                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
-                client.call(&format!("/{id}"), request).await
-            }
-            "coseVerify1" | "cwtVerify" => {
-                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
-                client.call(&format!("/{id}"), request).await
-            }
-            "sign" => client.call("/sign", json!({ "data": "content" })).await,
-            "validate" => {
-                let request = json!({
-                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
-                });
-                client.call("/validate", request).await
-            }
-            "signRawData" | "signV2" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call(&format!("/{id}"), request).await
-            }
-            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call(&path_of(id), request).await
-            }
-            "jwtVerify" | "jwtVerifyV2" => {
-                let request = json!({
-                    "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
-                    "referenceId": "",
-                });
-                client.call(&path_of(id), request).await
-            }
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
             "listApprovals" => client.get("/v1/approvals").await,
@@ -278,6 +239,52 @@ impl Requests {
                         "effect": "allow", "roles": ["auditor"], "operations": ["access.read"],
                     }));
                 Answer::read(request.send().await.unwrap()).await
+            }
+            _ => self.send_of_signatures(client, id).await,
+        }
+    }
+
+    async fn send_of_signatures(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        match id {
+            "makeSignatures" => {
+                let item = json!({ "applicationId": application, "data": "YQ" });
+                client.post("/v1/signatures", &json!({ "items": [item] })).await
+            }
+            "verifySignature" => {
+                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
+                client.post("/v1/signatures/verify", &request).await
+            }
+            "coseSign1" | "cwtSign" => {
+                let request =
+                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "coseVerify1" | "cwtVerify" => {
+                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
+                client.call(&format!("/{id}"), request).await
+            }
+            "sign" => client.call("/sign", json!({ "data": "content" })).await,
+            "validate" => {
+                let request = json!({
+                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
+                });
+                client.call("/validate", request).await
+            }
+            "signRawData" | "signV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&path_of(id), request).await
+            }
+            "jwtVerify" | "jwtVerifyV2" => {
+                let request = json!({
+                    "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
+                    "referenceId": "",
+                });
+                client.call(&path_of(id), request).await
             }
             _ => panic!("{id} has no request here"),
         }
