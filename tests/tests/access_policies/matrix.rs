@@ -294,45 +294,6 @@ impl Requests {
             "getCertificate" | "getCertificateChain" => {
                 client.get(&format!("/v1/keymanager/{id}?{query}")).await
             }
-            "makeSignatures" => {
-                let item = json!({ "applicationId": application, "data": "YQ" });
-                client.post("/v1/signatures", &json!({ "items": [item] })).await
-            }
-            "verifySignature" => {
-                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
-                client.post("/v1/signatures/verify", &request).await
-            }
-            "coseSign1" | "cwtSign" => {
-                let request =
-                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
-                client.call(&format!("/{id}"), request).await
-            }
-            "coseVerify1" | "cwtVerify" => {
-                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
-                client.call(&format!("/{id}"), request).await
-            }
-            "sign" => client.call("/sign", json!({ "data": "content" })).await,
-            "validate" => {
-                let request = json!({
-                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
-                });
-                client.call("/validate", request).await
-            }
-            "signRawData" | "signV2" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call(&format!("/{id}"), request).await
-            }
-            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
-                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
-                client.call(&path_of(id), request).await
-            }
-            "jwtVerify" | "jwtVerifyV2" => {
-                let request = json!({
-                    "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
-                    "referenceId": "",
-                });
-                client.call(&path_of(id), request).await
-            }
             "uploadCertificate" | "uploadOtherDomainCertificate" => {
                 // The current certificate itself; and a partner of its own each time.
                 let partner = uuid::Uuid::new_v4().to_string();
@@ -393,6 +354,52 @@ impl Requests {
                     .header("if-match", "\"none\"")
                     .json(&json!({ "validityDays": 1095, "preExpireDays": 60 }));
                 Answer::read(request.send().await.unwrap()).await
+            }
+            _ => self.send_of_signatures(client, id).await,
+        }
+    }
+
+    async fn send_of_signatures(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        match id {
+            "makeSignatures" => {
+                let item = json!({ "applicationId": application, "data": "YQ" });
+                client.post("/v1/signatures", &json!({ "items": [item] })).await
+            }
+            "verifySignature" => {
+                let request = json!({ "jws": self.signature, "data": "YQ", "applicationId": application });
+                client.post("/v1/signatures/verify", &request).await
+            }
+            "coseSign1" | "cwtSign" => {
+                let request =
+                    json!({ "payload": b64("{}"), "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "coseVerify1" | "cwtVerify" => {
+                let request = json!({ "coseSignedData": self.cwt, "applicationId": application });
+                client.call(&format!("/{id}"), request).await
+            }
+            "sign" => client.call("/sign", json!({ "data": "content" })).await,
+            "validate" => {
+                let request = json!({
+                    "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
+                });
+                client.call("/validate", request).await
+            }
+            "signRawData" | "signV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&format!("/{id}"), request).await
+            }
+            "jwtSign" | "jwtSignV2" | "jwsSign" | "jwsSignV2" => {
+                let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });
+                client.call(&path_of(id), request).await
+            }
+            "jwtVerify" | "jwtVerifyV2" => {
+                let request = json!({
+                    "jwtSignatureData": self.signature, "actualData": "YQ", "applicationId": application,
+                    "referenceId": "",
+                });
+                client.call(&path_of(id), request).await
             }
             _ => panic!("{id} has no request here"),
         }

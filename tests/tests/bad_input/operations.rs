@@ -64,7 +64,7 @@ fn of_packets_and_signatures() -> Vec<Operation> {
             "data": "YQ", "salt": b64([1; 12]), "aad": b64([2; 32]),
         })
     };
-    vec![
+    let mut operations = vec![
         Operation { path: "/v1/keymanager/encrypt", members: crypto_members(), request: crypto_request() },
         Operation { path: "/v1/keymanager/decrypt", members: crypto_members(), request: crypto_request() },
         Operation {
@@ -105,6 +105,53 @@ fn of_packets_and_signatures() -> Vec<Operation> {
                 "signAlgorithm": "PS256",
             }),
         },
+        Operation {
+            path: "/v1/keymanager/jwtVerify",
+            members: vec![
+                required("jwtSignatureData", Kind::Text),
+                optional("actualData", Kind::Base64),
+                optional("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("certificateData", Kind::Text),
+                optional("validateTrust", Kind::Flag),
+                optional("domain", Kind::Text),
+            ],
+            request: json!({
+                "jwtSignatureData": "e30..AAAA", "actualData": "YQ", "applicationId": "ID_REPO", "referenceId": "",
+                "certificateData": "", "validateTrust": false, "domain": "AUTH",
+            }),
+        },
+        Operation {
+            path: "/v1/keymanager/generateMasterKey/CERTIFICATE",
+            members: vec![
+                required("applicationId", Kind::Text),
+                optional("referenceId", Kind::Text),
+                optional("force", Kind::Flag),
+                optional("commonName", Kind::Text),
+                optional("organizationUnit", Kind::Text),
+                optional("organization", Kind::Text),
+                optional("location", Kind::Text),
+                optional("state", Kind::Text),
+                optional("country", Kind::Text),
+            ],
+            request: json!({
+                "applicationId": APPLICATION, "referenceId": "", "force": false, "commonName": "a",
+                "organizationUnit": "b", "organization": "c", "location": "d", "state": "e", "country": "IN",
+            }),
+        },
+        Operation {
+            path: "/v1/authmanager/authenticate/clientidsecretkey",
+            members: vec![required("clientId", Kind::Text), required("secretKey", Kind::Text)],
+            request: json!({ "clientId": "nobody", "secretKey": "none" }),
+        },
+    ];
+    operations.extend(of_bytes_and_cose());
+    operations
+}
+
+/// Those that sign bytes and text, and those in CBOR.
+fn of_bytes_and_cose() -> Vec<Operation> {
+    vec![
         Operation {
             path: "/v1/keymanager/signV2",
             members: vec![
@@ -162,27 +209,6 @@ fn of_packets_and_signatures() -> Vec<Operation> {
                 "coseSignedData": "d28440a04161450102030405", "applicationId": "ID_REPO", "referenceId": "",
                 "certificateData": "", "validateTrust": false, "domain": "AUTH",
             }),
-        },
-        Operation {
-            path: "/v1/keymanager/jwtVerify",
-            members: vec![
-                required("jwtSignatureData", Kind::Text),
-                optional("actualData", Kind::Base64),
-                optional("applicationId", Kind::Text),
-                optional("referenceId", Kind::Text),
-                optional("certificateData", Kind::Text),
-                optional("validateTrust", Kind::Flag),
-                optional("domain", Kind::Text),
-            ],
-            request: json!({
-                "jwtSignatureData": "e30..AAAA", "actualData": "YQ", "applicationId": "ID_REPO", "referenceId": "",
-                "certificateData": "", "validateTrust": false, "domain": "AUTH",
-            }),
-        },
-        Operation {
-            path: "/v1/authmanager/authenticate/clientidsecretkey",
-            members: vec![required("clientId", Kind::Text), required("secretKey", Kind::Text)],
-            request: json!({ "clientId": "nobody", "secretKey": "none" }),
         },
     ]
 }

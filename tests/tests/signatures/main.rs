@@ -11,6 +11,7 @@ mod jose;
 mod library;
 mod native;
 mod refused;
+mod rotation;
 mod trust;
 
 /// A client that signs, verifies and reads certificates.

@@ -14,7 +14,8 @@ use crate::{
 };
 
 impl KeyService {
-    /// The current key of an alias of a key on a curve; made when there is none.
+    /// The current key of an alias of a key on a curve; made when there is none. Its application must have a key of its
+    /// own.
     ///
     /// # Errors
     /// [`KeyError`]; [`KeyError::CurveReference`] for any other alias.
@@ -72,6 +73,13 @@ impl KeyService {
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let AliasRole::Curve(curve) = alias.role() else { return Err(KeyError::CurveReference) };
+        if curve == Curve::Ed25519 && !may_have_base_keys(&alias.application) {
+            return Err(KeyError::CurveNotAllowed);
+        }
+        let own = KeyAlias::master(alias.application.clone());
+        if self.directory.newest(&own).await?.is_none() {
+            return Err(KeyError::ModuleKeyMissing);
+        }
         // The token would need the whole message of every Ed25519 signature.
         if curve == Curve::Ed25519 {
             return self.ensure_in_records(alias, subject).await;

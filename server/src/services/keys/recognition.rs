@@ -46,15 +46,16 @@ impl Provisioner {
         let secret = self.repository.find_system_secret(INTEGRITY_SECRET).await?;
         let mut known: Vec<_> = secret.iter().map(system_kek).collect();
         let applications = self.policies.applications();
-        let aliases = applications.iter().map(|application| KeyAlias::master(application.clone()));
-        let curves = applications.iter().flat_map(|application| KeyAlias::curves(application));
-        for alias in aliases.chain([KeyAlias::kernel_sign()]).chain(KeyAlias::internal()).chain(curves) {
-            // Those on curves may be in the records themselves.
-            if let Some(Some(key)) = trusted(self.directory.newest(&alias).await)?
-                && matches!(key.material, KeyMaterial::Token(_))
-            {
-                known.push(pair(&key)?);
+        for application in &applications {
+            // An application without a key of its own has none on curves.
+            if self.know_pair(&KeyAlias::master(application.clone()), &mut known).await? {
+                for alias in KeyAlias::curves(application) {
+                    self.know_pair(&alias, &mut known).await?;
+                }
             }
+        }
+        for alias in [KeyAlias::kernel_sign()].into_iter().chain(KeyAlias::internal()) {
+            self.know_pair(&alias, &mut known).await?;
         }
         for application in &applications {
             known.extend(self.known_keks(application).await?);
@@ -64,6 +65,17 @@ impl Provisioner {
             known.extend(self.known_unless_gone(key.token_key, &label).await?);
         }
         Ok(known)
+    }
+
+    /// Adds the alias's newest pair, if it is on the token. Returns whether there is a key, or a row that should tell.
+    async fn know_pair(&self, alias: &KeyAlias, known: &mut Vec<KnownKey>) -> Result<bool, KeyError> {
+        let Some(newest) = trusted(self.directory.newest(alias).await)? else { return Ok(true) };
+        let Some(key) = newest else { return Ok(false) };
+        // Those on curves may be in the records themselves.
+        if matches!(key.material, KeyMaterial::Token(_)) {
+            known.push(pair(&key)?);
+        }
+        Ok(true)
     }
 
     async fn known_keks(&self, application: &ApplicationId) -> Result<Vec<KnownKey>, KeyError> {

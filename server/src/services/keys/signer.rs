@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::{KeyError, private_keys::PrivateKeys};
+use super::{KeyError, issuing::public_key_of, private_keys::PrivateKeys};
 use crate::{
     domain::{
         jose::SignatureAlgorithm,
@@ -12,10 +12,8 @@ use crate::{
     ports::key_store::KeyStore,
 };
 
-use super::issuing::public_key_of;
-
 /// Messages up to this size are worked on where they are: it takes about as long as handing them over.
-const INLINE_MAX_BYTES: usize = 256 * 1024;
+pub(crate) const INLINE_MAX_BYTES: usize = 256 * 1024;
 
 /// Signs with private keys.
 pub(crate) struct Signer {

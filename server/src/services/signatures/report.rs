@@ -8,15 +8,15 @@ use super::{
     cose, header_certificate,
     verify::{CertificateSource, read_pem},
 };
-use crate::domain::{
-    access::{CallContext, Operation},
-    alias::KeyAlias,
-    jose::SignatureAlgorithm,
-    signature::Verifier,
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::KeyAlias,
+        jose::SignatureAlgorithm,
+        signature::Verifier,
+    },
+    services::keys::signer::INLINE_MAX_BYTES,
 };
-
-/// Messages up to this size are hashed where they are: it takes about as long as handing them over.
-const INLINE_MAX_BYTES: usize = 256 * 1024;
 
 /// A signature, with what it says of itself; nothing of that is verified.
 #[derive(Clone, Debug)]
