@@ -16,7 +16,12 @@ use kunji_server::{
         rotation::Event,
     },
     ports::{clock::Clock, key_store::KeyStore, repository::Repository},
-    services::{Services, keys::CertificateChain, packets::CallerInputs, signatures::SignRequest},
+    services::{
+        Services,
+        keys::CertificateChain,
+        packets::CallerInputs,
+        signatures::{AlgorithmChoice, HeaderRequest, JwsRequest},
+    },
 };
 use kunji_shared::{
     certificate::{Certificate, Recipient, RecipientError, RecipientPolicy},
@@ -292,15 +297,16 @@ async fn call(services: &Services, alias: &KeyAlias, of_first: &KeyAlias, first:
     // What was sealed at the beginning opens for ever.
     let opened = packets.decrypt(&caller(), of_first, first.to_vec(), inputs()).await.unwrap();
     assert_eq!(opened.expose(), CONTENT);
-    let request = SignRequest {
+    let request = JwsRequest {
         alias: None,
         payload: b"{}".to_vec(),
+        algorithm: AlgorithmChoice::default(),
+        must_be_json: false,
+        header: HeaderRequest::default(),
         include_payload: true,
-        include_certificate: true,
-        include_certificate_hash: false,
-        certificate_url: None,
+        encode_payload: true,
     };
-    services.signatures.jwt_sign(&caller(), request).await.unwrap();
+    services.signatures.sign_jws(&caller(), request).await.unwrap();
 }
 
 /// Waits until some requests more were answered.

@@ -73,7 +73,7 @@ impl KeyService {
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let AliasRole::Curve(curve) = alias.role() else { return Err(KeyError::CurveReference) };
-        if curve == Curve::Ed25519 && !may_have_base_keys(&alias.application) {
+        if curve == Curve::Ed25519 && !alias.application.may_have_base_keys() {
             return Err(KeyError::CurveNotAllowed);
         }
         let own = KeyAlias::master(alias.application.clone());
