@@ -300,7 +300,7 @@ async fn call(services: &Services, alias: &KeyAlias, of_first: &KeyAlias, first:
     let request = JwsRequest {
         alias: None,
         payload: b"{}".to_vec(),
-        algorithm: AlgorithmChoice::default(),
+        algorithm: AlgorithmChoice::Usual { rsa: SignatureAlgorithm::Rs256 },
         must_be_json: false,
         header: HeaderRequest::default(),
         include_payload: true,
