@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { decryptPacket, decryptRegistrationPacket } from "@kunji/client";
 import { pkg } from "../scripts/paths.js";
-import { CASES, ROUTES, titleOf } from "./support/bodies.js";
+import { CASES, ROUTES, runBody, runInWorker, titleOf, WORKER_CASES } from "./support/bodies.js";
 import { launchFirefox } from "./support/firefox.js";
 import { serve } from "./support/server.js";
 import { recipients } from "./support/vectors.js";
@@ -63,17 +63,7 @@ for (const file of Object.keys(CASES)) {
 }
 
 describe("the worker", () => {
-  for (const name of [
-    "everyFunctionWorks",
-    "everyInputCanBeHandedOver",
-    "nothingIsDoneInThePage",
-    "bytesAreHandedOverOnlyOnRequest",
-    "progressIsTold",
-    "anAbortedCallEndsEverywhere",
-    "aStreamEndsWithItsReader",
-    "failuresAreThoseOfThePackage",
-    "aClosedOneDoesNothing",
-  ]) {
+  for (const name of WORKER_CASES) {
     test(name, () => inPage(runInWorker, { name, given: { pem, privateKeyPem } }));
   }
 });
@@ -90,24 +80,6 @@ test("packets that are made in one, and as streams, open elsewhere", async () =>
     assert.ok(Buffer.from(await open(sent.get(`/sent/${name}`), key)).equals(content), name);
   }
 });
-
-async function runBody({ file, name, options }) {
-  const [kunji, { bodies }, vectors] = await Promise.all([
-    import("/testing/browser.js"),
-    import(`/bodies/${file}.js`),
-    fetch("/vectors.json").then((response) => response.json()),
-  ]);
-  await bodies[name](kunji, vectors, options);
-}
-
-async function runInWorker({ name, given }) {
-  const [kunji, { PacketWorker }, { bodies }] = await Promise.all([
-    import("/client/browser.js"),
-    import("/client/worker.js"),
-    import("/bodies/worker.js"),
-  ]);
-  await bodies[name](kunji, PacketWorker, given);
-}
 
 async function makePackets({ pem }) {
   const { encryptPacket, encryptPacketStream, PacketEncryptionStream, parseRecipient } = await import(

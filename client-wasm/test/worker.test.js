@@ -6,23 +6,12 @@ import { after, before, describe, test } from "node:test";
 import { decryptPacket, encryptPacket, parseRecipient } from "@kunji/client";
 import { PacketWorker } from "@kunji/client/worker";
 import { pkg, root } from "../scripts/paths.js";
+import { runInWorker, WORKER_CASES } from "./support/bodies.js";
 import { launch, openPage } from "./support/chromium.js";
 import { POLICY, serve } from "./support/server.js";
 import { recipients } from "./support/vectors.js";
 
 const { certificate_pem: pem, private_key_pkcs8_pem: privateKeyPem } = recipients.rsa2048;
-const CASES = [
-  "everyFunctionWorks",
-  "everyInputCanBeHandedOver",
-  "nothingIsDoneInThePage",
-  "bytesAreHandedOverOnlyOnRequest",
-  "progressIsTold",
-  "anAbortedCallEndsEverywhere",
-  "aStreamEndsWithItsReader",
-  "failuresAreThoseOfThePackage",
-  "onlyCheckedRecipientsAreEncryptedFor",
-  "aClosedOneDoesNothing",
-];
 
 describe("in Chromium", () => {
   let browser;
@@ -37,14 +26,14 @@ describe("in Chromium", () => {
     const server = await serve(all, options);
     const { page, faults, close } = await openPage(browser, server.url);
     try {
-      return { result: await page.evaluate(runBody, { name, given: { pem, privateKeyPem } }), faults };
+      return { result: await page.evaluate(runInWorker, { name, given: { pem, privateKeyPem } }), faults };
     } finally {
       await close();
       await server.close();
     }
   }
 
-  for (const name of CASES) {
+  for (const name of WORKER_CASES) {
     test(name, async () => {
       assert.deepEqual((await run(name)).faults, []);
     });
@@ -67,15 +56,6 @@ describe("in Chromium", () => {
     assert.deepEqual(result, ["runtime.load", "runtime.load"]);
   });
 });
-
-async function runBody({ name, given }) {
-  const [kunji, { PacketWorker }, { bodies }] = await Promise.all([
-    import("/client/browser.js"),
-    import("/client/worker.js"),
-    import("/bodies/worker.js"),
-  ]);
-  return await bodies[name](kunji, PacketWorker, given);
-}
 
 describe("in Node", () => {
   const content = new Uint8Array(100_000);

@@ -37,6 +37,20 @@ export const CASES = {
   ],
 };
 
+/** Bodies of the worker, in any page that has the published files. */
+export const WORKER_CASES = [
+  "everyFunctionWorks",
+  "everyInputCanBeHandedOver",
+  "nothingIsDoneInThePage",
+  "bytesAreHandedOverOnlyOnRequest",
+  "progressIsTold",
+  "anAbortedCallEndsEverywhere",
+  "aStreamEndsWithItsReader",
+  "failuresAreThoseOfThePackage",
+  "onlyCheckedRecipientsAreEncryptedFor",
+  "aClosedOneDoesNothing",
+];
+
 export const kunji = createRequire(import.meta.url)(join(testing, "node.cjs"));
 
 /** What a page needs to run them. */
@@ -81,11 +95,22 @@ export function describeBodies(file) {
   });
 }
 
-async function runBody({ file, name, options }) {
+/** Runs a case, in a page. */
+export async function runBody({ file, name, options }) {
   const [kunji, { bodies }, vectors] = await Promise.all([
     import("/testing/browser.js"),
     import(`/bodies/${file}.js`),
     fetch("/vectors.json").then((response) => response.json()),
   ]);
   await bodies[name](kunji, vectors, options);
+}
+
+/** Runs a body of the worker, in a page; what it returns. */
+export async function runInWorker({ name, given }) {
+  const [kunji, { PacketWorker }, { bodies }] = await Promise.all([
+    import("/client/browser.js"),
+    import("/client/worker.js"),
+    import("/bodies/worker.js"),
+  ]);
+  return await bodies[name](kunji, PacketWorker, given);
 }
