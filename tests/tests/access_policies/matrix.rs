@@ -193,21 +193,6 @@ impl Requests {
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
             "decryptPacket" => self.octets(client, "/v1/packets/decrypt", self.packet.clone()).await,
             "encryptPacket" => self.octets(client, "/v1/packets/encrypt", b"content".to_vec()).await,
-            "generateCSR" => {
-                let request = json!({ "applicationId": application, "referenceId": "10001" });
-                client.call("/generateCSR", request).await
-            }
-            "issueCertificate" => {
-                let body = json!({
-                    "application": application, "reference": "certified", "request": self.request,
-                    "use": "encryption",
-                });
-                client.post("/v1/certificates", &body).await
-            }
-            "generateSymmetricKey" => {
-                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
-                client.call("/generateSymmetricKey", request).await
-            }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });
                 client.call("/generateMasterKey/CERTIFICATE", request).await
@@ -226,15 +211,6 @@ impl Requests {
                     "referenceId": "",
                 });
                 client.call("/jwtVerify", request).await
-            }
-            "uploadCertificate" | "uploadOtherDomainCertificate" => {
-                // The current certificate itself; and a partner of its own each time.
-                let partner = uuid::Uuid::new_v4().to_string();
-                let reference = if id == "uploadCertificate" { "10001" } else { &partner };
-                let request = json!({
-                    "applicationId": application, "referenceId": reference, "certificateData": self.certificate,
-                });
-                client.call(&format!("/{id}"), request).await
             }
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
@@ -275,6 +251,37 @@ impl Requests {
                         "effect": "allow", "roles": ["auditor"], "operations": ["access.read"],
                     }));
                 Answer::read(request.send().await.unwrap()).await
+            }
+            _ => self.send_certificates(client, id).await,
+        }
+    }
+
+    async fn send_certificates(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        match id {
+            "generateCSR" => {
+                let request = json!({ "applicationId": application, "referenceId": "10001" });
+                client.call("/generateCSR", request).await
+            }
+            "generateSymmetricKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
+                client.call("/generateSymmetricKey", request).await
+            }
+            "issueCertificate" => {
+                let body = json!({
+                    "application": application, "reference": "certified", "request": self.request,
+                    "use": "encryption",
+                });
+                client.post("/v1/certificates", &body).await
+            }
+            "uploadCertificate" | "uploadOtherDomainCertificate" => {
+                // The current certificate itself; and a partner of its own each time.
+                let partner = uuid::Uuid::new_v4().to_string();
+                let reference = if id == "uploadCertificate" { "10001" } else { &partner };
+                let request = json!({
+                    "applicationId": application, "referenceId": reference, "certificateData": self.certificate,
+                });
+                client.call(&format!("/{id}"), request).await
             }
             _ => panic!("{id} has no request here"),
         }
