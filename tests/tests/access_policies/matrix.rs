@@ -267,25 +267,6 @@ impl Requests {
             "encrypt" => client.call("/encrypt", crypto(b64(b"content"))).await,
             "decryptPacket" => self.octets(client, "/v1/packets/decrypt", self.packet.clone()).await,
             "encryptPacket" => self.octets(client, "/v1/packets/encrypt", b"content".to_vec()).await,
-            "generateCSR" => {
-                let request = json!({ "applicationId": application, "referenceId": "10001" });
-                client.call("/generateCSR", request).await
-            }
-            "generateECSignKey" => {
-                let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
-                client.call("/generateECSignKey/CERTIFICATE", request).await
-            }
-            "issueCertificate" => {
-                let body = json!({
-                    "application": application, "reference": "certified", "request": self.request,
-                    "use": "encryption",
-                });
-                client.post("/v1/certificates", &body).await
-            }
-            "generateSymmetricKey" => {
-                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
-                client.call("/generateSymmetricKey", request).await
-            }
             "generateMasterKey" => {
                 let request = json!({ "applicationId": application, "referenceId": "" });
                 client.call("/generateMasterKey/CERTIFICATE", request).await
@@ -293,15 +274,6 @@ impl Requests {
             "getAllCertificates" => client.get(&format!("/v1/keymanager/getAllCertificates?{query}")).await,
             "getCertificate" | "getCertificateChain" => {
                 client.get(&format!("/v1/keymanager/{id}?{query}")).await
-            }
-            "uploadCertificate" | "uploadOtherDomainCertificate" => {
-                // The current certificate itself; and a partner of its own each time.
-                let partner = uuid::Uuid::new_v4().to_string();
-                let reference = if id == "uploadCertificate" { "10001" } else { &partner };
-                let request = json!({
-                    "applicationId": application, "referenceId": reference, "certificateData": self.certificate,
-                });
-                client.call(&format!("/{id}"), request).await
             }
             "approve" | "deny" => client.post(&format!("{NO_APPROVAL}/{id}"), &json!({})).await,
             "readApproval" => client.get(NO_APPROVAL).await,
@@ -354,6 +326,41 @@ impl Requests {
                     .header("if-match", "\"none\"")
                     .json(&json!({ "validityDays": 1095, "preExpireDays": 60 }));
                 Answer::read(request.send().await.unwrap()).await
+            }
+            _ => self.send_certificates(client, id).await,
+        }
+    }
+
+    async fn send_certificates(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        match id {
+            "generateCSR" => {
+                let request = json!({ "applicationId": application, "referenceId": "10001" });
+                client.call("/generateCSR", request).await
+            }
+            "generateECSignKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "EC_SECP256R1_SIGN" });
+                client.call("/generateECSignKey/CERTIFICATE", request).await
+            }
+            "generateSymmetricKey" => {
+                let request = json!({ "applicationId": application, "referenceId": "CACHE" });
+                client.call("/generateSymmetricKey", request).await
+            }
+            "issueCertificate" => {
+                let body = json!({
+                    "application": application, "reference": "certified", "request": self.request,
+                    "use": "encryption",
+                });
+                client.post("/v1/certificates", &body).await
+            }
+            "uploadCertificate" | "uploadOtherDomainCertificate" => {
+                // The current certificate itself; and a partner of its own each time.
+                let partner = uuid::Uuid::new_v4().to_string();
+                let reference = if id == "uploadCertificate" { "10001" } else { &partner };
+                let request = json!({
+                    "applicationId": application, "referenceId": reference, "certificateData": self.certificate,
+                });
+                client.call(&format!("/{id}"), request).await
             }
             _ => self.send_of_signatures(client, id).await,
         }
