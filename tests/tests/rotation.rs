@@ -12,6 +12,7 @@ use kunji_server::{
     domain::{
         access::{CallContext, Principal, Role},
         alias::{AliasRole, KeyAlias},
+        jose::SignatureAlgorithm,
         key::{KeyMaterial, KeyRecord},
         rotation::Event,
     },

@@ -315,6 +315,13 @@ impl Requests {
                     }));
                 Answer::read(request.send().await.unwrap()).await
             }
+            _ => self.send_of_keys(client, id).await,
+        }
+    }
+
+    async fn send_of_keys(&self, client: &Http, id: &str) -> Answer {
+        let application = self.application;
+        match id {
             "listKeyPolicies" => client.get("/v1/policies").await,
             "planRotation" => client.get("/v1/rotation/plan?days=30&limit=1").await,
             "readKeyPolicy" => client.get("/v1/policies/BASE").await,
@@ -327,13 +334,6 @@ impl Requests {
                     .json(&json!({ "validityDays": 1095, "preExpireDays": 60 }));
                 Answer::read(request.send().await.unwrap()).await
             }
-            _ => self.send_certificates(client, id).await,
-        }
-    }
-
-    async fn send_certificates(&self, client: &Http, id: &str) -> Answer {
-        let application = self.application;
-        match id {
             "generateCSR" => {
                 let request = json!({ "applicationId": application, "referenceId": "10001" });
                 client.call("/generateCSR", request).await

@@ -86,6 +86,7 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
 }
 
 /// The problems of an operation beside those that every operation can have.
+#[expect(clippy::too_many_lines, reason = "a table")]
 pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
     use ProblemKind as P;
     match operation {

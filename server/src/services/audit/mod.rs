@@ -95,7 +95,7 @@ impl AuditService {
                 copies: self.copies.iter().map(|copy| (copy.name, copy.state())).collect(),
             })
         };
-        self.read(call, read).await
+        Box::pin(self.read(call, read)).await
     }
 
     /// A checkpoint over all events up to now.
@@ -121,7 +121,7 @@ impl AuditService {
         let read = blocking(move || {
             Ok(trail.checkpoints(from)?.take(LISTED_CHECKPOINTS).collect::<std::io::Result<Vec<_>>>()?)
         });
-        self.read(call, read).await
+        Box::pin(self.read(call, read)).await
     }
 
     /// The newest roster of all logs, signed, as JSON.
@@ -130,7 +130,7 @@ impl AuditService {
     /// [`TrailError`].
     pub async fn roster(&self, call: &CallContext) -> Result<Value, TrailError> {
         let read = async { Ok(self.checkpointer.refresh_roster().await?.to_json()) };
-        self.read(call, read).await
+        Box::pin(self.read(call, read)).await
     }
 
     /// The certificates of the keys that sign checkpoints and rosters, PEM, newest first.

@@ -239,7 +239,7 @@ impl AuditApi {
     /// Signed: `{"roster":{…},"signature":…}`.
     #[oai(path = "/v1/audit/roster", method = "get", operation_id = "readAuditRoster", tag = "Tag::Audit")]
     async fn roster(&self, caller: Authorized<ReadAudit>) -> Result<Json<Value>, Problem> {
-        Ok(Json(self.services.audit.roster(&caller.call).await?))
+        Ok(Json(Box::pin(self.services.audit.roster(&caller.call)).await?))
     }
 
     /// Read the certificates of the keys that sign checkpoints and rosters
