@@ -88,7 +88,10 @@ impl Auditor {
         let duration = Some(began.elapsed());
         let ((key, details), outcome) = match &result {
             Ok(done) => (about(done), Outcome::Succeeded),
-            Err(error) => ((None, None), Outcome::Failed(error.code())),
+            Err(error) => {
+                let waits_for = error.waits_for().map(|approval| json!({ "approval": approval.as_str() }));
+                ((None, waits_for), Outcome::Failed(error.code()))
+            }
         };
         let subject = Subject { alias, key, duration, details };
         let recorded = self.record(call, operation.name(), subject, outcome).await;
@@ -281,5 +284,12 @@ fn settle<T, E: Audited>(result: Result<T, E>, recorded: Result<(), AuditError>)
 impl Audited for super::keys::KeyError {
     fn code(&self) -> &'static str {
         Self::code(self)
+    }
+
+    fn waits_for(&self) -> Option<&ApprovalId> {
+        match self {
+            Self::Waits(approval) => Some(&approval.id),
+            _ => None,
+        }
     }
 }

@@ -65,18 +65,27 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 17] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 12] = [
+const ENDPOINTS: [(&str, &[Operation]); 21] = [
     ("getcertificatechain", &[ReadCertificate]),
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
+    ("postcosesign1", &[Sign]),
+    ("postcoseverify1", &[Verify]),
+    ("postcwtsign", &[Sign]),
+    ("postcwtverify", &[Verify]),
     ("postdecrypt", &[Decrypt, DecryptCompromised]),
     ("postencrypt", &[Encrypt]),
     ("postgeneratecsr", &[RequestCertificate]),
     ("postgeneratemasterkeyobjecttype", &[GenerateMasterKey, RotateKey]),
     ("postgeneratesymmetrickey", &[GenerateSymmetricKey]),
+    ("postjwssign", &[Sign]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
+    ("postsign", &[Sign]),
+    ("postsignrawdata", &[Sign]),
+    ("postsignv2", &[Sign]),
     ("postuploadcertificate", &[UploadCertificate]),
     ("postuploadotherdomaincertificate", &[UploadOtherDomainCertificate]),
+    ("postvalidate", &[Verify]),
     ("putrevokekey", &[RevokeKey]),
 ];
 

@@ -1,5 +1,8 @@
 use crate::{
-    domain::{authorization::approval::Approval, key_policies::KeyPolicyFault},
+    domain::{
+        authorization::approval::{Approval, ApprovalId},
+        key_policies::KeyPolicyFault,
+    },
     ports::{audit_sink::AuditError, repository::RepositoryError},
     services::{auditor::Audited, authorization::ApprovalError},
 };
@@ -62,5 +65,12 @@ impl KeyPolicyError {
 impl Audited for KeyPolicyError {
     fn code(&self) -> &'static str {
         Self::code(self)
+    }
+
+    fn waits_for(&self) -> Option<&ApprovalId> {
+        match self {
+            Self::Waits(approval) => Some(&approval.id),
+            _ => None,
+        }
     }
 }
