@@ -157,10 +157,11 @@ pub(crate) async fn make_ahead(provisioner: &Provisioner, aliases: &[KeyAlias]) 
     Ok(())
 }
 
-/// Makes the configured keys, ROOT first. One that not every token has yet is waited for while the rest goes on, but
+/// Makes the configured keys, ROOT first, and those of the servers themselves. One that not every token has yet is waited for while the rest goes on, but
 /// for ROOT.
 pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias]) -> Result<(), KeyError> {
-    let mut ordered: Vec<_> = aliases.iter().collect();
+    let internal = KeyAlias::internal();
+    let mut ordered: Vec<_> = aliases.iter().chain(&internal).collect();
     ordered.sort_by_key(|alias| alias.role() != AliasRole::Root);
     for alias in ordered {
         match ensure_key(provisioner, alias).await {

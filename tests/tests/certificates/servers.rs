@@ -124,7 +124,7 @@ async fn killed_anywhere(store: &Arc<dyn KeyStore>) {
             let csr = csr(&living, &alias).await;
             let packet = if reference.is_empty() { None } else { Some(seal(&living, &alias).await) };
             let before = world.repository.find_newest(&alias).await.unwrap().unwrap();
-            let given = elsewhere.certify(&csr, 400, usage);
+            let given = elsewhere.certify(&csr, 1500, usage);
 
             let dying_dir = tempfile::tempdir().unwrap();
             let life = Life::of(i64::MAX);
