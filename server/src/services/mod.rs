@@ -9,6 +9,7 @@ pub mod authorization;
 pub(crate) mod bootstrap;
 pub mod demo;
 pub mod denials;
+mod following;
 pub mod key_policies;
 pub mod keys;
 pub mod packets;

@@ -3,10 +3,9 @@
 use std::{
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
-use super::{auditor::Auditor, keys::policies::PolicyTable};
+use super::{auditor::Auditor, following, keys::policies::PolicyTable};
 use crate::{
     domain::{
         access::{CallContext, Operation, Principal},
@@ -33,9 +32,6 @@ pub use in_force::{InForce, PolicyInForce, Revision};
 pub use questions::{AccessAnswer, AccessQuestion, DecidedBy};
 
 use limiters::Limiters;
-
-/// How often a server looks whether another has changed the policies.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Decides by the policies in force.
 pub struct Authorizer {
@@ -177,18 +173,9 @@ impl Authorizer {
 
     /// Follows the changes of other servers; never ends.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut well = true;
-        loop {
-            ticks.tick().await;
-            let outcome = self.refresh().await;
-            if let Err(error) = &outcome
-                && well
-            {
-                tracing::warn!(%error, "the access policies could not be read again; those in force stay");
-            }
-            well = outcome.is_ok();
-        }
+        following::follow("the access policies could not be read again; those in force stay", || {
+            self.refresh()
+        })
+        .await;
     }
 }

@@ -1,8 +1,8 @@
 //! Key policies: read, changed by key administrators, obeyed by every server.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::{auditor::Auditor, authorization::Authorizer, keys::policies::PolicyTable};
+use super::{auditor::Auditor, authorization::Authorizer, following, keys::policies::PolicyTable};
 use crate::{
     domain::alias::ApplicationId,
     ports::{
@@ -16,9 +16,6 @@ mod error;
 
 pub use crate::ports::key_policies::{KeyPolicyRecord, KeyPolicyRecords};
 pub use error::KeyPolicyError;
-
-/// How often a server looks whether another has changed the policies.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Reads and changes key policies.
 pub struct KeyPolicyService {
@@ -76,18 +73,7 @@ impl KeyPolicyService {
 
     /// Follows the changes of other servers; never ends.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut well = true;
-        loop {
-            ticks.tick().await;
-            let outcome = self.refresh().await;
-            if let Err(error) = &outcome
-                && well
-            {
-                tracing::warn!(%error, "the key policies could not be read again; those in force stay");
-            }
-            well = outcome.is_ok();
-        }
+        following::follow("the key policies could not be read again; those in force stay", || self.refresh())
+            .await;
     }
 }

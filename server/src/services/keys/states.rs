@@ -4,7 +4,6 @@
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
-    time::Duration,
 };
 
 use super::KeyError;
@@ -15,10 +14,8 @@ use crate::{
         time::Timestamp,
     },
     ports::repository::{Repository, RepositoryError},
+    services::following,
 };
-
-/// How often a server looks whether another has changed a state: one record by its id.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// The states that were decided.
 pub(crate) struct KeyStates {
@@ -113,18 +110,9 @@ impl KeyStates {
     /// Follows the changes of other servers; never ends. While the database does not answer, or shows something that
     /// cannot be trusted, what is known goes on to count.
     pub(crate) async fn follow(&self) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut well = true;
-        loop {
-            ticks.tick().await;
-            let outcome = self.refresh().await;
-            if let Err(error) = &outcome
-                && well
-            {
-                tracing::warn!(%error, "the states of keys could not be read again; those that are known count");
-            }
-            well = outcome.is_ok();
-        }
+        following::follow("the states of keys could not be read again; those that are known count", || {
+            self.refresh()
+        })
+        .await;
     }
 }
