@@ -22,6 +22,36 @@ async fn generate(client: &Http, application: &str, reference: &str, object: &st
     client.call(&format!("/generateECSignKey/{object}"), request).await.response().clone()
 }
 
+#[tokio::test]
+async fn force_makes_another_key_on_the_curve_and_touches_no_other() {
+    let shared = shared();
+    let client = signer(&shared).await;
+    let call = async |path: &str, reference: &str| {
+        let request = json!({ "applicationId": "RESIDENT", "referenceId": reference, "force": true });
+        client.call(path, request).await
+    };
+    for (reference, _) in CURVES {
+        let first = generate(&client, "RESIDENT", reference, "CERTIFICATE").await["certificate"].clone();
+        let answer = call("/generateECSignKey/CERTIFICATE", reference).await;
+        let second = answer.response()["certificate"].as_str().unwrap().to_owned();
+        assert_ne!(json!(second), first, "{reference}");
+        assert_eq!(client.certificate("RESIDENT", reference).await, second);
+        let answer = call("/generateECSignKey/CSR", reference).await;
+        let request =
+            X509Req::from_pem(answer.response()["certSignRequest"].as_str().unwrap().as_bytes()).unwrap();
+        let key = request.public_key().unwrap();
+        assert!(request.verify(&key).unwrap());
+        let third = X509::from_pem(client.certificate("RESIDENT", reference).await.as_bytes()).unwrap();
+        assert!(third.public_key().unwrap().public_eq(&key));
+        assert_eq!(call("/generateMasterKey/CERTIFICATE", reference).await.error_code(), "KER-KMS-010");
+    }
+    let module = client.certificate("RESIDENT", "").await;
+    for object in ["CERTIFICATE", "CSR"] {
+        assert_eq!(call(&format!("/generateECSignKey/{object}"), "").await.error_code(), "KER-KMS-030");
+    }
+    assert_eq!(client.certificate("RESIDENT", "").await, module);
+}
+
 /// Whether the signature over the message is by the certificate's key, as OpenSSL sees it.
 fn openssl_verifies(certificate: &X509, message: &[u8], signature: &[u8]) -> bool {
     let key = certificate.public_key().unwrap();

@@ -42,16 +42,24 @@ impl GenerateEcSignKeyApi {
             )
         })?;
         let (alias, subject, force) = request.check()?;
-        if force {
-            self.services.keys.force_master(call, &alias, &subject).await?;
-        }
+        let keys = &self.services.keys;
         match object_type {
             ObjectType::Certificate => {
-                let key = self.services.keys.generate_on_curve(call, &alias, &subject).await?;
+                let key = if force {
+                    keys.force_on_curve(call, &alias, &subject).await?
+                } else {
+                    keys.generate_on_curve(call, &alias, &subject).await?
+                };
                 Ok(KeyAnswer::of_certificate(&key, now))
             }
             ObjectType::Csr => {
-                let (key, request) = self.services.keys.request_on_curve(call, &alias, &subject).await?;
+                let (key, request) = if force {
+                    let key = keys.force_on_curve(call, &alias, &subject).await?;
+                    let request = keys.request_for(&key, &subject).await?;
+                    (key, request)
+                } else {
+                    keys.request_on_curve(call, &alias, &subject).await?
+                };
                 Ok(KeyAnswer::of_request(&key, &request, now))
             }
         }

@@ -50,7 +50,9 @@ impl GenerateMasterKeyApi {
             }
             ObjectType::Csr => {
                 let (key, request) = if force {
-                    keys.force_master_request(call, &alias, &subject).await?
+                    let key = keys.force_master(call, &alias, &subject).await?;
+                    let request = keys.request_for(&key, &subject).await?;
+                    (key, request)
                 } else {
                     keys.certificate_request(call, &alias, &subject).await?
                 };

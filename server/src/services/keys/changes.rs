@@ -77,24 +77,54 @@ impl KeyService {
         Ok(self.just_made(made))
     }
 
-    /// Makes a new key of a module, of `KERNEL/SIGN` or on a curve although there is a current one.
+    /// Makes a new key of a module or of `KERNEL/SIGN` although there is a current one.
     ///
     /// # Errors
-    /// [`KeyError::ReferenceNotSupported`] for the alias of a base key, [`KeyError::Forestalled`] when somebody else
-    /// made one at the same time, [`KeyError::Waits`].
+    /// [`KeyError::ReferenceNotSupported`] for any other alias, [`KeyError::Forestalled`] when somebody else made one at
+    /// the same time, [`KeyError::Waits`].
     pub async fn force_master(
         &self,
         call: &CallContext,
         alias: &KeyAlias,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
+        let check = |role| match role {
+            AliasRole::Module | AliasRole::Root | AliasRole::Sign => Ok(()),
+            AliasRole::Base | AliasRole::Curve(_) | AliasRole::Internal => {
+                Err(KeyError::ReferenceNotSupported)
+            }
+        };
+        self.force(call, alias, subject, check).await
+    }
+
+    /// Makes a new key on a curve although there is a current one.
+    ///
+    /// # Errors
+    /// As [`KeyService::force_master`]; [`KeyError::CurveReference`] for any other alias.
+    pub async fn force_on_curve(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
+        let check = |role| match role {
+            AliasRole::Curve(_) => Ok(()),
+            _ => Err(KeyError::CurveReference),
+        };
+        self.force(call, alias, subject, check).await
+    }
+
+    async fn force(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+        subject: &SubjectOverrides,
+        check: impl FnOnce(AliasRole) -> Result<(), KeyError>,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
         let operation = Operation::RotateKey;
         let made = async {
             self.authorizer.check(call, operation, alias)?;
-            match alias.role() {
-                AliasRole::Curve(_) | AliasRole::Module | AliasRole::Root | AliasRole::Sign => {}
-                AliasRole::Internal | AliasRole::Base => return Err(KeyError::ReferenceNotSupported),
-            }
+            check(alias.role())?;
             match self.directory.newest_now(alias).await? {
                 Some(newest) => self.make_successor(call, &newest, subject).await,
                 None if matches!(alias.role(), AliasRole::Curve(_)) => {
@@ -104,21 +134,6 @@ impl KeyService {
             }
         };
         self.auditor.audited(call, operation, Some(alias), made, |key| Some(&key.id)).await
-    }
-
-    /// As [`KeyService::force_master`], with a PKCS#10 request (DER) for the new key.
-    ///
-    /// # Errors
-    /// The same.
-    pub async fn force_master_request(
-        &self,
-        call: &CallContext,
-        alias: &KeyAlias,
-        subject: &SubjectOverrides,
-    ) -> Result<(Arc<KeyRecord>, Vec<u8>), KeyError> {
-        let key = self.force_master(call, alias, subject).await?;
-        let request = self.provisioner.request(&key, subject).await?;
-        Ok((key, request))
     }
 
     async fn make_successor(

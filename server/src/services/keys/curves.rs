@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KeyError, KeyService, SubjectOverrides, pkcs10};
+use super::{KeyError, KeyService, SubjectOverrides};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -45,11 +45,8 @@ impl KeyService {
         let made = async {
             self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
             let key = self.ensure_on_curve(alias, subject).await?;
-            let name = self.provisioner.request_subject(&key, subject)?;
-            let request = pkcs10::request(name, &key, async |algorithm, message| {
-                self.signer.sign(&key, algorithm, message).await
-            });
-            Ok((Arc::clone(&key), request.await?))
+            let request = self.request_for(&key, subject).await?;
+            Ok((key, request))
         };
         self.auditor
             .audited(call, Operation::GenerateMasterKey, Some(alias), made, |(key, _)| Some(&key.id))

@@ -6,7 +6,7 @@ use kunji_shared::Thumbprint;
 use signature::Keypair;
 use x509_cert::{
     Certificate, TbsCertificate,
-    builder::{Builder, CertificateBuilder, RequestBuilder, profile::BuilderProfile},
+    builder::{Builder, CertificateBuilder, profile::BuilderProfile},
     der::{
         Any, Decode, Encode,
         asn1::{BitString, ObjectIdentifier, PrintableStringRef, UtcTime, Utf8StringRef},
@@ -114,20 +114,6 @@ impl Issuer {
         let der = builder.assemble(signature, &holder).map_err(refused)?.to_der().map_err(refused)?;
         verify(&der, issuer_certificate)?;
         Ok(Issued { thumbprint: Thumbprint::of_certificate_der(&der), der })
-    }
-
-    /// A PKCS#10 request (RFC 2986) for the key, signed with it.
-    pub(super) async fn request(
-        &self,
-        subject: Name,
-        public_key: &[u8],
-        key: TokenKeyId,
-    ) -> Result<Vec<u8>, KeyError> {
-        let holder = Holder::of_rsa(SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?);
-        let mut builder = RequestBuilder::new(subject).map_err(refused)?;
-        let info = builder.finalize(&holder).map_err(refused)?;
-        let signature = self.sign(key, &info).await?;
-        builder.assemble(signature, &holder).map_err(refused)?.to_der().map_err(refused)
     }
 
     async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {

@@ -315,7 +315,7 @@ impl KeyService {
         let made = async {
             self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
             let key = self.ensure_master(alias, subject).await?;
-            let request = self.provisioner.request(&key, subject).await?;
+            let request = self.request_for(&key, subject).await?;
             Ok((key, request))
         };
         self.auditor

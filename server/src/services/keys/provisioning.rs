@@ -15,13 +15,12 @@ use std::{
 };
 
 use kunji_shared::ModulusLength;
-use x509_cert::name::Name;
 
 use super::{
     KeyError, SubjectOverrides,
     cross::CrossCertificates,
     directory::KeyDirectory,
-    issuing::{Issuer, Signer, public_key_of, subject_of},
+    issuing::{Issuer, Signer, subject_of},
     pending::{Awaited, Pending},
     policies::PolicyTable,
     recognition::{kek_label, known_pair, pair_label},
@@ -398,29 +397,6 @@ impl Provisioner {
         self.repository.put_intent(slot, id).await?;
         self.token.generate_kek(id, slot).await?;
         Ok(id)
-    }
-
-    /// A request for the certificate of a key on the token, with the key's subject or another.
-    pub(crate) async fn request(
-        &self,
-        key: &KeyRecord,
-        subject: &SubjectOverrides,
-    ) -> Result<Vec<u8>, KeyError> {
-        let name = self.request_subject(key, subject)?;
-        self.issuer.request(name, &public_key_of(&key.certificate)?, token_key_of(key)?).await
-    }
-
-    /// The subject of a request: that of the key's certificate, unless the caller gives another.
-    pub(super) fn request_subject(
-        &self,
-        key: &KeyRecord,
-        subject: &SubjectOverrides,
-    ) -> Result<Name, KeyError> {
-        if *subject == SubjectOverrides::default() {
-            subject_of(&key.certificate)
-        } else {
-            self.issuer.module_subject(&key.alias, subject)
-        }
     }
 
     /// Waits until this task alone, of all tasks of all servers, holds the lease.

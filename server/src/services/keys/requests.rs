@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{KeyError, KeyService, SubjectOverrides, pkcs10};
+use x509_cert::name::Name;
+
+use super::{KeyError, KeyService, SubjectOverrides, issuing::subject_of, pkcs10};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
@@ -33,14 +35,34 @@ impl KeyService {
             if key.is_elsewhere() {
                 return Err(KeyError::NothingToCertify);
             }
-            let request = pkcs10::request(name, &key, async |algorithm, message| {
-                self.sign_as_itself(&key, algorithm, message).await
-            });
-            Ok((Arc::clone(&key), request.await?))
+            let request = self.request_by(&key, name).await?;
+            Ok((key, request))
         };
         self.auditor
             .audited(call, Operation::RequestCertificate, Some(alias), made, |(key, _)| Some(&key.id))
             .await
+    }
+
+    /// A PKCS#10 request (DER) for a key that was just made, with the subject that it has or the caller gives.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn request_for(
+        &self,
+        key: &Arc<KeyRecord>,
+        subject: &SubjectOverrides,
+    ) -> Result<Vec<u8>, KeyError> {
+        let name = if *subject == SubjectOverrides::default() {
+            subject_of(&key.certificate)?
+        } else {
+            self.provisioner.issuer.module_subject(&key.alias, subject)?
+        };
+        self.request_by(key, name).await
+    }
+
+    async fn request_by(&self, key: &Arc<KeyRecord>, name: Name) -> Result<Vec<u8>, KeyError> {
+        let sign = async |algorithm, message| self.sign_as_itself(key, algorithm, message).await;
+        pkcs10::request(name, key, sign).await
     }
 
     /// A signature by the key, wherever its private part is: also by a base key, which signs nothing else.
