@@ -71,7 +71,8 @@ impl GenerateEcSignKeyApi {
     /// Make an application's signing key on a curve
     ///
     /// The reference says which curve: `EC_SECP256R1_SIGN` (ES256), `EC_SECP256K1_SIGN` (ES256K) or `ED25519_SIGN`
-    /// (EdDSA). Answers with its certificate or a certificate signing request. A current key is kept.
+    /// (EdDSA). Answers with its certificate or a certificate signing request. A current key is kept, unless
+    /// `force` is true.
     #[oai(
         path = "/v1/keymanager/generateECSignKey/:objectType",
         method = "post",
