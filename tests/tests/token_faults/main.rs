@@ -12,9 +12,12 @@ use cryptoki_sys::{
     CK_RV, CKR_DEVICE_ERROR, CKR_ENCRYPTED_DATA_INVALID, CKR_GENERAL_ERROR, CKR_SESSION_HANDLE_INVALID,
 };
 use futures_util::future::join_all;
-use kunji_server::ports::key_store::{KeyStore as _, KeyStoreError, TokenSigner as _};
+use kunji_server::{
+    domain::key_type::Curve,
+    ports::key_store::{KeyStore as _, KeyStoreError, TokenSigner as _},
+};
 use kunji_tests::{
-    contract::key_store::{sha256, verify},
+    contract::key_store::{fresh_id, sha256, verify},
     fault_module::{Fault, Rule},
     fault_page,
     token_faults::{ALL, by_name, nowhere},
@@ -105,6 +108,24 @@ async fn a_library_that_hangs_while_it_makes_a_key_is_replaced() {
     assert!(matches!(made, Outcome::Refused(_)), "{made:?}");
     assert!(back < fault_page::RETURN, "{back:?}");
     assert_eq!(world.lost().await, 0);
+}
+
+/// A token that refuses every pair on a curve does not know it; one that refuses a single pair has stumbled. Were that
+/// taken for the other, the key would be made outside the token.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stumble_is_not_taken_for_a_curve_that_the_token_lacks() {
+    let world = World::open().await;
+    let make = || world.store.generate_curve_pair(fresh_id(), "a pair on a curve", Curve::Secp256k1);
+    world.module.set([Rule::first(1, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    assert!(matches!(make().await, Err(KeyStoreError::Unavailable(_))));
+    // The pair, and the one that is tried in its place.
+    world.module.set([Rule::first(2, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    assert!(matches!(make().await, Err(KeyStoreError::Unsupported(_))));
+    // Not even a pair on P-256 is made.
+    world.module.set([Rule::always("C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    assert!(matches!(make().await, Err(KeyStoreError::Unavailable(_))));
+    world.module.clear();
+    assert!(make().await.is_ok());
 }
 
 /// The first of two examinations; other processes that write their token make SoftHSM do so.

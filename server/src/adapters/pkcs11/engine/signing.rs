@@ -6,6 +6,7 @@ use std::{
 };
 
 use cryptoki::{
+    error::Error,
     mechanism::{
         Mechanism, MechanismType,
         rsa::{PkcsMgfType, PkcsPssParams},
@@ -20,7 +21,8 @@ use super::{
     curve_key::{parameters, read_public_key},
     generation, handles,
     recovery::{Call, Failure},
-    templates::{self, KeyClass, Place},
+    return_values::{Verdict, judge},
+    templates::{self, Change, KeyClass, Place},
 };
 use crate::domain::{
     jose::SignatureAlgorithm,
@@ -88,11 +90,35 @@ pub(super) fn generate_curve_pair(
     let (public_template, private_template) =
         templates::curve_pair(Place::Token { id, label }, capabilities.change, parameters);
     let _reserved = handles::reserve(call, id)?;
-    let (public, private) =
-        call.session.generate_key_pair(&Mechanism::EccKeyPairGen, &public_template, &private_template)?;
+    let (public, private) = call
+        .session
+        .generate_key_pair(&Mechanism::EccKeyPairGen, &public_template, &private_template)
+        .map_err(|error| {
+            if lacks_curve(call, capabilities.change, curve, &error) {
+                unsupported()
+            } else {
+                Failure::Token(error)
+            }
+        })?;
     generation::finish(call, private, &[public, private], || {
         prove(call, private, read_public_key(call.session, public)?.ok_or_else(no_public_key)?)
     })
+}
+
+/// Whether a vague refusal of a pair means that the token does not know the curve (kryoptic says so of secp256k1): it
+/// refuses another as well, while it makes one on P-256. Both live as long as a session.
+fn lacks_curve(call: &Call<'_>, change: Change, curve: Curve, refusal: &Error) -> bool {
+    let makes = |session: &Session, curve| {
+        let parameters = parameters(curve)?;
+        let (public, private) = templates::curve_pair(Place::Session, change, parameters);
+        Some(session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).map(drop))
+    };
+    judge(refusal) == Verdict::TokenDoubtful
+        && curve != Curve::P256
+        && call.token.open_session().is_ok_and(|session| {
+            matches!(makes(&session, curve), Some(Err(again)) if judge(&again) == Verdict::TokenDoubtful)
+                && matches!(makes(&session, Curve::P256), Some(Ok(())))
+        })
 }
 
 /// See [`crate::ports::key_store::TokenSigner::find_signing_pair`].
@@ -172,7 +198,7 @@ pub(super) fn sign_with(
     key: ObjectHandle,
     algorithm: SignatureAlgorithm,
     input: &[u8],
-) -> Result<Vec<u8>, cryptoki::error::Error> {
+) -> Result<Vec<u8>, Error> {
     use SignatureAlgorithm as A;
     let pkcs1 = |info: &[u8]| session.sign(&Mechanism::RsaPkcs, key, &[info, input].concat());
     let pss = |hash_alg, mgf| {
@@ -189,7 +215,7 @@ pub(super) fn sign_with(
         A::Ps512 => pss(MechanismType::SHA512, PkcsMgfType::MGF1_SHA512),
         A::Es256 | A::Es256k | A::Es384 | A::Es512 => session.sign(&Mechanism::Ecdsa, key, input),
         // It would need the whole message there.
-        A::EdDsa => Err(cryptoki::error::Error::NullFunctionPointer),
+        A::EdDsa => Err(Error::NullFunctionPointer),
     }
 }
 
