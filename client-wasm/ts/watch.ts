@@ -3,11 +3,15 @@
 import type { Progress } from "#api";
 import { isTagged, wrongType } from "./input.ts";
 
+/** So long a call has the thread to itself: less than a frame. */
+const BUSY_MILLISECONDS = 10;
+
 export class Watch {
   readonly #signal: AbortSignal | undefined;
   readonly #onProgress: ((progress: Progress) => void) | undefined;
   #bytes = 0;
   #total: number | undefined;
+  #busySince = performance.now();
 
   constructor(options: { readonly signal?: unknown; readonly onProgress?: unknown } = {}) {
     const { signal, onProgress } = options;
@@ -53,6 +57,29 @@ export class Watch {
     this.#bytes += bytes;
     this.#onProgress?.({ bytes: this.#bytes, total: this.#total });
   }
+
+  /**
+   * Lets the page draw, and an abort arrive, between two pieces. Chromium runs WebCrypto in the thread that asks, and
+   * all that waits for nothing else is one task.
+   */
+  async pause(): Promise<void> {
+    if (performance.now() - this.#busySince < BUSY_MILLISECONDS) return;
+    await nextTask();
+    this.#busySince = performance.now();
+    this.check();
+  }
+}
+
+/** Resolves in a task of its own, which timers in pages that are not seen do not. */
+function nextTask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
 }
 
 /** A promise whose failure shows when it is waited for, which may be never. */

@@ -236,6 +236,40 @@ async function nothingOfPiecesIsLeftInMemory(kunji, vectors) {
   }
 }
 
+/** While a packet is made or opened, others come to their turn: what waits for nothing but ciphers must not be one task. */
+async function othersComeToTheirTurn(kunji, vectors) {
+  const { recipient, keys } = await prepared(kunji, vectors);
+  const content = pattern(24 * 1024 * 1024);
+  const packet = await atTheirTurn("sealing", () => kunji.encryptPacket(content, recipient));
+  const stream = async () => {
+    const { readable } = await kunji.decryptPacketStream(packet, keys[0]);
+    for (const reader = readable.getReader(); !(await reader.read()).done; );
+  };
+  await atTheirTurn("opening", stream);
+  const { port1, port2 } = new MessageChannel();
+  const controller = new AbortController();
+  port1.onmessage = () => controller.abort(new Error("no more"));
+  port2.postMessage(null);
+  const { signal } = controller;
+  const outcome = await kunji.encryptPacket(content, recipient, { signal }).catch((error) => error);
+  port1.close();
+  check(outcome instanceof Error && outcome.message === "no more", "an abort came too late");
+}
+
+async function atTheirTurn(what, work) {
+  const { port1, port2 } = new MessageChannel();
+  let turns = 0;
+  port1.onmessage = () => {
+    turns += 1;
+    port2.postMessage(null);
+  };
+  port2.postMessage(null);
+  const done = await work();
+  port1.close();
+  check(turns > 1, `${what} let nothing else run`);
+  return done;
+}
+
 function includes(memory, part) {
   for (let at = memory.indexOf(part[0]); at !== -1; at = memory.indexOf(part[0], at + 1)) {
     if (part.every((byte, index) => memory[at + index] === byte)) return true;
@@ -250,4 +284,5 @@ export const bodies = {
   whatWasAlteredDoesNotOpen,
   theSecondPassLetsNothingElseOut,
   nothingOfPiecesIsLeftInMemory,
+  othersComeToTheirTurn,
 };

@@ -23,6 +23,7 @@ export const CASES = {
     ["whatWasAlteredDoesNotOpen", {}],
     ["theSecondPassLetsNothingElseOut", {}],
     ["nothingOfPiecesIsLeftInMemory", {}],
+    ["othersComeToTheirTurn", {}],
   ],
   vectors: [
     ["theCasesAreThoseKnown", {}],

@@ -95,6 +95,7 @@ async function verify(verification: Verification, watch: Watch): Promise<void> {
     if (piece.length === 0) break;
     await hashing;
     watch.advance(piece.length);
+    await watch.pause();
     hashing = attended(pieces.hash(piece));
     left -= piece.length;
   }
@@ -140,6 +141,7 @@ function secondPass(
         yield content;
         offset += piece.length;
         watch.advance(piece.length);
+        await watch.pause();
       }
     } catch (error) {
       throw opaque(error, watch);
