@@ -97,3 +97,46 @@ export async function streamed(kunji, recipient, mebibytes, atOnce) {
   const [bareSpeed, ourSpeed] = [median(speeds.bare), median(speeds.ours)];
   return { bare: bareSpeed, ours: ourSpeed, ratio: ourSpeed / bareSpeed };
 }
+
+/** The longest time, in milliseconds, for which the page could do nothing else while `work` was under way. */
+async function longestBlock(work) {
+  const { port1, port2 } = new MessageChannel();
+  let last = performance.now();
+  let longest = 0;
+  port1.onmessage = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    port2.postMessage(null);
+  };
+  port2.postMessage(null);
+  await work();
+  // The last block may be under way.
+  await new Promise((resolve) => setTimeout(resolve));
+  port1.close();
+  return longest;
+}
+
+/** The page's own thread against the worker, on bytes in memory and on a file: times, and then how long the page stood still. */
+export async function againstWorker(kunji, { PacketWorker }, recipient, bytes, rounds) {
+  const data = new Uint8Array(bytes).fill(7);
+  const file = new File([data], "photo");
+  const worker = new PacketWorker();
+  const ways = {
+    "bytes, in the page": () => kunji.encryptPacket(data, recipient),
+    "bytes, in the worker": () => worker.encryptPacket(data, recipient),
+    "a file, in the page": () => kunji.encryptPacket(file, recipient),
+    "a file, in the worker": () => worker.encryptPacket(file, recipient),
+  };
+  const taken = Object.entries(ways).map(([name, work]) => ({ name, work, times: [], blocks: [] }));
+  for (const { work } of taken) await work();
+  for (let i = 0; i < rounds; i++) {
+    for (const { work, times } of taken) times.push(await timed(work));
+  }
+  // Apart from the times, which the watching would lengthen.
+  for (let i = 0; i < rounds; i++) {
+    for (const { work, blocks } of taken) blocks.push(await longestBlock(work));
+  }
+  worker.close();
+  return taken.map(({ name, times, blocks }) => ({ name, time: median(times), block: median(blocks) }));
+}

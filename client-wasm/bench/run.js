@@ -34,6 +34,14 @@ try {
       `${mebibytes} MiB: WebCrypto ${bare.toFixed(2)} ms, encryptPacket ${ours.toFixed(2)} ms, ratio ${ratio.toFixed(2)}`,
     );
   }
+  for (const [mebibytes, rounds] of [
+    [4, 31],
+    [64, 11],
+  ]) {
+    for (const { name, time, block } of await inPage(worker, { bytes: mebibytes * KIB * KIB, rounds })) {
+      console.log(`${mebibytes} MiB, ${name}: ${time.toFixed(1)} ms, longest block of the page ${block.toFixed(1)} ms`);
+    }
+  }
   const { bare, ours, ratio } = await inPage(stream);
   console.log(
     `1 GiB as a stream: ${ours.toFixed(0)} MiB/s, bare WebCrypto on 256 MiB at once ${bare.toFixed(0)} MiB/s, ratio ${ratio.toFixed(2)}`,
@@ -64,6 +72,13 @@ async function against({ pem, bytes, rounds }) {
   const [{ againstWebCrypto }, kunji] = await Promise.all([import("/bench/page.js"), import("/client/browser.js")]);
   const recipient = await kunji.parseRecipient(pem, { anchors: [pem] });
   return await againstWebCrypto(kunji, recipient, bytes, rounds);
+}
+
+async function worker({ pem, bytes, rounds }) {
+  const [{ againstWorker }, kunji, threads] = await Promise.all(
+    ["/bench/page.js", "/client/browser.js", "/client/worker.js"].map((address) => import(address)),
+  );
+  return await againstWorker(kunji, threads, await kunji.parseRecipient(pem, { anchors: [pem] }), bytes, rounds);
 }
 
 async function stream({ pem }) {
