@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { glueFactory } from "./glue.js";
 import { checkout, glue, pkg, root, testing, version } from "./paths.js";
+import { referenceOf } from "./reference.js";
 
 const WASM = "kunji.wasm";
 /** What `worker` starts: a file of its own, that loads nothing but the WebAssembly beside it. */
@@ -137,14 +138,17 @@ async function bundleInline() {
 
 function writePackage() {
   const all = [];
-  for (const { name, node } of [...ENTRIES, ...ADDITIONS]) {
+  const reference = [];
+  for (const { path, name, node } of [...ENTRIES, ...ADDITIONS]) {
     const types = readFileSync(join(root, `types/${name}.d.ts`), "utf8");
     const names = [...types.matchAll(/^export (?:function|class) (\w+)/gm)].map(([, exported]) => exported);
     const exported = [...new Set(names)].sort();
     writeForNode(node, "kunji.cjs", exported);
     writeTypes(name, types);
     all.push(...exported);
+    reference.push({ from: path.replace(".", "@kunji/client"), types });
   }
+  writeFileSync(join(pkg, "API.md"), referenceOf(reference));
   // The worker is a file, and that entry is one script.
   const inline = all.filter((name) => name !== "PacketWorker").sort();
   writeForNode(INLINE.node, "inline.cjs", inline);
@@ -188,7 +192,7 @@ function manifest() {
     main: "./node.cjs",
     module: "./browser.js",
     types: "./index.d.ts",
-    files: ["CHANGELOG.md", "*.js", "*.mjs", "*.cjs", WASM, "*.d.ts", "*.d.cts"],
+    files: ["API.md", "CHANGELOG.md", "*.js", "*.mjs", "*.cjs", WASM, "*.d.ts", "*.d.cts"],
   };
 }
 

@@ -19,6 +19,7 @@ test("the package holds these files and no others", () => {
   const [{ files }] = Array.isArray(listing) ? listing : Object.values(listing);
   const names = new Set(files.map(({ path }) => path.replace(/^shared-\w+\.js$/, "shared.js")));
   assert.deepEqual([...names].sort(), [
+    "API.md",
     "CHANGELOG.md",
     "LICENSE",
     "README.md",
@@ -118,6 +119,26 @@ function resolved(target, conditions) {
 
 test("changes of this version are told", () => {
   assert.match(text("CHANGELOG.md"), new RegExp(`^## ${version()}$`, "m"));
+});
+
+test("the reference of the API has all that the types declare, each with what is said of it", () => {
+  const reference = text("API.md");
+  const sections = reference.split(/^## `/m).slice(1);
+  assert.equal(sections.length, 7);
+  for (const section of sections) {
+    const entry = section.slice(0, section.indexOf("`"));
+    const types = text(`${entry === "@kunji/client" ? "index" : entry.split("/").at(-1)}.d.ts`);
+    const declared = [...types.matchAll(/^export (?:function|class|interface|type) (\w+)/gm)].map(([, name]) => name);
+    const headings = [...section.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+    assert.deepEqual(headings, [...new Set(declared)], entry);
+    const functions = [...types.matchAll(/^export function (\w+)/gm)].map(([, name]) => name);
+    for (const name of functions) {
+      const heading = section.indexOf(`### ${name}\n\n`);
+      const said = section.slice(heading, section.indexOf("```ts", heading)).replace(`### ${name}`, "").trim();
+      assert.match(said, /^[A-Z].*\./s, name);
+    }
+  }
+  assert.doesNotMatch(reference.replaceAll(/^```ts\n[\s\S]*?^```$/gm, ""), /\{@|^ ?\* |^@param/m);
 });
 
 test("nothing in it evaluates text, names this machine, or is meant for tests", () => {
