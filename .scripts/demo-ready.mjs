@@ -126,8 +126,8 @@ function remember(file, client) {
   renameSync(unfinished, file);
 }
 
-/** The remembered client of this role with a token of its own, or a new one under a name that was never used. */
-async function client(base, name, role) {
+/** The remembered client of this name with a token of its own, or a new one with these roles, under an id that was never used. */
+async function client(base, name, roles) {
   const file = join(STATE, `demo-${name}.json`);
   const known = remembered(file);
   const token = known && (await takeToken(base, known));
@@ -140,7 +140,7 @@ async function client(base, name, role) {
       authorization: `Bearer ${await takeAdministratorToken(base)}`,
       "content-type": "application/json",
     },
-    body: JSON.stringify({ clientId, roles: [role] }),
+    body: JSON.stringify({ clientId, roles }),
   });
   if (answer.status !== 201) throw new Problem(`the client ${clientId} was not made (HTTP ${answer.status})`);
   const made = { clientId, clientSecret: answer.body.clientSecret };
@@ -150,10 +150,10 @@ async function client(base, name, role) {
 
 /** Has the recipient's key made, or renewed, if need be. */
 async function prepareRecipient(base, { application, reference, certificateUrl }) {
-  const { token } = await client(base, "encryptor", "encryptor");
+  const encryptor = await client(base, "encryptor", ["encryptor"]);
   const query = new URLSearchParams({ applicationId: application, referenceId: reference });
   const made = await call(base, `/v1/keymanager/getCertificate?${query}`, {
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${encryptor.token}` },
   });
   const error = made.body?.errors?.[0];
   if (made.status !== 200 || error) {
@@ -167,6 +167,7 @@ async function prepareRecipient(base, { application, reference, certificateUrl }
       `the certificate of ${application}/${reference} is not public: have KUNJI_PUBLIC_CERTIFICATES name it`,
     );
   }
+  return encryptor;
 }
 
 async function prepare(base) {
@@ -189,12 +190,12 @@ async function prepare(base) {
     if (answer.status !== 200) throw new Problem(`/demo/settings.json answers HTTP ${answer.status}`);
     return answer.body;
   });
-  if (settings) await attempt(() => prepareRecipient(base, settings));
-  const reviewer = settings?.inbox ? await attempt(() => client(base, "reviewer", "decryptor")) : null;
-  return { inbox: settings?.inbox, problems, reviewer };
+  const encryptor = settings ? await attempt(() => prepareRecipient(base, settings)) : null;
+  const reviewer = settings?.inbox ? await attempt(() => client(base, "reviewer", ["decryptor", "signer"])) : null;
+  return { inbox: settings?.inbox, problems, reviewer, encryptor };
 }
 
-function summary(base, { inbox, problems, reviewer }) {
+function summary(base, { inbox, problems, reviewer, encryptor }) {
   const lines = ["", `  Registration form   ${base}/demo/`];
   if (reviewer) {
     lines.push(
@@ -202,6 +203,13 @@ function summary(base, { inbox, problems, reviewer }) {
       `    client id         ${reviewer.clientId}`,
       `    secret            ${reviewer.clientSecret}`,
     );
+    if (encryptor) {
+      lines.push(
+        "    who may not read, and is refused",
+        `    client id         ${encryptor.clientId}`,
+        `    secret            ${encryptor.clientSecret}`,
+      );
+    }
   } else if (inbox === false) {
     lines.push("  Reviewer's page     has nothing to show: the inbox is off (KUNJI_DEMO_INBOX)");
   }

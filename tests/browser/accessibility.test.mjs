@@ -7,6 +7,7 @@ import { takePicture, withPage } from "./support/browser.mjs";
 import {
   fillIn,
   hasFocus,
+  haveConfirmed,
   officeIsKnown,
   openPacket,
   person,
@@ -67,7 +68,16 @@ const STATES = [
       await page.locator('#step-encrypt[data-state="done"]').waitFor();
     },
   ],
+  [
+    "/demo/",
+    "form-camera",
+    async (page) => {
+      await page.getByRole("button", { name: "Use the camera" }).click();
+      await page.locator("#camera").waitFor();
+    },
+  ],
   ["/demo/review.html", "review-sign-in", async () => {}],
+  ["/demo/review.html?lang=ar", "review-arabic", async () => {}],
   [
     "/demo/review.html",
     "review-wrong-secret",
@@ -87,6 +97,15 @@ const STATES = [
       await signIn(page);
       await openPacket(page, id);
       await page.getByRole("heading", { name: "Registration", exact: true }).waitFor();
+      await haveConfirmed(page);
+    },
+  ],
+  [
+    "/demo/review.html",
+    "review-bad-confirmation",
+    async (page) => {
+      await page.getByRole("button", { name: "Check the signature" }).click();
+      await readFailure(page, "check-failure");
     },
   ],
 ];
@@ -111,7 +130,7 @@ async function findViolations(page) {
 for (const colorScheme of ["light", "dark"]) {
   for (const [path, name, reach] of STATES) {
     test(`axe finds nothing: ${name}, ${colorScheme}`, async () => {
-      const options = { colorScheme, failedRequests: true, reducedMotion: "reduce" };
+      const options = { colorScheme, failedRequests: true, permissions: ["camera"], reducedMotion: "reduce" };
       await withPage(
         path,
         async (page) => {
@@ -131,7 +150,8 @@ for (const colorScheme of ["light", "dark"]) {
 for (const [path, name, reach] of STATES) {
   test(`no scrolling sideways on a phone: ${name}`, async () => {
     const viewport = { width: 360, height: 740 };
-    const options = { viewport, isMobile: true, hasTouch: true, deviceScaleFactor: 2, failedRequests: true };
+    const touch = { isMobile: true, hasTouch: true, deviceScaleFactor: 2 };
+    const options = { viewport, ...touch, failedRequests: true, permissions: ["camera"] };
     await withPage(
       path,
       async (page) => {

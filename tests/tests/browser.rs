@@ -29,9 +29,9 @@ fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
 }
 
-/// Makes a client with this role, and returns its id and secret.
-async fn new_client(administrator: &Http, id: &str, role: &str) -> (String, String) {
-    let answer = administrator.post("/v1/clients", &json!({ "clientId": id, "roles": [role] })).await;
+/// Makes a client with these roles, and returns its id and secret.
+async fn new_client(administrator: &Http, id: &str, roles: &[&str]) -> (String, String) {
+    let answer = administrator.post("/v1/clients", &json!({ "clientId": id, "roles": roles })).await;
     assert_eq!(answer.status, 201, "{answer:?}");
     (id.to_owned(), answer.body["clientSecret"].as_str().unwrap().to_owned())
 }
@@ -49,8 +49,9 @@ async fn the_demo_works_in_a_browser() {
         .with("KUNJI_PUBLIC_CERTIFICATES_PER_MINUTE", "6000");
     let server = site.start();
     let administrator = server.http().sign_in("administrator", &server.secret).await;
-    let (clerk, clerk_secret) = new_client(&administrator, "clerk", "encryptor").await;
-    let (reviewer, reviewer_secret) = new_client(&administrator, "reviewer", "decryptor").await;
+    let (clerk, clerk_secret) = new_client(&administrator, "clerk", &["encryptor"]).await;
+    let (reader, reader_secret) = new_client(&administrator, "reader", &["decryptor"]).await;
+    let (reviewer, reviewer_secret) = new_client(&administrator, "reviewer", &["decryptor", "signer"]).await;
     // Reading the certificate makes its key.
     server.http().sign_in(&clerk, &clerk_secret).await.certificate(APPLICATION, REFERENCE).await;
 
@@ -61,6 +62,8 @@ async fn the_demo_works_in_a_browser() {
         .env("OTHER_ORIGIN", other_origin)
         .env("CLERK_ID", clerk)
         .env("CLERK_SECRET", clerk_secret)
+        .env("READER_ID", reader)
+        .env("READER_SECRET", reader_secret)
         .env("REVIEWER_ID", reviewer)
         .env("REVIEWER_SECRET", reviewer_secret)
         .env("SCREENSHOTS", screenshots())

@@ -14,6 +14,8 @@ const ARGUMENTS = [
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
+  // A camera that shows a moving test picture. Who may use it is said where a page is opened.
+  "--use-fake-device-for-media-stream",
 ];
 
 let launching;

@@ -49,14 +49,21 @@ export async function signIn(page, { id, secret } = reviewer) {
   await page.getByRole("button", { name: "Sign in" }).click();
 }
 
+/** Has the office confirm the packet that is open, and returns what it has signed once that was checked. */
+export async function haveConfirmed(page) {
+  await page.locator("#confirm").click();
+  await page.locator("#check-result").waitFor();
+  return page.locator("#check-text").inputValue();
+}
+
 /** Opens the packet from the list. */
 export async function openPacket(page, id) {
   await page.getByRole("button", { name: id }).click();
 }
 
 /** Waits for the panel that says what failed, and returns its title and code. */
-export async function readFailure(page) {
-  const panel = page.locator("#failure");
+export async function readFailure(page, id = "failure") {
+  const panel = page.locator(`#${id}`);
   await panel.waitFor();
   const title = await panel.getByRole("heading").innerText();
   return { title, code: await panel.locator("code").innerText() };

@@ -15,8 +15,11 @@ export const serverUrl = required("KUNJI_URL");
 /** An origin that the server lets read public certificates; nothing listens there. */
 export const otherOrigin = required("OTHER_ORIGIN");
 
-/** A client with the role `decryptor`. */
+/** A client with the roles `decryptor` and `signer`. */
 export const reviewer = { id: required("REVIEWER_ID"), secret: required("REVIEWER_SECRET") };
+
+/** A client with the role `decryptor` only. */
+export const reader = { id: required("READER_ID"), secret: required("READER_SECRET") };
 
 /** A client with the role `encryptor` only. */
 export const clerk = { id: required("CLERK_ID"), secret: required("CLERK_SECRET") };

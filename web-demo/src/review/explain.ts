@@ -1,9 +1,10 @@
 import { type Explanation, explainAnyFailure } from "../shared/explanation.ts";
+import { t } from "../shared/language.ts";
 import { MalformedRegistration } from "../shared/registration.ts";
 import { ServerFailure } from "../shared/server.ts";
 
 /** What to tell a reviewer who could not sign in. */
-export function explainSignIn(error: unknown): Explanation {
+export function explainSignIn(error: unknown, roles: readonly string[]): Explanation {
   if (error instanceof ServerFailure && (error.status === 400 || error.status === 401)) {
     return {
       title: "Client id or secret is wrong",
@@ -11,11 +12,11 @@ export function explainSignIn(error: unknown): Explanation {
       code: error.code,
     };
   }
-  return explainReview(error);
+  return explainReview(error, roles);
 }
 
-/** What to tell a reviewer whose list or packet could not be shown. */
-export function explainReview(error: unknown): Explanation {
+/** What to tell a reviewer with these roles whose list or packet could not be shown. */
+export function explainReview(error: unknown, roles: readonly string[]): Explanation {
   if (error instanceof MalformedRegistration) {
     return {
       title: "This packet holds no registration",
@@ -23,7 +24,7 @@ export function explainReview(error: unknown): Explanation {
       code: "registration.malformed",
     };
   }
-  return error instanceof ServerFailure ? explainRefusal(error) : explainAnyFailure(error);
+  return error instanceof ServerFailure ? explainRefusal(error, roles) : explainAnyFailure(error);
 }
 
 /** What to tell a reviewer whose token is no longer good. */
@@ -36,7 +37,12 @@ export function isSignedOut(error: unknown): boolean {
   return error instanceof ServerFailure && error.status === 401;
 }
 
-function explainRefusal(failure: ServerFailure): Explanation {
+/** Roles as they are told. */
+export function rolesIn(roles: readonly string[]): string {
+  return roles.length > 0 ? roles.join(", ") : t("none");
+}
+
+function explainRefusal(failure: ServerFailure, roles: readonly string[]): Explanation {
   const { code } = failure;
   switch (code) {
     case "packet.decryption_failed":
@@ -55,11 +61,11 @@ function explainRefusal(failure: ServerFailure): Explanation {
         code,
       };
     default:
-      return explainStatus(failure);
+      return explainStatus(failure, roles);
   }
 }
 
-function explainStatus(failure: ServerFailure): Explanation {
+function explainStatus(failure: ServerFailure, roles: readonly string[]): Explanation {
   const { code } = failure;
   switch (failure.status) {
     case 401:
@@ -67,7 +73,10 @@ function explainStatus(failure: ServerFailure): Explanation {
     case 403:
       return {
         title: "This client may not read packets",
-        action: "Sign in with a client that has the role decryptor, or ask an administrator for one.",
+        action: t(
+          "Reading takes the role decryptor, and the roles of this client are: {roles}. Nothing was decrypted. Sign in with another client, or ask an administrator.",
+          { roles: rolesIn(roles) },
+        ),
         code,
       };
     case 404:

@@ -1,7 +1,11 @@
 import { find, isBusy, setBusy, setShown } from "../shared/dom.ts";
 import { type Explanation, FailurePanel } from "../shared/explanation.ts";
+import { t } from "../shared/language.ts";
 import { decodeRegistration, type Registration } from "../shared/registration.ts";
-import { explainEnd, explainReview, explainSignIn, isSignedOut } from "./explain.ts";
+import { Check } from "./check.ts";
+import { encodeConfirmation, type OpenedPacket } from "./confirmation.ts";
+import { explainEnd, explainReview, explainSignIn, isSignedOut, rolesIn } from "./explain.ts";
+import { explainSigning } from "./explain-confirmation.ts";
 import { PacketList } from "./packet-list.ts";
 import { drawRecordPhoto, RecordView } from "./record-view.ts";
 import { type PacketEntry, Session } from "./session.ts";
@@ -12,12 +16,15 @@ const clientId = find("client-id", HTMLInputElement);
 const secret = find("client-secret", HTMLInputElement);
 const desk = find("desk", HTMLElement);
 const refreshButton = find("refresh", HTMLButtonElement);
+const confirmButton = find("confirm", HTMLButtonElement);
 const status = find("status", HTMLElement);
 const failure = new FailurePanel("failure");
 const record = new RecordView();
 const list = new PacketList(open);
 
 let session: Session | undefined;
+let opened: OpenedPacket | undefined;
+const check = new Check(() => opened);
 let expiry = 0;
 /** Counts the packets that were asked for: one that comes after a later one is not shown. */
 let asked = 0;
@@ -30,10 +37,13 @@ form.addEventListener("submit", (event) => {
 });
 find("sign-out", HTMLButtonElement).addEventListener("click", () => {
   signOut();
-  status.textContent = "You have signed out.";
+  status.textContent = t("You have signed out.");
   clientId.focus();
 });
 refreshButton.addEventListener("click", () => void refresh());
+confirmButton.addEventListener("click", () => {
+  if (!isBusy(confirmButton)) void confirm();
+});
 find("record-close", HTMLButtonElement).addEventListener("click", () => {
   const id = find("record-packet", HTMLElement).textContent ?? "";
   closeRecord();
@@ -52,7 +62,7 @@ async function signIn(): Promise<void> {
   signIns += 1;
   const turn = signIns;
   setBusy(signInButton, true);
-  status.textContent = "Signing in.";
+  status.textContent = t("Signing in.");
   let started: Session | undefined;
   try {
     started = await Session.signIn(clientId.value.trim(), secret.value.trim());
@@ -61,7 +71,7 @@ async function signIn(): Promise<void> {
   } catch (error) {
     if (turn !== signIns) return;
     status.textContent = "";
-    failure.show(explainSignIn(error));
+    failure.show(explainSignIn(error, started?.roles ?? []));
   } finally {
     if (session !== started) started?.end();
     if (turn === signIns) setBusy(signInButton, false);
@@ -73,10 +83,11 @@ function begin(started: Session, entries: readonly PacketEntry[]): void {
   expiry = window.setTimeout(() => endBecause(explainEnd("session.expired")), started.lifetime);
   form.reset();
   find("signed-in-as", HTMLElement).textContent = started.clientId;
+  find("signed-in-roles", HTMLElement).textContent = rolesIn(started.roles);
   setShown(false, form);
   setShown(true, desk);
   list.show(entries);
-  status.textContent = "You are signed in.";
+  status.textContent = t("You are signed in.");
   find("packets-title", HTMLElement).focus();
 }
 
@@ -89,26 +100,47 @@ async function refresh(): Promise<void> {
     if (current.ended) return;
     list.show(entries);
     list.mark(find("record-packet", HTMLElement).textContent ?? "");
-    status.textContent = `The list is up to date. Packets: ${entries.length}.`;
+    status.textContent = t("The list is up to date. Packets: {count}.", { count: entries.length });
   });
   setBusy(refreshButton, false);
 }
 
-async function open({ id }: PacketEntry): Promise<void> {
+async function open({ id, received, bytes }: PacketEntry): Promise<void> {
   asked += 1;
   const turn = asked;
   failure.hide();
   closeRecord();
-  status.textContent = "The server is decrypting the packet.";
+  status.textContent = t("The server is decrypting the packet.");
   const isLatest = () => turn === asked;
   await whileSignedIn(async (current) => {
-    const registration = readAndErase(await current.openPacket(id));
+    const { content, sha256 } = await current.openPacket(id);
+    const registration = readAndErase(content);
     const photo = await drawRecordPhoto(registration);
     if (current.ended || !isLatest()) return;
     record.show(registration, photo, id);
+    opened = { id, sha256, bytes, received };
     list.mark(id);
     status.textContent = "";
   }, isLatest);
+}
+
+/** Has the office sign which packet is on the page, and checks what it gave. */
+async function confirm(): Promise<void> {
+  const packet = opened;
+  if (packet === undefined) return;
+  failure.hide();
+  setBusy(confirmButton, true);
+  status.textContent = t("The office is signing.");
+  await whileSignedIn(
+    async (current) => {
+      const confirmation = { packet, reviewer: current.clientId, opened: new Date().toISOString() };
+      const jws = await current.sign(encodeConfirmation(confirmation));
+      if (!current.ended) await check.show(jws);
+    },
+    () => opened === packet,
+    explainSigning,
+  );
+  setBusy(confirmButton, false);
 }
 
 /** The registration; its bytes are gone, whatever they were. */
@@ -121,7 +153,11 @@ function readAndErase(content: Uint8Array): Registration {
 }
 
 /** Does the work for the session; says what failed, if that is `wanted` and the reviewer has not left meanwhile. */
-async function whileSignedIn(work: (current: Session) => Promise<void>, wanted = () => true): Promise<void> {
+async function whileSignedIn(
+  work: (current: Session) => Promise<void>,
+  wanted = () => true,
+  explain = explainReview,
+): Promise<void> {
   const current = session;
   if (current === undefined) return;
   try {
@@ -129,8 +165,8 @@ async function whileSignedIn(work: (current: Session) => Promise<void>, wanted =
   } catch (error) {
     if (current.ended || !wanted()) return;
     status.textContent = "";
-    if (isSignedOut(error)) endBecause(explainReview(error));
-    else failure.show(explainReview(error));
+    if (isSignedOut(error)) endBecause(explain(error, current.roles));
+    else failure.show(explain(error, current.roles));
   }
 }
 
@@ -140,6 +176,7 @@ function endBecause(explanation: Explanation): void {
 }
 
 function closeRecord(): void {
+  opened = undefined;
   record.clear();
   list.mark();
 }
@@ -150,8 +187,9 @@ function signOut(): void {
   window.clearTimeout(expiry);
   session?.end();
   session = undefined;
-  record.clear();
+  closeRecord();
   list.clear();
+  check.clear();
   failure.hide();
   form.reset();
   setBusy(signInButton, false);

@@ -1,5 +1,6 @@
 import { find, setShown } from "../shared/dom.ts";
 import { formatBytes, formatCalendarDate } from "../shared/format.ts";
+import { t } from "../shared/language.ts";
 import { clearCanvas, drawPhoto, TooManyPixels } from "../shared/photo.ts";
 import type { Registration } from "../shared/registration.ts";
 
@@ -11,14 +12,20 @@ export interface DrawnPhoto {
 
 /** Draws the registration's photo off the page. */
 export async function drawRecordPhoto({ photo }: Registration): Promise<DrawnPhoto> {
-  if (photo === null) return { canvas: null, text: "No photo was given." };
+  if (photo === null) return { canvas: null, text: t("No photo was given.") };
   const canvas = document.createElement("canvas");
   try {
     const { width, height } = await drawPhoto(canvas, photo);
-    return { canvas, text: `${width} × ${height} pixels, ${formatBytes(photo.bytes.length)}` };
+    return {
+      canvas,
+      text: t("{width} × {height} pixels, {size}", { width, height, size: formatBytes(photo.bytes.length) }),
+    };
   } catch (error) {
-    const why = error instanceof TooManyPixels ? "has too many pixels to be shown" : "cannot be shown by this browser";
-    return { canvas: null, text: `The photo ${why}.` };
+    const text =
+      error instanceof TooManyPixels
+        ? t("The photo has too many pixels to be shown.")
+        : t("The photo cannot be shown by this browser.");
+    return { canvas: null, text };
   }
 }
 

@@ -9,8 +9,7 @@ type Language = keyof typeof LANGUAGES;
 const STORED = "kunji-demo-language";
 
 const root = document.documentElement;
-/** Pages that say so exist in every language. */
-const language: Language = root.hasAttribute("data-translated") ? chosen() : "en";
+const language = chosen();
 
 root.lang = LANGUAGES[language];
 root.dir = language === "ar" ? "rtl" : "ltr";
@@ -51,13 +50,18 @@ function isLanguage(value: string | null): value is Language {
 /** Replaces what the page's HTML says. */
 function translatePage(): void {
   document.title = translated(document.title);
-  const nodes = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  const templates = [...document.querySelectorAll("template")].map(({ content }) => content);
+  for (const part of [document.body, ...templates]) translateTexts(part);
+  for (const element of document.querySelectorAll("[aria-label]")) {
+    element.setAttribute("aria-label", translated(element.getAttribute("aria-label") ?? ""));
+  }
+}
+
+function translateTexts(part: Node): void {
+  const nodes = document.createTreeWalker(part, NodeFilter.SHOW_TEXT);
   for (let node = nodes.nextNode(); node !== null; node = nodes.nextNode()) {
     const text = node.nodeValue ?? "";
     const known = text.trim();
     if (known !== "") node.nodeValue = text.replace(known, () => translated(known));
-  }
-  for (const element of document.querySelectorAll("[aria-label]")) {
-    element.setAttribute("aria-label", translated(element.getAttribute("aria-label") ?? ""));
   }
 }

@@ -20,7 +20,7 @@ export class ServerFailure extends Error {
     return new ServerFailure(0, "network.unreachable", { cause });
   }
 
-  /** An answer that reports an error: a problem document (RFC 9457) or an OAuth error (RFC 6749 5.2). */
+  /** An answer that reports an error: a problem document (RFC 9457), an OAuth error (RFC 6749 5.2), or MOSIP's list. */
   static fromAnswer(status: number, body: string): ServerFailure {
     return new ServerFailure(status, readErrorCode(body) ?? `http.${status}`);
   }
@@ -48,10 +48,12 @@ async function request<T>(url: string, init: RequestInit, read: (response: Respo
   }
 }
 
+type ErrorList = readonly { readonly errorCode?: unknown }[];
+
 function readErrorCode(body: string): string | undefined {
   try {
-    const { code, error } = JSON.parse(body) as { code?: unknown; error?: unknown };
-    return [code, error].find((value) => typeof value === "string");
+    const { code, error, errors } = JSON.parse(body) as { code?: unknown; error?: unknown; errors?: ErrorList };
+    return [code, error, errors?.[0]?.errorCode].find((value) => typeof value === "string");
   } catch {
     return undefined;
   }
