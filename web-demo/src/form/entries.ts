@@ -42,6 +42,7 @@ export class Entries {
 
   /** Whether the fields can be changed. */
   setEditable(editable: boolean): void {
+    if (!editable) this.#photo.closeCamera();
     this.#fieldset.disabled = !editable;
   }
 

@@ -2,6 +2,7 @@ import { find, setShown } from "../shared/dom.ts";
 import { formatBytes } from "../shared/format.ts";
 import { t } from "../shared/language.ts";
 import { clearCanvas, detectPhotoType, drawPhoto, type Photo, TooManyPixels } from "../shared/photo.ts";
+import { Camera } from "./camera.ts";
 import type { Checked } from "./fields.ts";
 
 /** With its base64 and the rest of the record it stays well under the 16 MiB that the server takes. */
@@ -11,13 +12,14 @@ const TOO_LARGE = t("This photo is larger than {size}. Choose a smaller one", { 
 const TOO_MANY_PIXELS = "This photo has more than 50 megapixels. Choose a smaller one";
 const UNREADABLE = "This file is not a picture that can be read. Choose a JPEG, PNG or WebP picture";
 
-/** The field for the photo, with its preview. */
+/** The field for the photo, from a file or the camera, with its preview. */
 export class PhotoField {
   readonly #input = find("photo", HTMLInputElement);
   readonly #preview = find("photo-preview", HTMLElement);
   readonly #canvas = find("photo-canvas", HTMLCanvasElement);
   readonly #caption = find("photo-caption", HTMLElement);
   readonly #remove = find("photo-remove", HTMLButtonElement);
+  readonly #camera = new Camera((photo) => this.#fill(photo));
   /** Of the file chosen last; a slower reading of an earlier one does not overtake it. */
   #reading: Promise<Checked<Photo | null>> = Promise.resolve({ value: null });
   readonly #onChange: () => void;
@@ -44,11 +46,25 @@ export class PhotoField {
     return reading === this.#reading ? checked : this.check();
   }
 
+  /** Nothing more comes from the camera until somebody asks for it. */
+  closeCamera(): void {
+    this.#camera.close();
+  }
+
   /** As if no file had been chosen. */
   clear(): void {
+    this.closeCamera();
     this.#reading = Promise.resolve({ value: null });
     this.#input.value = "";
     this.#hidePreview();
+  }
+
+  /** Has the field for files hold the photo, which then is as good as one that was chosen there. */
+  #fill(photo: File): void {
+    const files = new DataTransfer();
+    files.items.add(photo);
+    this.#input.files = files.files;
+    this.#choose(this.#input.files[0] ?? photo);
   }
 
   #choose(file: File): void {

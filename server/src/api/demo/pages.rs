@@ -17,6 +17,10 @@ use crate::{
 const POLICY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
+/// W3C, "Permissions Policy": the form's own camera button, and nothing else of the device.
+const PERMISSIONS: &str =
+    "camera=(self), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()";
+
 const INDEX: &str = "index.html";
 const NOT_BUILT: &str =
     "The demo's pages are not part of this build. Run `make build`, which builds them first.\n";
@@ -60,6 +64,7 @@ impl Pages {
         let is_known = tags.into_iter().any(|tags| names_entity_tag(tags, &page.entity_tag));
         let response = Response::builder()
             .header(header::CONTENT_SECURITY_POLICY, POLICY)
+            .header("Permissions-Policy", PERMISSIONS)
             .header(header::CACHE_CONTROL, page.cache_control)
             .header(header::ETAG, &page.entity_tag);
         Ok(if is_known {
@@ -167,6 +172,11 @@ mod tests {
             for word in ["'unsafe-", "blob:", "data:", "*"] {
                 assert!(!policy.contains(word), "{policy}");
             }
+            let permissions = page.header("permissions-policy").unwrap();
+            assert!(
+                permissions.starts_with("camera=(self), ") && !permissions.contains('*'),
+                "{permissions}"
+            );
             let tag = page.header(header::ETAG).unwrap().to_owned();
             assert_eq!(page.take_body().into_bytes().await.unwrap(), content);
 
