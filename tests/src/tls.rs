@@ -1,6 +1,6 @@
 //! Certificates of our own making, and what a caller trusts.
 
-use std::{fs, path::Path, sync::Arc};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use openssl::{
     asn1::Asn1Time,
@@ -47,6 +47,30 @@ impl Authority {
     /// Its certificate, PEM.
     pub fn pem(&self) -> Vec<u8> {
         self.certificate.to_pem().unwrap()
+    }
+
+    /// A list (PEM) of those of its certificates that are revoked.
+    pub fn revocation_list(&self, revoked: &[&Identity]) -> Vec<u8> {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+        let index = revoked.iter().map(|identity| {
+            let certificate = X509::from_pem(&identity.certificate).unwrap();
+            let serial = certificate.serial_number().to_bn().unwrap().to_hex_str().unwrap().to_string();
+            format!("R\t491231235959Z\t200101000000Z\t{serial}\tunknown\t/CN=revoked\n")
+        });
+        write("index.txt", index.collect::<String>().as_bytes());
+        write("number", b"01\n");
+        write("authority.pem", &self.pem());
+        write("key.pem", &self.key.private_key_to_pem_pkcs8().unwrap());
+        let config = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\ncrlnumber = number\ndefault_md = sha256\n\
+                      default_crl_days = 2\ncrl_extensions = extensions\n[extensions]\n\
+                      authorityKeyIdentifier = issuer:always\n";
+        write("openssl.cnf", config.as_bytes());
+        let arguments =
+            ["ca", "-gencrl", "-config", "openssl.cnf", "-cert", "authority.pem", "-keyfile", "key.pem"];
+        let output = Command::new("openssl").args(arguments).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
     }
 
     /// A certificate for the address 127.0.0.1 and these names.

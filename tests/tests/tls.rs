@@ -141,3 +141,41 @@ async fn callers_are_known_by_their_certificate_while_their_client_is_enabled() 
     let packets = caller(Some(&authority.issue("x", &["packets.svc"])));
     assert_eq!(packets.get(CERTIFICATE).await.status, 200);
 }
+
+#[tokio::test]
+async fn who_is_on_a_revocation_list_does_not_connect() {
+    let authority = Authority::new();
+    let site = site(&authority.issue("kunji", &[]));
+    let (authorities, lists) = (site.path().join("authorities.pem"), site.path().join("lists.pem"));
+    fs::write(&authorities, authority.pem()).unwrap();
+    let (good, stolen) = (authority.issue("good", &[]), authority.issue("stolen", &[]));
+    fs::write(&lists, authority.revocation_list(&[])).unwrap();
+    let site = site
+        .with("KUNJI_TLS_CLIENT_CERTIFICATES", "required")
+        .with("KUNJI_TLS_CLIENT_AUTHORITIES_FILE", authorities.to_str().unwrap())
+        .with("KUNJI_TLS_CLIENT_REVOCATION_LISTS_FILE", lists.to_str().unwrap());
+    let server = site.start();
+    let connects = async |identity: &Identity| {
+        let http = Http::over(&server.base, client_config(&authority.pem(), Some(identity)));
+        http.request(Method::GET, "/healthz").send().await.is_ok()
+    };
+    assert!(connects(&good).await && connects(&stolen).await);
+    // What cannot be read changes nothing.
+    fs::write(&lists, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n").unwrap();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(connects(&good).await && connects(&stolen).await);
+    fs::write(&lists, authority.revocation_list(&[&stolen])).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while connects(&stolen).await {
+        assert!(Instant::now() < deadline, "the list is not read anew");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(connects(&good).await);
+    // Another authority's list tells nothing of this one's certificates.
+    fs::write(&lists, Authority::new().revocation_list(&[])).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while connects(&good).await {
+        assert!(Instant::now() < deadline, "the list is not read anew");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,5 +1,5 @@
-//! TLS towards callers: certificate, key and the authorities of client certificates, from files that are read again
-//! while the server runs.
+//! TLS towards callers: certificate, key, the authorities of client certificates and their revocation lists, from files
+//! that are read again while the server runs.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer, pem::PemObject},
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +33,7 @@ struct Files {
     certificate: PathBuf,
     key: PathBuf,
     authorities: Option<PathBuf>,
+    revocation_lists: Option<PathBuf>,
     client_certificates: ClientCertificates,
 }
 
@@ -41,6 +42,7 @@ struct Contents {
     certificate: Vec<u8>,
     key: SecretString,
     authorities: Option<Vec<u8>>,
+    revocation_lists: Option<Vec<u8>>,
 }
 
 impl Contents {
@@ -50,14 +52,19 @@ impl Contents {
             certificate: read(&files.certificate)?,
             key: private_file::read(&files.key)?,
             authorities: files.authorities.as_deref().map(read).transpose()?,
+            revocation_lists: files.revocation_lists.as_deref().map(read).transpose()?,
         })
     }
 
     /// Tells contents from others.
     fn digest(&self) -> [u8; 32] {
-        let parts = [&*self.certificate, self.key.expose_secret().as_bytes()];
-        let authorities = self.authorities.as_deref().unwrap_or_default();
-        sha256(&[parts.map(sha256).concat(), sha256(authorities).to_vec()].concat())
+        let parts = [
+            &*self.certificate,
+            self.key.expose_secret().as_bytes(),
+            self.authorities.as_deref().unwrap_or_default(),
+            self.revocation_lists.as_deref().unwrap_or_default(),
+        ];
+        sha256(parts.map(sha256).as_flattened())
     }
 
     fn config(&self, client_certificates: ClientCertificates) -> Result<ServerConfig> {
@@ -92,17 +99,28 @@ impl Contents {
             roots.add(authority).context("tls_client_authorities_file")?;
         }
         let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+        let builder = match &self.revocation_lists {
+            // Of whom no list tells is refused: the list of an authority may have been forgotten.
+            Some(lists) => builder.with_crls(revocation_lists(lists)?),
+            None => builder,
+        };
         let builder = match client_certificates {
             ClientCertificates::Optional => builder.allow_unauthenticated(),
             _ => builder,
         };
-        Ok(Some(builder.build()?))
+        Ok(Some(builder.build().context("tls_client_authorities_file and tls_client_revocation_lists_file")?))
     }
 }
 
 fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     certificates.ok().filter(|certificates| !certificates.is_empty()).context("there are no PEM certificates")
+}
+
+fn revocation_lists(pem: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>> {
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(pem).collect();
+    let lists = lists.ok().filter(|lists| !lists.is_empty());
+    lists.context("tls_client_revocation_lists_file has no revocation lists in PEM")
 }
 
 /// What connections are to be served with: the latest that could be read. `None` without TLS.
@@ -117,6 +135,7 @@ pub(super) fn open(settings: &Settings) -> Result<Option<watch::Receiver<Arc<Ser
         certificate: certificate.clone(),
         key: key.clone(),
         authorities: settings.tls_client_authorities_file.clone(),
+        revocation_lists: settings.tls_client_revocation_lists_file.clone(),
         client_certificates: settings.tls_client_certificates,
     };
     let contents = Contents::read(&files)?;
@@ -148,7 +167,7 @@ async fn watch_files(files: Files, mut digest: [u8; 32], latest: watch::Sender<A
                 if let Some(config) = config {
                     digest = found;
                     let _ = latest.send(Arc::new(config));
-                    tracing::info!("the TLS certificate was read anew");
+                    tracing::info!("the TLS files were read anew");
                 }
             }
             Ok(Err(error)) => {

@@ -36,6 +36,8 @@ pub struct Settings {
     pub tls_client_certificates: ClientCertificates,
     /// File with the authorities that issue those, PEM.
     pub tls_client_authorities_file: Option<PathBuf>,
+    /// File with the lists of those that they have revoked, PEM.
+    pub tls_client_revocation_lists_file: Option<PathBuf>,
     /// Networks of the proxies in front, whose word on the sender's address counts.
     #[serde(deserialize_with = "list::deserialize")]
     pub trusted_proxies: Vec<String>,

@@ -119,6 +119,12 @@ impl Settings {
                 "needs tls_client_certificates to be optional or required",
             );
         }
+        if !certificates && self.tls_client_revocation_lists_file.is_some() {
+            return senseless(
+                "tls_client_revocation_lists_file",
+                "needs tls_client_certificates to be optional or required",
+            );
+        }
         for (name, client) in &self.certificate_clients {
             let known = ["subject:", "dns:", "email:", "uri:"].iter().any(|kind| name.starts_with(kind));
             if !known || ClientId::parse(client).is_none() {
@@ -313,6 +319,7 @@ mod tests {
             ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
             ("KUNJI_KEY_CACHE_SECONDS", "soon"),
             ("KUNJI_AUDIT_SERVER_NAME", "a b"),
+            ("KUNJI_TLS_CLIENT_REVOCATION_LISTS_FILE", "lists.pem"),
             ("KUNJI_AUDIT_CHECKPOINT_SECONDS", "0"),
             ("KUNJI_AUDIT_CHECKPOINT_EVENTS", "0"),
             ("KUNJI_AUDIT_RETENTION_DAYS", "30"),
