@@ -108,7 +108,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 Some(client) if self.is_foreign_to(client, request) => TurnedAway::FOREIGN,
                 Some(client) => match self.services.access.principal_of(client.id).await {
                     Ok(principal) => return Ok(Some(principal)),
-                    Err(refusal) => refusal.into(),
+                    Err(refusal) => TurnedAway::from(refusal).without_token(),
                 },
             },
             Credential::Cookie(_) if self.is_foreign(request) => TurnedAway::FOREIGN,

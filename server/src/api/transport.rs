@@ -59,6 +59,9 @@ pub(super) enum TransportError {
     /// The request took too long to arrive.
     #[error("the request did not arrive in time; send it again")]
     Timeout,
+    /// There is a token, and it is not accepted.
+    #[error("the access token was not made here, or has ended; take another one at /oauth2/token")]
+    TokenRefused,
     /// Too many requests of the address failed lately.
     #[error(
         "too many requests from this address failed; wait for {seconds} s, and check the credentials sent"
@@ -79,14 +82,14 @@ pub(super) enum TransportError {
     /// The path and query are longer than any that is served.
     #[error("path and query are longer than 8192 bytes; nothing here has such an address")]
     UriTooLong,
-    /// There is no token, or it is not accepted.
+    /// There is no token.
     #[error("a valid access token is needed; take one at /oauth2/token")]
     Unauthenticated,
 }
 
 impl TransportError {
     /// Every kind, with a sample of its fields.
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Body,
         Self::Forbidden,
         Self::ForeignOrigin,
@@ -98,6 +101,7 @@ impl TransportError {
         Self::Parameter { name: "applicationId" },
         Self::RateExceeded { seconds: 2 },
         Self::Timeout,
+        Self::TokenRefused,
         Self::TooLarge { limit: 67_108_864 },
         Self::TooManyFailures { seconds: 2 },
         Self::Unauthenticated,
@@ -118,7 +122,7 @@ impl TransportError {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateExceeded { .. } | Self::TooManyFailures { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::TokenRefused | Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
         }
     }

@@ -199,7 +199,7 @@ async fn forged_tokens_open_nothing() {
             }
             let answer = caller.get("/v1/clients").await;
             answer.problem(401, "access.unauthenticated");
-            assert_eq!(answer.headers["www-authenticate"], "Bearer");
+            assert_eq!(answer.headers["www-authenticate"], "Bearer error=\"invalid_token\"");
             answer.assert_hides(PLANTED);
             let cookie = Http::new(caller.base())
                 .request(reqwest::Method::GET, "/v1/keymanager/getCertificate?applicationId=REGISTRATION")

@@ -21,21 +21,27 @@ impl TurnedAway {
         reason: "sent by a browser for a page of another site",
         code: "access.foreign_origin",
     };
+
+    /// The same of a caller who has shown no token.
+    pub(crate) fn without_token(self) -> Self {
+        match self.answer {
+            TransportError::TokenRefused => Self { answer: TransportError::Unauthenticated, ..self },
+            _ => self,
+        }
+    }
 }
 
 impl From<TokenRefusal> for TurnedAway {
     fn from(refusal: TokenRefusal) -> Self {
         let (answer, reason, code) = match refusal {
             TokenRefusal::Ended => (
-                TransportError::Unauthenticated,
+                TransportError::TokenRefused,
                 "token ended with its client, or the client is disabled",
                 "access.token_ended",
             ),
-            TokenRefusal::Expired => {
-                (TransportError::Unauthenticated, "token expired", "access.token_expired")
-            }
+            TokenRefusal::Expired => (TransportError::TokenRefused, "token expired", "access.token_expired"),
             TokenRefusal::Invalid => {
-                (TransportError::Unauthenticated, "token not valid", "access.token_invalid")
+                (TransportError::TokenRefused, "token not valid", "access.token_invalid")
             }
             TokenRefusal::Unconfirmed => (
                 TransportError::Unavailable,

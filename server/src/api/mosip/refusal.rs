@@ -119,7 +119,7 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
             ("KER-KMS-429", error.to_string().into())
         }
         TransportError::UriTooLong => ("KER-KMS-414", error.to_string().into()),
-        TransportError::Unauthenticated => {
+        TransportError::TokenRefused | TransportError::Unauthenticated => {
             (Fault::AuthenticationFailed.code(), Fault::AuthenticationFailed.text().into())
         }
     };

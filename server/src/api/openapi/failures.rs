@@ -262,7 +262,8 @@ pub(super) fn transport(
             other => other,
         })
         .filter(|error| match error {
-            TransportError::Unauthenticated
+            TransportError::TokenRefused
+            | TransportError::Unauthenticated
             | TransportError::Forbidden
             | TransportError::RateExceeded { .. }
             | TransportError::Unavailable => !anonymous,

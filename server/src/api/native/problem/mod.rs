@@ -146,12 +146,14 @@ pub(crate) struct Problem {
     detail: Cow<'static, str>,
     retry_after: Option<u32>,
     /// What the log says and the caller does not learn.
+    /// Whether there was a token, which is not accepted.
+    token_refused: bool,
     cause: Option<String>,
 }
 
 impl Problem {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, detail: detail.into(), retry_after: None, cause: None }
+        Self { kind, detail: detail.into(), retry_after: None, token_refused: false, cause: None }
     }
 
     pub(crate) const fn with_retry_after(mut self, seconds: u32) -> Self {
@@ -220,7 +222,9 @@ impl Problem {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         if self.kind == ProblemKind::Unauthenticated {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            // RFC 6750, 3.1: nothing is said of an error to whoever has shown no token.
+            let challenge = if self.token_refused { "Bearer error=\"invalid_token\"" } else { "Bearer" };
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }
@@ -292,10 +296,14 @@ impl From<TransportError> for Problem {
             TransportError::RateExceeded { .. } | TransportError::TooManyFailures { .. } => {
                 ProblemKind::RateExceeded
             }
-            TransportError::Unauthenticated => ProblemKind::Unauthenticated,
+            TransportError::TokenRefused | TransportError::Unauthenticated => ProblemKind::Unauthenticated,
             TransportError::UriTooLong => ProblemKind::UriTooLong,
         };
-        Self { retry_after: error.retry_after(), ..Self::new(kind, error.to_string()) }
+        Self {
+            retry_after: error.retry_after(),
+            token_refused: error == TransportError::TokenRefused,
+            ..Self::new(kind, error.to_string())
+        }
     }
 }
 
@@ -514,4 +522,10 @@ mod tests {
         let (response, _) = document(TransportError::Unauthenticated.into()).await;
         assert_eq!(response.header(header::WWW_AUTHENTICATE), Some("Bearer"));
     }
+        let (response, _) = document(TransportError::TokenRefused.into()).await;
+        let challenge = Some("Bearer error=\"invalid_token\"");
+        assert_eq!(
+            (response.status(), response.header(header::WWW_AUTHENTICATE)),
+            (StatusCode::UNAUTHORIZED, challenge)
+        );
 }
