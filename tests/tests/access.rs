@@ -21,9 +21,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// The operations that anyone may call.
-const ANONYMOUS: [&str; 12] = [
+const ANONYMOUS: [&str; 13] = [
     "GET /.well-known/jwks.json",
     "GET /.well-known/openid-configuration",
+    "GET /crl/{file}",
     "GET /docs",
     "GET /healthz",
     "GET /openapi.json",
@@ -122,7 +123,7 @@ async fn administrator(shared: &Shared) -> Http {
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
     let path = path.replace("{objectType}", "CERTIFICATE").replace("{client_id}", "nobody");
-    let path = path.replace("{name}", "none").replace("{id}", "none");
+    let path = path.replace("{name}", "none").replace("{id}", "none").replace("{file}", "none.crl");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 
@@ -192,9 +193,10 @@ async fn nothing_is_done_without_a_token() {
         assert!(![401, 403].contains(&answer.status.as_u16()), "{operation}: {answer:?}");
     }
     // Open to everyone once there is something.
-    for path in ["/demo/none.js", "/metrics", "/crl/ROOT.crl", "/.well-known/x"] {
+    for path in ["/demo/none.js", "/metrics", "/.well-known/x"] {
         nobody.get(path).await.problem(404, "request.not_found");
     }
+    nobody.get("/crl/ROOT.crl").await.problem(404, "revocation_list.not_found");
 }
 
 #[tokio::test]

@@ -39,6 +39,7 @@ use crate::{
             policies::PolicyTable,
             private_keys::PrivateKeys,
             provisioning::Provisioner,
+            revocation::RevocationLists,
             signer::Signer,
         },
         packets::{PacketDependencies, PacketService, PacketSettings},
@@ -205,8 +206,9 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     let followed = Arc::clone(&directory);
     let directory = settings.has_remote_database().then_some(directory);
     let (key_policies, rotation) = (Arc::clone(&services.key_policies), Arc::clone(&services.rotation));
-    let denials = Arc::clone(&services.denials);
+    let (denials, lists) = (Arc::clone(&services.denials), Arc::clone(&services.revocation_lists));
     tasks.extend([
+        tokio::spawn(async move { lists.keep_fresh().await }),
         tokio::spawn(async move {
             tokio::join!(
                 bootstrap::maintain(tokens, private_keys, directory, denials),
@@ -303,9 +305,10 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         rotation: Arc::new(RotationService {
             clock: Arc::clone(&ports.clock),
             keys: Arc::clone(&keys),
-            provisioner,
+            provisioner: Arc::clone(&provisioner),
             repository: Arc::clone(&ports.repository),
         }),
+        revocation_lists: Arc::new(RevocationLists::new(provisioner)),
         readiness: Arc::new(Readiness {
             pending,
             repository: ports.repository,
@@ -345,6 +348,7 @@ fn provisioner(
         entropy: Arc::clone(&ports.entropy),
         issuer: Issuer {
             entropy: Arc::clone(&ports.entropy),
+            public_url: Some(settings.public_url.clone()).filter(|url| !url.is_empty()),
             subject: SubjectDefaults {
                 common_name: subject.common_name,
                 organization_unit: subject.organization_unit,

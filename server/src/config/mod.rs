@@ -91,6 +91,8 @@ pub struct Settings {
     pub bootstrap_client_id: Option<String>,
     /// File with that client's secret.
     pub bootstrap_client_secret_file: Option<PathBuf>,
+    /// Where others reach the server, as certificates name it; blank means that they name no place.
+    pub public_url: String,
     /// `iss` of access tokens; blank means `http://<listen>`.
     pub issuer: String,
     /// Life of an access token.

@@ -85,6 +85,12 @@ impl Settings {
         if self.demo_recipient().is_none_or(|alias| alias.role() != AliasRole::Base) {
             return senseless("demo_recipient", "must be APPLICATION/REFERENCE of a base key");
         }
+        if !self.public_url.is_empty() && !is_base_url(&self.public_url) {
+            return senseless(
+                "public_url",
+                "must be http:// or https:// with a host and no query, no user, and no slash at its end",
+            );
+        }
         self.check_audit()?;
         if self.subject.country.len() != 2 {
             return senseless("subject", "country must have two letters");
@@ -113,15 +119,15 @@ impl Settings {
                 "needs tls_certificate_file, tls_key_file and tls_client_authorities_file",
             );
         }
-        if !certificates && !self.certificate_clients.is_empty() {
-            return senseless(
-                "certificate_clients",
-                "needs tls_client_certificates to be optional or required",
-            );
-        }
         if !certificates && self.tls_client_revocation_lists_file.is_some() {
             return senseless(
                 "tls_client_revocation_lists_file",
+                "needs tls_client_certificates to be optional or required",
+            );
+        }
+        if !certificates && !self.certificate_clients.is_empty() {
+            return senseless(
+                "certificate_clients",
                 "needs tls_client_certificates to be optional or required",
             );
         }
@@ -240,6 +246,16 @@ impl Settings {
     }
 }
 
+/// What paths can be appended to, in a certificate: at most 255 characters of ASCII.
+fn is_base_url(text: &str) -> bool {
+    let Some(("http" | "https", rest)) = text.split_once("://") else { return false };
+    let host = rest.split('/').next().unwrap_or_default();
+    text.len() <= 255
+        && !host.is_empty()
+        && !text.ends_with('/')
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"?#@\\<>\"".contains(&byte))
+}
+
 fn parse_alias(name: &str) -> Result<KeyAlias, String> {
     let (application, reference) = name.split_once('/').unwrap_or((name, ""));
     KeyAlias::parse(application, reference).map_err(|error| format!("{name:?}: {error}"))
@@ -303,6 +319,7 @@ mod tests {
             ("KUNJI_FORWARDED_HEADER", "x-real-ip"),
             ("KUNJI_TLS_KEY_FILE", "key.pem"),
             ("KUNJI_TLS_CLIENT_CERTIFICATES", "required"),
+            ("KUNJI_TLS_CLIENT_REVOCATION_LISTS_FILE", "lists.pem"),
             ("KUNJI_TOKENLESS_NETWORKS", "10.0.0.0/8"),
             ("KUNJI_TOKENLESS_CLIENT", "mosip"),
             ("KUNJI_RSA_BITS", "1024"),
@@ -317,9 +334,13 @@ mod tests {
             ("KUNJI_DEMO_RECIPIENT", "KERNEL/SIGN"),
             ("KUNJI_DEMO_RECIPIENT", "REGISTRATION/a/b"),
             ("KUNJI_TOKEN_LIFETIME_SECONDS", "1"),
+            ("KUNJI_PUBLIC_URL", "kunji.example"),
+            ("KUNJI_PUBLIC_URL", "https://kunji.example/"),
+            ("KUNJI_PUBLIC_URL", "https://user@kunji.example"),
+            ("KUNJI_PUBLIC_URL", "https://"),
+            ("KUNJI_PUBLIC_URL", "ftp://kunji.example"),
             ("KUNJI_KEY_CACHE_SECONDS", "soon"),
             ("KUNJI_AUDIT_SERVER_NAME", "a b"),
-            ("KUNJI_TLS_CLIENT_REVOCATION_LISTS_FILE", "lists.pem"),
             ("KUNJI_AUDIT_CHECKPOINT_SECONDS", "0"),
             ("KUNJI_AUDIT_CHECKPOINT_EVENTS", "0"),
             ("KUNJI_AUDIT_RETENTION_DAYS", "30"),

@@ -18,6 +18,7 @@ pub mod lifecycle;
 pub mod merkle;
 pub mod network;
 pub mod policy;
+pub mod revocation;
 pub mod rotation;
 pub mod signature;
 pub mod symmetric;

@@ -41,6 +41,8 @@ pub struct Services {
     pub packets: Arc<packets::PacketService>,
     /// What works and what does not.
     pub readiness: Arc<readiness::Readiness>,
+    /// Which certificates are revoked.
+    pub revocation_lists: Arc<keys::revocation::RevocationLists>,
     /// What is renewed when.
     pub rotation: Arc<rotation::RotationService>,
     /// JWS.

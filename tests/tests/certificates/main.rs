@@ -6,6 +6,7 @@ mod elsewhere;
 mod issued;
 mod other_domains;
 mod requests;
+mod revocation;
 mod servers;
 mod symmetric;
 mod uploads;

@@ -25,22 +25,25 @@ use kunji_tests::{
 };
 use tempfile::TempDir;
 
-use crate::elsewhere::{Elsewhere, Usage, rsa};
+use crate::{
+    elsewhere::{Elsewhere, Usage, rsa},
+    revocation::lists_outlast_outages,
+};
 
 /// What stays when a server dies.
-struct World {
-    clock: Arc<dyn Clock>,
-    repository: Arc<dyn Repository>,
-    store: Arc<dyn KeyStore>,
+pub(crate) struct World {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) repository: Arc<dyn Repository>,
+    pub(crate) store: Arc<dyn KeyStore>,
 }
 
 impl World {
-    async fn over(store: &Arc<dyn KeyStore>) -> Self {
+    pub(crate) async fn over(store: &Arc<dyn KeyStore>) -> Self {
         let repository = in_process::repository(&in_process::database().await).await;
         Self { clock: Arc::new(SystemClock), repository, store: Arc::clone(store) }
     }
 
-    fn settings(data_dir: &TempDir) -> Settings {
+    pub(crate) fn settings(data_dir: &TempDir) -> Settings {
         let environment = [
             ("KUNJI_KEYS", "ROOT,REGISTRATION"),
             ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
@@ -63,12 +66,12 @@ impl World {
     }
 }
 
-fn caller() -> CallContext {
+pub(crate) fn caller() -> CallContext {
     let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
     CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
 }
 
-fn alias(reference: &str) -> KeyAlias {
+pub(crate) fn alias(reference: &str) -> KeyAlias {
     KeyAlias::parse("REGISTRATION", reference).unwrap()
 }
 
@@ -106,6 +109,7 @@ async fn nothing_is_lost_or_made_twice() {
     two_at_once(&store).await;
     killed_while_making_secrets(&store).await;
     another_domains_to_its_end(&store).await;
+    lists_outlast_outages(&store).await;
 }
 
 /// The server dies at its first call to token or database during an upload, at its second, and so on; whatever it had

@@ -13,6 +13,7 @@ mod keys_for_tokens;
 mod oauth;
 mod packets;
 mod problem;
+mod revocation_lists;
 mod rotation;
 mod signatures;
 mod versioned;
@@ -34,6 +35,7 @@ pub(super) type NativeApi = (
     packets::PacketsApi,
     signatures::SignaturesApi,
     certificates::CertificatesApi,
+    revocation_lists::RevocationListsApi,
     clients::ClientsApi,
     access_policies::AccessPoliciesApi,
     approvals::ApprovalsApi,
@@ -56,6 +58,7 @@ pub(super) fn resources(
         packets::PacketsApi::new(services),
         signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
+        revocation_lists::RevocationListsApi::new(services, settings.public_certificates_per_minute),
         clients::ClientsApi::new(services),
         access_policies::AccessPoliciesApi::new(services),
         approvals::ApprovalsApi::new(services),

@@ -383,7 +383,8 @@ mod tests {
                 .replace("{application}", "A")
                 .replace("{reference}", "B")
                 .replace("{objectType}", "CSR")
-                .replace("{client_id}", "C");
+                .replace("{client_id}", "C")
+                .replace("{file}", "D.crl");
             let marked = operation["security"].as_array().unwrap().is_empty();
             assert_eq!(marked, PathClass::of(&method, &path).anonymous, "{path}");
         }

@@ -130,6 +130,9 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
         "readPublicCertificate" => {
             &[P::CertificateNotFound, P::RateExceeded, P::Unauthenticated, P::Unavailable]
         }
+        "readRevocationList" => {
+            &[P::RateExceeded, P::RevocationListNotFound, P::Unauthenticated, P::Unavailable]
+        }
         "issueCertificate" => &[
             P::AliasInvalid,
             P::ApplicationUnknown,

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::{
     KeyError, SubjectOverrides,
     issuing::{Signer, base_subject, subject_of},
-    provisioning::{Provisioner, token_key_of},
+    provisioning::Provisioner,
 };
 use crate::{
     domain::{
@@ -80,7 +80,7 @@ impl BaseKeyMaker {
             (AliasRole::Curve(_), None) => provisioner.issuer.module_subject(alias, subject)?,
             _ => base_subject(&module.certificate, alias)?,
         };
-        let signer = Signer::Other(token_key_of(&module)?, &module.certificate);
+        let signer = Signer::Other(&module);
         let issued =
             provisioner.issuer.certify(alias.role(), subject, &generated.public_key, period, signer).await?;
 

@@ -5,11 +5,7 @@ use std::sync::Arc;
 use moka::future::Cache;
 use x509_cert::name::Name;
 
-use super::{
-    KeyError,
-    issuing::Signer,
-    provisioning::{Provisioner, token_key_of},
-};
+use super::{KeyError, issuing::Signer, provisioning::Provisioner};
 use crate::{
     domain::{
         alias::AliasRole,
@@ -34,7 +30,8 @@ impl CrossCertificates {
         Self { repository, known: Cache::new(1_000) }
     }
 
-    async fn of(&self, key: &KeyId) -> Result<Option<Arc<CrossCertificate>>, KeyError> {
+    /// The certificate that the ROOT before it has signed for this ROOT key, if any.
+    pub(super) async fn of(&self, key: &KeyId) -> Result<Option<Arc<CrossCertificate>>, KeyError> {
         if let Some(known) = self.known.get(key).await {
             return Ok(known);
         }
@@ -76,7 +73,7 @@ impl Provisioner {
         }
         let (validity_days, _) = self.policies.periods(&previous.alias)?;
         let period = Cryptoperiod::starting(now, validity_days, Some(previous.period));
-        let signer = Signer::Other(token_key_of(previous)?, &previous.certificate);
+        let signer = Signer::Other(previous);
         let issued = self.issuer.certify(AliasRole::Root, name, public_key, period, signer).await?;
         let cross = CrossCertificate {
             key: id.clone(),

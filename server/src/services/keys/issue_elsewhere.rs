@@ -13,7 +13,6 @@ use super::{
     CertificateChain, KeyError, KeyService, SubjectOverrides,
     issuing::{Signer, base_subject},
     other_domains::{check_name, check_predecessor},
-    provisioning::token_key_of,
     upload_error::UploadError,
     uploads::ROUNDS,
 };
@@ -101,7 +100,7 @@ impl KeyService {
             }
             let period = Cryptoperiod::starting(now, validity_days, Some(module.period));
             let subject = base_subject(&module.certificate, alias)?;
-            let signer = Signer::Other(token_key_of(&module)?, &module.certificate);
+            let signer = Signer::Other(&module);
             let issued =
                 self.provisioner.issuer.certify(role, subject, &proven.public_key, period, signer).await?;
             let record = KeyRecord {

@@ -9,12 +9,15 @@ use x509_cert::{
     builder::{Builder, CertificateBuilder, profile::BuilderProfile},
     der::{
         Any, Decode, Encode,
-        asn1::{BitString, ObjectIdentifier, PrintableStringRef, UtcTime, Utf8StringRef},
+        asn1::{BitString, GeneralizedTime, ObjectIdentifier, PrintableStringRef, UtcTime, Utf8StringRef},
         flagset::FlagSet,
     },
     ext::{
         Extension, ToExtension,
-        pkix::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, KeyUsages, SubjectKeyIdentifier},
+        pkix::{
+            AuthorityKeyIdentifier, BasicConstraints, CrlDistributionPoints, KeyUsage, KeyUsages,
+            SubjectKeyIdentifier,
+        },
     },
     name::{Name, RdnSequence, RelativeDistinguishedName},
     serial_number::SerialNumber,
@@ -25,12 +28,13 @@ use x509_cert::{
     time::{Time, Validity},
 };
 
-use super::{KeyError, SubjectOverrides};
+use super::{KeyError, SubjectOverrides, provisioning::token_key_of, revocation};
 use crate::{
     domain::{
         alias::{AliasRole, KeyAlias},
-        key::TokenKeyId,
+        key::{KeyRecord, TokenKeyId},
         policy::Cryptoperiod,
+        time::Timestamp,
     },
     ports::{entropy::Entropy, key_store::KeyStore},
 };
@@ -40,10 +44,12 @@ const COMMON_NAME_MAX: usize = 64;
 
 /// Makes and signs certificates. The profile: X.509 v3; a positive random serial of 128 bits; SKI and AKI by
 /// SHA-1 of the public key's bits (RFC 5280 4.2.1.2, method 1); critical basicConstraints and keyUsage by level;
-/// sha256WithRSAEncryption.
+/// sha256WithRSAEncryption; where the issuer's revocation list is, if that address is known.
 pub(crate) struct Issuer {
     pub(crate) token: Arc<dyn KeyStore>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    /// Where others reach this server (`https://kunji.example`, no slash at its end); `None` when nobody said.
+    pub(crate) public_url: Option<String>,
     pub(crate) subject: SubjectDefaults,
 }
 
@@ -70,11 +76,12 @@ pub(super) struct Issued {
 }
 
 /// Who signs.
+#[derive(Clone, Copy)]
 pub(super) enum Signer<'a> {
     /// The key itself.
     Itself(TokenKeyId),
-    /// An issuer on the token, by its id and its certificate (DER).
-    Other(TokenKeyId, &'a [u8]),
+    /// An issuer on the token.
+    Other(&'a KeyRecord),
 }
 
 impl Issuer {
@@ -90,14 +97,20 @@ impl Issuer {
         let public_key = SubjectPublicKeyInfoOwned::from_der(public_key).map_err(refused)?;
         let (signing_key, issuer_certificate, issuer_name, issuer_public_key) = match signer {
             Signer::Itself(id) => (id, None, subject.clone(), public_key.clone()),
-            Signer::Other(id, certificate) => {
-                let issuer = Certificate::from_der(certificate).map_err(refused)?;
-                let tbs = issuer.tbs_certificate();
-                (id, Some(certificate), tbs.subject().clone(), tbs.subject_public_key_info().clone())
+            Signer::Other(issuer) => {
+                let certificate = issuer.certificate.as_slice();
+                let read = Certificate::from_der(certificate).map_err(refused)?;
+                let tbs = read.tbs_certificate();
+                let key = token_key_of(issuer)?;
+                (key, Some(certificate), tbs.subject().clone(), tbs.subject_public_key_info().clone())
             }
         };
         let holder = Holder::of_rsa(issuer_public_key);
-        let profile = Profile { role, subject, issuer: issuer_name };
+        let revocation_list = match (&self.public_url, signer) {
+            (Some(base), Signer::Other(issuer)) => Some(revocation::named_at(base, &issuer.id)?),
+            _ => None,
+        };
+        let profile = Profile { role, subject, issuer: issuer_name, revocation_list };
         let mut serial = [0; 17];
         self.entropy.fill(&mut serial[1..]).map_err(|_| KeyError::Internal("randomness"))?;
         // A leading byte from 1 to 127 keeps the number positive and its length fixed.
@@ -116,7 +129,7 @@ impl Issuer {
         Ok(Issued { thumbprint: Thumbprint::of_certificate_der(&der), der })
     }
 
-    async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {
+    pub(super) async fn sign(&self, key: TokenKeyId, message: &[u8]) -> Result<BitString, KeyError> {
         let signature = self.token.sign_digest(key, crate::domain::digest::sha256(message)).await?;
         BitString::from_bytes(&signature).map_err(refused)
     }
@@ -251,17 +264,16 @@ fn to_name(names: &RdnSequence) -> Result<Name, KeyError> {
 }
 
 fn validity(period: Cryptoperiod) -> Result<Validity, KeyError> {
-    let time = |seconds: i64| {
-        let since_epoch = std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        // The builder turns dates from 2050 on into GeneralizedTime, as RFC 5280 4.1.2.5 asks.
-        UtcTime::from_unix_duration(since_epoch).map(Time::UtcTime).or_else(|_| {
-            x509_cert::der::asn1::GeneralizedTime::from_unix_duration(since_epoch).map(Time::GeneralTime)
-        })
-    };
-    Ok(Validity::new(
-        time(period.not_before.seconds()).map_err(refused)?,
-        time(period.not_after.seconds()).map_err(refused)?,
-    ))
+    Ok(Validity::new(time(period.not_before)?, time(period.not_after)?))
+}
+
+/// UTCTime until 2049, GeneralizedTime from then on (RFC 5280 4.1.2.5).
+pub(super) fn time(at: Timestamp) -> Result<Time, KeyError> {
+    let since_epoch = std::time::Duration::from_secs(u64::try_from(at.seconds()).unwrap_or(0));
+    UtcTime::from_unix_duration(since_epoch)
+        .map(Time::UtcTime)
+        .or_else(|_| GeneralizedTime::from_unix_duration(since_epoch).map(Time::GeneralTime))
+        .map_err(refused)
 }
 
 /// A fault in the token must not become a certificate that nobody accepts. No issuer: signed by itself.
@@ -286,7 +298,7 @@ pub(super) struct Holder {
 }
 
 impl Holder {
-    fn of_rsa(public_key: SubjectPublicKeyInfoOwned) -> Self {
+    pub(super) fn of_rsa(public_key: SubjectPublicKeyInfoOwned) -> Self {
         let algorithm = AlgorithmIdentifierOwned { oid: SHA256_WITH_RSA, parameters: Some(Any::null()) };
         Self { public_key, algorithm }
     }
@@ -319,6 +331,7 @@ struct Profile {
     role: AliasRole,
     subject: Name,
     issuer: Name,
+    revocation_list: Option<CrlDistributionPoints>,
 }
 
 fn issuer_usage() -> FlagSet<KeyUsages> {
@@ -355,6 +368,9 @@ impl BuilderProfile for Profile {
         extensions.push(AuthorityKeyIdentifier::try_from(issuer_key)?.to_extension(subject, &extensions)?);
         extensions.push((true, &constraints).to_extension(subject, &extensions)?);
         extensions.push((true, &KeyUsage(usage)).to_extension(subject, &extensions)?);
+        if let Some(place) = &self.revocation_list {
+            extensions.push(place.to_extension(subject, &extensions)?);
+        }
         Ok(extensions)
     }
 }

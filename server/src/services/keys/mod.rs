@@ -38,6 +38,7 @@ mod quota;
 pub(crate) mod recognition;
 mod renewal;
 mod requests;
+pub mod revocation;
 mod rotation;
 pub(crate) mod signer;
 pub(crate) mod states;

@@ -243,7 +243,7 @@ impl Provisioner {
         let period =
             Cryptoperiod::starting(self.clock.now(), validity_days, root.as_ref().map(|root| root.period));
         let signer = match &root {
-            Some(root) => Signer::Other(token_key_of(root)?, &root.certificate),
+            Some(root) => Signer::Other(root),
             None => Signer::Itself(token_key),
         };
         let issued = self.issuer.certify(alias.role(), name.clone(), &public_key, period, signer).await?;

@@ -80,6 +80,17 @@ impl KeyStates {
         self.known.read().unwrap_or_else(PoisonError::into_inner).newest.saturating_add(1)
     }
 
+    /// Where those keys stand about which something was decided after the transition of this number, and the number of
+    /// the newest transition.
+    pub(super) fn after(&self, number: u64) -> (Vec<(KeyId, Standing)>, u64) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        if known.newest == number {
+            return (Vec::new(), number);
+        }
+        let later = known.standings.iter().filter(|(_, standing)| standing.transition > number);
+        (later.map(|(key, standing)| (key.clone(), *standing)).collect(), known.newest)
+    }
+
     /// Reads what was decided since the last time.
     pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
         let known = self.next_number().saturating_sub(1);

@@ -117,6 +117,7 @@ problem_kinds! {
     RequestIncomplete, "request.incomplete", 400, "The body ended early or could not be read";
     RequestInvalid, "request.invalid", 400, "The request is not as documented";
     RequestTimeout, "request.timeout", 408, "The request did not arrive in time";
+    RevocationListNotFound, "revocation_list.not_found", 404, "There is no such revocation list";
     RootKeyMissing, "key.root_missing", 409, "The root key was not generated";
     SecretsInForce, "client.secrets_in_force", 409, "Too many replaced secrets of the client are still good";
     SignatureAlgorithm, "signature.algorithm", 409, "The key does not sign with this algorithm";
@@ -145,9 +146,9 @@ pub(crate) struct Problem {
     kind: ProblemKind,
     detail: Cow<'static, str>,
     retry_after: Option<u32>,
-    /// What the log says and the caller does not learn.
     /// Whether there was a token, which is not accepted.
     token_refused: bool,
+    /// What the log says and the caller does not learn.
     cause: Option<String>,
 }
 
@@ -521,11 +522,11 @@ mod tests {
     async fn a_missing_token_is_asked_for() {
         let (response, _) = document(TransportError::Unauthenticated.into()).await;
         assert_eq!(response.header(header::WWW_AUTHENTICATE), Some("Bearer"));
-    }
         let (response, _) = document(TransportError::TokenRefused.into()).await;
         let challenge = Some("Bearer error=\"invalid_token\"");
         assert_eq!(
             (response.status(), response.header(header::WWW_AUTHENTICATE)),
             (StatusCode::UNAUTHORIZED, challenge)
         );
+    }
 }

@@ -5,7 +5,7 @@ use crate::{
     api::transport::TransportError,
     services::{
         key_policies::KeyPolicyError,
-        keys::{KeyError, UploadError},
+        keys::{KeyError, UploadError, revocation::RevocationListError},
     },
 };
 
@@ -120,6 +120,20 @@ impl From<UploadError> for Problem {
             | UploadError::OtherDomain
             | UploadError::Unreadable(_)
             | UploadError::Usage => Self::internal(&error),
+        }
+    }
+}
+
+impl From<RevocationListError> for Problem {
+    fn from(error: RevocationListError) -> Self {
+        match error {
+            RevocationListError::Busy => Self::too_often(1),
+            RevocationListError::Key(error) => error.into(),
+            RevocationListError::NotFound => Self::new(
+                ProblemKind::RevocationListNotFound,
+                "use the address that certificates name, or /crl/, the id of the key that signed them, and .crl",
+            ),
+            RevocationListError::Overdue => Self::unavailable(&error),
         }
     }
 }
