@@ -16,6 +16,7 @@ use kunji_server::{
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
         cross_certificate::CrossCertificate,
+        doctor::TokenObject,
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
         key_type::Curve,
@@ -27,7 +28,7 @@ use kunji_server::{
         clock::Clock,
         key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
         key_states::KeyStateRepository,
-        key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
+        key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState, TokenView},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
             ClientRepository, KeyRepository, ProvisioningRepository, Repository, RepositoryError,
@@ -177,6 +178,14 @@ impl KeyStore for Mortal<dyn KeyStore> {
     async fn confirm(&self, key: KnownKey) -> Result<(), KeyStoreError> {
         token!(self.confirm(key))
     }
+
+    async fn list_objects(&self) -> Result<Vec<TokenObject>, KeyStoreError> {
+        token!(self.list_objects())
+    }
+
+    async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView> {
+        self.real.show(keys).await
+    }
 }
 
 #[async_trait]
@@ -261,6 +270,14 @@ impl KeyStateRepository for Mortal<dyn Repository> {
     ) -> Result<Vec<KeyRecord>, RepositoryError> {
         database!(self.list_keys(after, limit))
     }
+
+    async fn examine_keys(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError> {
+        database!(self.examine_keys(after, limit))
+    }
 }
 
 #[async_trait]
@@ -285,6 +302,14 @@ impl ProvisioningRepository for Mortal<dyn Repository> {
 
     async fn put_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError> {
         database!(self.put_intent(slot, id))
+    }
+
+    async fn list_intents(&self) -> Result<Vec<(String, TokenKeyId)>, RepositoryError> {
+        database!(self.list_intents())
+    }
+
+    async fn remove_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError> {
+        database!(self.remove_intent(slot, id))
     }
 
     async fn find_system_secret(&self, name: &str) -> Result<Option<SystemSecret>, RepositoryError> {

@@ -26,7 +26,7 @@ impl KeyId {
 }
 
 /// `CKA_ID` of an object on the token: 16 random bytes, because tokens do not keep ids unique themselves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TokenKeyId(pub [u8; 16]);
 
 impl TokenKeyId {

@@ -9,6 +9,7 @@ pub mod client;
 pub mod cross_certificate;
 pub mod demo;
 pub mod digest;
+pub mod doctor;
 pub mod glob;
 pub mod jose;
 pub mod key;

@@ -44,4 +44,11 @@ pub trait KeyStateRepository: Send + Sync {
     /// Keys of all aliases in the order of their ids, those after `after`, at most `limit`.
     async fn list_keys(&self, after: Option<&KeyId>, limit: usize)
     -> Result<Vec<KeyRecord>, RepositoryError>;
+
+    /// The same, where a row that cannot be trusted is an error of its own, and the others come all the same.
+    async fn examine_keys(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError>;
 }

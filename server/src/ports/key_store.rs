@@ -13,6 +13,7 @@ use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
 
 use crate::domain::{
+    doctor::TokenObject,
     jose::SignatureAlgorithm,
     key::{KnownKey, TokenKeyId},
     key_type::Curve,
@@ -146,6 +147,35 @@ pub trait KeyStore: TokenSigner + KekStore {
     /// # Errors
     /// [`KeyStoreError::Unavailable`].
     async fn was_made_as(&self, id: TokenKeyId, label: &str) -> Result<bool, KeyStoreError>;
+
+    /// Everything that the primary has under ids that could be ours, by id.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Unavailable`].
+    async fn list_objects(&self) -> Result<Vec<TokenObject>, KeyStoreError>;
+
+    /// Has every token show these keys, the primary first. Unlike [`KeyStore::recognise`], nothing follows from it.
+    async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView>;
+}
+
+/// Which keys a token has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenView {
+    /// What the settings call it.
+    pub name: String,
+    /// For each of the keys asked for, in their order; or why the token could not be asked.
+    pub keys: Result<Vec<Presence>, String>,
+}
+
+/// What a token has under the id of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// That key.
+    Present,
+    /// Another key.
+    Another,
+    /// None that can be used, and why.
+    Absent(String),
 }
 
 /// A token, and whether it is used.

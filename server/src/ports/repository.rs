@@ -96,6 +96,12 @@ pub trait ProvisioningRepository: Send + Sync {
     /// earlier intent.
     async fn put_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError>;
 
+    /// All intents: slots, and the token ids of their latest.
+    async fn list_intents(&self) -> Result<Vec<(String, TokenKeyId)>, RepositoryError>;
+
+    /// Forgets the intent of the slot, if it is this one.
+    async fn remove_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError>;
+
     /// A secret of the servers, wrapped by the token.
     async fn find_system_secret(&self, name: &str) -> Result<Option<SystemSecret>, RepositoryError>;
 

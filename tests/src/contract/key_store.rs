@@ -9,12 +9,13 @@ use aws_lc_rs::{
 use futures_util::future::join_all;
 use kunji_server::{
     domain::{
+        doctor::{ObjectForm, TokenObject},
         jose::SignatureAlgorithm,
-        key::TokenKeyId,
+        key::{CheckValue, KnownKey, TokenKeyId},
         key_type::{Curve, KeyType},
         signature::Verifier,
     },
-    ports::key_store::{KeyStore, KeyStoreError},
+    ports::key_store::{KeyStore, KeyStoreError, Presence},
 };
 use kunji_shared::ModulusLength;
 use zeroize::Zeroizing;
@@ -26,7 +27,7 @@ macro_rules! key_store_contract {
     ($store:expr) => {
         $crate::key_store_contract!($store; signatures_verify, curves_sign_or_are_refused, ids_name_one_key, absent_keys_are_not_found,
             keys_have_one_use, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served,
-            healthy_when_well);
+            objects_are_listed, keys_show_themselves, healthy_when_well);
     };
     ($store:expr; $($promise:ident),+) => {
         $(
@@ -229,6 +230,42 @@ pub async fn many_callers_are_served(store: Arc<impl KeyStore>) {
         assert_eq!(store.unwrap(kek, &[caller], &wrapped).await.unwrap().as_slice(), [caller; 40]);
     }))
     .await;
+}
+
+/// All that was made is listed, whole, once, by id and under its label, also over several pages.
+pub async fn objects_are_listed(store: Arc<impl KeyStore>) {
+    let pair = fresh_id();
+    store.generate_signing_pair(pair, "sign/LISTED//1", ModulusLength::Rsa2048).await.unwrap();
+    let keks: Vec<_> = (0..170).map(|_| fresh_id()).collect();
+    for kek in &keks {
+        store.generate_kek(*kek, "kek/LISTED/1").await.unwrap();
+    }
+    let objects = store.list_objects().await.unwrap();
+    assert!(objects.is_sorted_by_key(|object| object.id));
+    for (ids, label) in [(&[pair][..], "sign/LISTED//1"), (&keks, "kek/LISTED/1")] {
+        for id in ids {
+            let found: Vec<_> = objects.iter().filter(|object| object.id == *id).collect();
+            let expected = TokenObject { id: *id, label: label.to_owned(), form: ObjectForm::Whole };
+            assert_eq!(found, [&expected]);
+        }
+    }
+}
+
+/// A key is present, absent, or another one.
+pub async fn keys_show_themselves(store: Arc<impl KeyStore>) {
+    let id = fresh_id();
+    let public = store.generate_signing_pair(id, "pair", ModulusLength::Rsa2048).await.unwrap();
+    let known = |id, public: &[u8]| KnownKey {
+        id,
+        label: "pair".to_owned(),
+        check: CheckValue::PublicKey(public.to_vec()),
+        is_anchor: false,
+    };
+    let asked = [known(id, &public), known(fresh_id(), &public), known(id, b"another")];
+    let [view] = &store.show(&asked).await[..] else { panic!("one token has one view") };
+    let [here, absent, another] = &view.keys.as_ref().unwrap()[..] else { panic!("{view:?}") };
+    assert_eq!((here, another), (&Presence::Present, &Presence::Another));
+    assert!(matches!(absent, Presence::Absent(_)));
 }
 
 /// A token in order is found in order.

@@ -74,6 +74,7 @@ macro_rules! repository_contract {
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
                 the_latest_intent_counts,
+                intents_are_listed_and_forgotten,
                 the_first_system_secret_stays,
                 one_of_many_rosters_follows_another,
                 names_are_data,
@@ -282,6 +283,8 @@ pub async fn keys_are_listed_in_the_order_of_their_ids(repository: Subject) -> R
     ensure!(repository.list_keys(None, 2).await? == ordered[..2]);
     ensure!(repository.list_keys(Some(&ordered[0].id), 10).await? == ordered[1..]);
     ensure!(repository.list_keys(Some(&ordered[2].id), 10).await?.is_empty());
+    let examined = repository.examine_keys(Some(&ordered[0].id), 10).await?;
+    ensure!(examined.into_iter().collect::<Result<Vec<_>, _>>()? == ordered[1..]);
     Ok(())
 }
 
@@ -927,6 +930,23 @@ pub async fn one_of_many_takes_a_lease(repository: Subject) -> Result<()> {
         }
         ensure!(holders == 1, "{holders} holders in round {round}");
     }
+    Ok(())
+}
+
+/// Intents are listed with their slots; one is forgotten only while it is the slot's.
+pub async fn intents_are_listed_and_forgotten(repository: Subject) -> Result<()> {
+    ensure!(repository.list_intents().await?.is_empty());
+    let (one, other) = ("sign/ROOT//1".to_owned(), "kek/A: b/1".to_owned());
+    repository.put_intent(&one, TokenKeyId([1; 16])).await?;
+    repository.put_intent(&other, TokenKeyId([2; 16])).await?;
+    let mut listed = repository.list_intents().await?;
+    listed.sort();
+    ensure!(listed == [(other.clone(), TokenKeyId([2; 16])), (one.clone(), TokenKeyId([1; 16]))]);
+    repository.remove_intent(&one, TokenKeyId([3; 16])).await?;
+    ensure!(repository.find_intent(&one).await? == Some(TokenKeyId([1; 16])));
+    repository.remove_intent(&one, TokenKeyId([1; 16])).await?;
+    repository.remove_intent(&one, TokenKeyId([1; 16])).await?;
+    ensure!(repository.list_intents().await? == [(other, TokenKeyId([2; 16]))]);
     Ok(())
 }
 

@@ -18,11 +18,12 @@ use zeroize::Zeroizing;
 
 use crate::{
     domain::{
+        doctor::TokenObject,
         jose::SignatureAlgorithm,
         key::{KnownKey, TokenKeyId},
         key_type::Curve,
     },
-    ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState},
+    ports::key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState, TokenView},
 };
 
 mod child;
@@ -332,5 +333,26 @@ impl KeyStore for Pkcs11KeyStore {
 
     async fn confirm(&self, key: KnownKey) -> Result<(), KeyStoreError> {
         self.tokens.confirm(key).await
+    }
+
+    async fn list_objects(&self) -> Result<Vec<TokenObject>, KeyStoreError> {
+        let mut all: Vec<TokenObject> = Vec::new();
+        loop {
+            let after = all.last().map(|object| object.id.into());
+            match self.ask_primary(|| Operation::ListObjects { after }).await? {
+                Answer::Objects { objects, more } => {
+                    let is_end = objects.is_empty() || !more;
+                    all.extend(objects.into_iter().map(TokenObject::from));
+                    if is_end {
+                        return Ok(all);
+                    }
+                }
+                _ => return Err(mismatch()),
+            }
+        }
+    }
+
+    async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView> {
+        self.tokens.show(keys).await
     }
 }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     domain::key::KnownKey,
-    ports::key_store::{KeyStoreError, TokenCondition, TokenState},
+    ports::key_store::{KeyStoreError, TokenCondition, TokenState, TokenView},
 };
 
 /// Longest time that the state of one token may take to find out.
@@ -218,6 +218,18 @@ impl Replicas {
         }
         let causes = causes.join("; ");
         Err(if foreign { KeyStoreError::Foreign(causes) } else { KeyStoreError::Unavailable(causes) })
+    }
+
+    /// What each token has under the ids of these keys now, the primary first.
+    pub(super) async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView> {
+        let views = self.all().map(async |Replica { name, link }| TokenView {
+            name: name.clone(),
+            keys: match link.condition() {
+                TokenCondition::Refused => Err("its keys are not ours".to_owned()),
+                _ => link.view(keys).await,
+            },
+        });
+        join_all(views.collect::<Vec<_>>()).await
     }
 
     /// Waits a moment until every token has this key, which is expected of them from then on.

@@ -348,12 +348,12 @@ impl SurrealRepository {
         Ok(self.settle(query, made).await?)
     }
 
-    /// Keys in the order of their ids.
+    /// Keys in the order of their ids, each as far as it can be trusted.
     pub(super) async fn read_keys(
         &self,
         after: Option<&KeyId>,
         limit: usize,
-    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+    ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError> {
         const TEXT: &str = "
             -- kunji_server::adapters::surreal::key_rows::read_keys
             SELECT * FROM $range LIMIT $limit;";
@@ -367,13 +367,11 @@ impl SurrealRepository {
             .bind("range", RecordId::new(KeyRow::TABLE, RecordIdKey::Range(Box::new(range))))
             .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
         let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
-        rows.into_iter()
-            .map(|row| {
-                let (id, row) = self.integrity.open_any::<KeyRow>(row)?;
-                KeyRecord::try_from((id.clone(), row))
-                    .map_err(|reason| inconsistent(KeyRow::TABLE, &id, reason))
-            })
-            .collect()
+        let open = |row| {
+            let (id, row) = self.integrity.open_any::<KeyRow>(row)?;
+            KeyRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(KeyRow::TABLE, &id, reason))
+        };
+        Ok(rows.into_iter().map(open).collect())
     }
 
     pub(super) fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {

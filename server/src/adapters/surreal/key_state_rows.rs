@@ -187,6 +187,14 @@ impl KeyStateRepository for SurrealRepository {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        self.read_keys(after, limit).await?.into_iter().collect()
+    }
+
+    async fn examine_keys(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError> {
         self.read_keys(after, limit).await
     }
 }

@@ -4,7 +4,9 @@
 use async_trait::async_trait;
 use surrealdb::types::{Bytes, SurrealValue, Value};
 
-use super::{SurrealRepository, error::Failure, integrity::inconsistent, runner::Query};
+use super::{
+    SurrealRepository, error::Failure, integrity::inconsistent, key_rows::unexpected_form, runner::Query,
+};
 use crate::{
     domain::{key::TokenKeyId, time::Timestamp},
     ports::repository::{ProvisioningRepository, RepositoryError, SystemSecret},
@@ -22,6 +24,12 @@ struct LeaseRow {
 
 #[derive(SurrealValue)]
 struct IntentRow {
+    token_key: String,
+}
+
+#[derive(SurrealValue)]
+struct ListedIntentRow {
+    slot: String,
     token_key: String,
 }
 
@@ -112,6 +120,34 @@ impl ProvisioningRepository for SurrealRepository {
             .bind("slot", slot.to_owned())
             .bind("intent", IntentRow { token_key: id.to_hex() });
         let made = async { Ok(self.find_intent(slot).await? == Some(id)) };
+        Ok(self.settle(query, made).await?)
+    }
+
+    async fn list_intents(&self) -> Result<Vec<(String, TokenKeyId)>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::provisioning_rows::list_intents
+            SELECT record::id(id) AS slot, token_key FROM intent;";
+        let Value::Array(rows) = self.runner.read(Query::new(TEXT)).await? else {
+            return Err(unexpected_form());
+        };
+        let malformed = || inconsistent(INTENT, "?", "a field is missing or malformed");
+        rows.into_iter()
+            .map(|row| {
+                let row = ListedIntentRow::from_value(row).map_err(|_| malformed())?;
+                let id = TokenKeyId::from_hex(&row.token_key).ok_or_else(malformed)?;
+                Ok((row.slot, id))
+            })
+            .collect()
+    }
+
+    async fn remove_intent(&self, slot: &str, id: TokenKeyId) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::provisioning_rows::remove_intent
+            BEGIN;
+            DELETE type::record('intent', $slot) WHERE token_key = $token_key RETURN NONE;
+            COMMIT;";
+        let query = Query::new(TEXT).bind("slot", slot.to_owned()).bind("token_key", id.to_hex());
+        let made = async { Ok(self.find_intent(slot).await? != Some(id)) };
         Ok(self.settle(query, made).await?)
     }
 

@@ -34,6 +34,7 @@ mod handles;
 mod kek;
 mod key_wrap;
 mod library;
+mod listing;
 mod public_key;
 mod recovery;
 mod retries;
@@ -192,6 +193,9 @@ fn perform(worker: &mut Worker, capabilities: Capabilities, operation: Operation
         Operation::WasMadeAs { id, label } => worker
             .perform(Repeat::Freely, |call| generation::was_made_as(call, id.into(), &label))
             .map(Answer::Flag),
+        Operation::ListObjects { after } => {
+            worker.perform(Repeat::Freely, |call| listing::list(call, route, after.map(TokenKeyId::from)))
+        }
     }
 }
 

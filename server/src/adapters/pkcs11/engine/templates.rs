@@ -112,13 +112,31 @@ pub(super) fn kek_mac(place: Place<'_>, change: Change) -> Vec<Attribute> {
 /// What finds the keys of one kind and id.
 pub(super) fn search(id: TokenKeyId, class: KeyClass) -> Vec<Attribute> {
     let mut template = by_id(id, class);
+    template.extend(of_class(class));
+    template
+}
+
+/// What finds the keys of one kind.
+pub(super) fn search_all(class: KeyClass) -> Vec<Attribute> {
+    let mut template = vec![Attribute::Token(true)];
+    template.extend(of_class(class));
+    template
+}
+
+/// The id that an object of this class was made for, by its `CKA_ID`; `None` for one of another form than ours.
+pub(super) fn named_by(id: &[u8], class: KeyClass) -> Option<[u8; 16]> {
+    let id = if class == KeyClass::KekMac { id.strip_suffix(MAC_ID_SUFFIX)? } else { id };
+    id.try_into().ok()
+}
+
+fn of_class(class: KeyClass) -> Vec<Attribute> {
     let (class, kind) = match class {
         KeyClass::Private => (ObjectClass::PRIVATE_KEY, None),
         KeyClass::Public => (ObjectClass::PUBLIC_KEY, None),
         KeyClass::Kek => (ObjectClass::SECRET_KEY, Some(KeyType::AES)),
         KeyClass::KekMac => (ObjectClass::SECRET_KEY, Some(KeyType::GENERIC_SECRET)),
     };
-    template.push(Attribute::Class(class));
+    let mut template = vec![Attribute::Class(class)];
     template.extend(kind.map(Attribute::KeyType));
     template
 }

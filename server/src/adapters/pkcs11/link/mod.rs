@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use tokio::{
     sync::{Notify, Semaphore, watch},
     task::JoinHandle,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     domain::key::KnownKey,
-    ports::key_store::{KeyStoreError, TokenCondition},
+    ports::key_store::{KeyStoreError, Presence, TokenCondition},
 };
 
 mod expected;
@@ -223,6 +224,27 @@ impl Link {
             Shown::Another => Err("another key has its id".to_owned()),
             Shown::Nothing(cause) | Shown::Failure(cause) => Err(cause),
         }
+    }
+
+    /// What the token has under the ids of these keys now.
+    ///
+    /// # Errors
+    /// Why it cannot be asked.
+    pub(super) async fn view(&self, keys: &[KnownKey]) -> Result<Vec<Presence>, String> {
+        let host = self.shared.now().0.map_err(|error| error.to_string())?;
+        let mut seen = Vec::with_capacity(keys.len());
+        for group in keys.chunks(self.shared.engine.workers) {
+            let questions: Vec<_> = group.iter().map(|key| self.shared.ask_for(&host, key)).collect();
+            for shown in join_all(questions).await {
+                seen.push(match shown {
+                    Shown::Ours => Presence::Present,
+                    Shown::Another => Presence::Another,
+                    Shown::Nothing(cause) => Presence::Absent(cause),
+                    Shown::Failure(cause) => return Err(cause),
+                });
+            }
+        }
+        Ok(seen)
     }
 
     /// Has the token examined now.

@@ -14,7 +14,9 @@ mod secret;
 
 pub(super) use frame::{Broken, decode, encode};
 pub(super) use inbox::Inbox;
-pub(super) use operation::{Answer, Fault, KeyName, Operation, Order};
+pub(super) use operation::{
+    Answer, Fault, Form, KeyName, LABEL_BYTES, ListedObject, OBJECTS, Operation, Order,
+};
 pub(super) use secret::Secret;
 
 /// What happens to a PIN. A token counts the wrong ones even when nobody waits for its answer any more.

@@ -6,7 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::{
-    domain::{jose::SignatureAlgorithm, key::TokenKeyId, key_type::Curve},
+    domain::{
+        doctor::{ObjectForm, TokenObject},
+        jose::SignatureAlgorithm,
+        key::TokenKeyId,
+        key_type::Curve,
+    },
     ports::key_store::KeyStoreError,
 };
 
@@ -72,7 +77,16 @@ pub(crate) enum Operation {
         id: KeyName,
         label: String,
     },
+    /// The objects after this id, in the order of ids, at most [`OBJECTS`].
+    ListObjects {
+        after: Option<KeyName>,
+    },
 }
+
+/// Objects in one answer: as many as fit into a message.
+pub(crate) const OBJECTS: usize = 150;
+/// Bytes of a label that are told; no label of ours is longer.
+pub(crate) const LABEL_BYTES: usize = 256;
 
 /// How many times longer a generation may take: hardware tokens search for RSA primes for half a minute and more.
 const GENERATION: u32 = 6;
@@ -99,7 +113,7 @@ impl Operation {
     /// The key that must be on the token for this to succeed, or is there once it has.
     pub(crate) fn key(&self) -> Option<KeyName> {
         match self {
-            Self::CheckHealth { .. } => None,
+            Self::CheckHealth { .. } | Self::ListObjects { .. } => None,
             Self::FindSigningPair { id }
             | Self::GenerateSigningPair { id, .. }
             | Self::GenerateCurvePair { id, .. }
@@ -132,8 +146,37 @@ pub(crate) enum Answer {
     PublicKey(Option<Vec<u8>>),
     /// An unwrapped secret.
     Secret(Secret),
+    /// What the token has, and whether it has more.
+    Objects { objects: Vec<ListedObject>, more: bool },
     /// The token is well; so many workers are held by calls that nobody waits for any more.
     Health { stuck: usize },
+}
+
+/// [`TokenObject`], as it is sent.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ListedObject {
+    pub(crate) id: KeyName,
+    pub(crate) label: String,
+    pub(crate) form: Form,
+}
+
+/// [`ObjectForm`], as it is sent.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(crate) enum Form {
+    Whole,
+    Part,
+    Several,
+}
+
+impl From<ListedObject> for TokenObject {
+    fn from(object: ListedObject) -> Self {
+        let form = match object.form {
+            Form::Whole => ObjectForm::Whole,
+            Form::Part => ObjectForm::Part,
+            Form::Several => ObjectForm::Several,
+        };
+        Self { id: object.id.into(), label: object.label, form }
+    }
 }
 
 impl Answer {
