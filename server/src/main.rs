@@ -12,6 +12,7 @@ use kunji_server::{
         approvals::ApprovalsCommand,
         audit::AuditCommand,
         clients::ClientsCommand,
+        doctor::DoctorArguments,
         keys::{KeysCommand, RotateArguments},
         policy::PolicyCommand,
     },
@@ -53,6 +54,13 @@ enum Command {
     Clients {
         #[command(subcommand)]
         command: ClientsCommand,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
+    /// Find what token and database disagree on, on a running server. Ends with 0 only if nothing is found.
+    Doctor {
+        #[command(flatten)]
+        doctor: DoctorArguments,
         #[command(flatten)]
         server: ServerArguments,
     },
@@ -129,6 +137,9 @@ fn run(command: Command) -> Result<()> {
         }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)
+        }
+        Command::Doctor { doctor, server } => {
+            ask(&server, async |remote| cli::doctor::run(&remote, &doctor).await)
         }
         Command::HsmWorker { log_format, log_filter } => {
             telemetry::begin(log_format, &log_filter)?;

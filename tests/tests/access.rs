@@ -38,7 +38,7 @@ const ANONYMOUS: [&str; 13] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 69] = [
+const GUARDED: [(&str, &[&str]); 71] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -56,6 +56,8 @@ const GUARDED: [(&str, &[&str]); 69] = [
     ("GET /v1/audit/status", &["auditor"]),
     ("GET /v1/clients", &["administrator"]),
     ("GET /v1/clients/{client_id}", &["administrator"]),
+    ("GET /v1/doctor", &["key-administrator"]),
+    ("POST /v1/doctor/mend", &["key-administrator"]),
     ("GET /v1/keys", &["key-administrator"]),
     ("GET /v1/keys/{key_id}", &["key-administrator"]),
     ("POST /v1/keys", &["key-administrator"]),

@@ -8,6 +8,7 @@ pub mod access;
 pub mod approvals;
 pub mod audit;
 pub mod clients;
+pub mod doctor;
 pub mod keys;
 mod output;
 pub mod policy;

@@ -89,6 +89,8 @@ pub enum Operation {
     EnableClient,
     /// Seal a packet.
     Encrypt,
+    /// Look for what token and records disagree on.
+    ExamineKeys,
     /// Take a whole log, for verification elsewhere.
     ExportAudit,
     /// Make the first key of an alias, or a CSR for a module's.
@@ -97,6 +99,8 @@ pub enum Operation {
     GenerateSymmetricKey,
     /// Have a module key certify a key that others have.
     IssueCertificate,
+    /// Mend what token and records disagree on.
+    MendKeys,
     /// Read access policies, and ask what they allow.
     ReadAccess,
     /// Read what waits for approval.
@@ -137,7 +141,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 36] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -150,10 +154,12 @@ impl Operation {
         Self::DisableClient,
         Self::EnableClient,
         Self::Encrypt,
+        Self::ExamineKeys,
         Self::ExportAudit,
         Self::GenerateMasterKey,
         Self::GenerateSymmetricKey,
         Self::IssueCertificate,
+        Self::MendKeys,
         Self::ReadAccess,
         Self::ReadApprovals,
         Self::ReadAudit,
@@ -189,10 +195,12 @@ impl Operation {
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
             Self::Encrypt => "packet.encrypt",
+            Self::ExamineKeys => "key.examine",
             Self::ExportAudit => "audit.export",
             Self::GenerateMasterKey => "key.generate",
             Self::GenerateSymmetricKey => "key.generate_symmetric",
             Self::IssueCertificate => "key.issue_certificate",
+            Self::MendKeys => "key.mend",
             Self::ReadAccess => "access.read",
             Self::ReadApprovals => "approval.read",
             Self::ReadAudit => "audit.read",
@@ -249,7 +257,9 @@ impl Operation {
             | Self::DeleteClient
             | Self::DisableClient
             | Self::EnableClient
+            | Self::ExamineKeys
             | Self::ExportAudit
+            | Self::MendKeys
             | Self::ReadAccess
             | Self::ReadApprovals
             | Self::ReadAudit
@@ -294,10 +304,12 @@ impl Operation {
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
             Self::ChangeKeyPolicies
+            | Self::ExamineKeys
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey
             | Self::ReadKeys
             | Self::IssueCertificate
+            | Self::MendKeys
             | Self::RequestCertificate
             | Self::ResumeKey
             | Self::RevokeKey

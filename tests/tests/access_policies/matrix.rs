@@ -27,10 +27,12 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
-const KEEPER: [&str; 15] = [
+const KEEPER: [&str; 17] = [
+    "key.examine",
     "key.issue_certificate",
     "key.generate",
     "key.generate_symmetric",
+    "key.mend",
     "key.read",
     "key.request_certificate",
     "key.resume",
@@ -115,7 +117,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 69] = [
+const OPERATIONS: [(&str, &str, bool); 71] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -133,6 +135,7 @@ const OPERATIONS: [(&str, &str, bool); 69] = [
     ("enableClient", "client.enable", false),
     ("encrypt", "packet.encrypt", true),
     ("encryptPacket", "packet.encrypt", true),
+    ("examineKeys", "key.examine", false),
     ("exportAudit", "audit.export", false),
     ("generateCSR", "key.request_certificate", true),
     ("generateECSignKey", "key.generate", true),
@@ -156,6 +159,7 @@ const OPERATIONS: [(&str, &str, bool); 69] = [
     ("listKeys", "key.read", true),
     ("makeAuditCheckpoint", "audit.read", false),
     ("makeSignatures", "signature.sign", true),
+    ("mendKeys", "key.mend", false),
     ("planRotation", "policy.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
@@ -324,6 +328,8 @@ impl Requests {
         match id {
             "listKeyPolicies" => client.get("/v1/policies").await,
             "planRotation" => client.get("/v1/rotation/plan?days=30&limit=1").await,
+            "examineKeys" => client.get("/v1/doctor?limit=1").await,
+            "mendKeys" => client.post("/v1/doctor/mend", &json!({})).await,
             "readKeyPolicy" => client.get("/v1/policies/BASE").await,
             "putKeyPolicy" | "removeKeyPolicy" => {
                 let method = if id == "putKeyPolicy" { Method::PUT } else { Method::DELETE };

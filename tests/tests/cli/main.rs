@@ -4,4 +4,5 @@
 mod access;
 mod clients;
 mod connection;
+mod doctor;
 mod keys;

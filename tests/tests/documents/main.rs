@@ -88,3 +88,13 @@ fn readme_calls_only_routes_that_exist() {
     let unknown = routes.iter().filter(|route| !commands::has_route(&document, route));
     assert_none(&unknown.map(|route| format!("README.md: {route} is no route")).collect::<Vec<_>>());
 }
+
+#[test]
+fn the_page_about_keys_has_every_finding_of_the_doctor() {
+    let page = read("docs/keys.md");
+    let missing = kunji_server::domain::doctor::Fault::ALL.iter().filter(|fault| {
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{}` |", fault.code())));
+        row.is_none_or(|row| fault.can_be_mended() != row.contains("--mend"))
+    });
+    assert_none(&missing.map(|fault| format!("docs/keys.md: {}", fault.code())).collect::<Vec<_>>());
+}

@@ -11,11 +11,11 @@ mod without_token;
 pub(super) use self::{
     authorized::{
         Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval,
-        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExportAudit, GenerateMasterKey,
-        GenerateSymmetricKey, IssueCertificate, ReadAccess, ReadApprovals, ReadAudit, ReadCertificate,
-        ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys, RequestCertificate, ResumeKey, RevokeKey,
-        RotateClientSecret, RotateKey, Sign, SuspendKey, UploadCertificate, UploadOtherDomainCertificate,
-        Verify,
+        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExamineKeys, ExportAudit,
+        GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, MendKeys, ReadAccess, ReadApprovals,
+        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys,
+        RequestCertificate, ResumeKey, RevokeKey, RotateClientSecret, RotateKey, Sign, SuspendKey,
+        UploadCertificate, UploadOtherDomainCertificate, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

@@ -5,6 +5,7 @@ mod approvals;
 mod audit;
 mod certificates;
 mod clients;
+mod doctor;
 mod health;
 mod issued_certificates;
 mod key_policies;
@@ -41,6 +42,7 @@ pub(super) type NativeApi = (
     approvals::ApprovalsApi,
     key_policies::KeyPoliciesApi,
     rotation::RotationApi,
+    doctor::DoctorApi,
     oauth::OAuthApi,
     keys_for_tokens::TokenKeysApi,
     health::HealthApi,
@@ -64,6 +66,7 @@ pub(super) fn resources(
         approvals::ApprovalsApi::new(services),
         key_policies::KeyPoliciesApi::new(services),
         rotation::RotationApi::new(services),
+        doctor::DoctorApi::new(services),
         oauth::OAuthApi::new(token_requests),
         keys_for_tokens::TokenKeysApi::new(services),
         health::HealthApi::new(services),

@@ -143,7 +143,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::RequestInvalid,
             P::RootKeyMissing,
         ],
-        "listAuditCheckpoints" | "makeSignatures" | "planRotation" | "searchAuditEvents" => {
+        "examineKeys" | "listAuditCheckpoints" | "makeSignatures" | "planRotation" | "searchAuditEvents" => {
             &[P::RequestInvalid]
         }
         "exportAudit" | "proveAuditInclusion" | "proveAuditConsistency" => {

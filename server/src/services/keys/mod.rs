@@ -22,6 +22,7 @@ mod changes;
 pub(crate) mod cross;
 mod curves;
 pub(crate) mod directory;
+mod doctor;
 mod error;
 mod given;
 mod inventory;
@@ -46,6 +47,7 @@ mod symmetric;
 mod upload_error;
 mod uploads;
 
+pub use doctor::{Examination, Mended};
 pub use error::KeyError;
 pub use inventory::{KeyDetails, KeyFilter, KeyInState, KeyPage};
 pub use issue_elsewhere::CertifiedUse;
