@@ -235,6 +235,10 @@ pub enum Fault {
     Hang,
     /// The call never comes back.
     HangForever,
+    /// The process is killed before the real module sees the call.
+    Kill,
+    /// The process is killed when the real module has answered.
+    KillAfter,
     /// `C_OpenSession` gives `CKR_SESSION_COUNT` while so many sessions are open.
     LimitSessions(usize),
     /// The user is logged out; the call goes on.
@@ -265,6 +269,8 @@ impl fmt::Display for Fault {
             Self::ForgetSessions => f.write_str("forget-sessions"),
             Self::Hang => f.write_str("hang"),
             Self::HangForever => f.write_str("hang forever"),
+            Self::Kill => f.write_str("kill"),
+            Self::KillAfter => f.write_str("kill-after"),
             Self::LimitSessions(most) => write!(f, "limit-sessions {most}"),
             Self::LogOut => f.write_str("log-out"),
             Self::LoseObjects => f.write_str("lose-objects"),

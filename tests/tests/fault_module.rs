@@ -270,13 +270,15 @@ fn a_call_that_hangs_forever_stays_away_without_its_rule() {
 #[test]
 fn a_crash_ends_the_process_and_leaves_its_counters() {
     let bench = Bench::new();
-    let before = bench.faults().counters();
-    bench.set(Rule::nth(1, "C_GetTokenInfo", Fault::Crash));
-    let crashed = show_slots(&bench);
-    assert_eq!(crashed.status.signal(), Some(6), "{crashed:?}");
-    let after = bench.faults().counters();
-    assert_eq!(after.processes, before.processes + 1);
-    assert_eq!(after.calls("C_GetTokenInfo"), before.calls("C_GetTokenInfo") + 1);
+    for (fault, signal) in [(Fault::Crash, 6), (Fault::Kill, 9), (Fault::KillAfter, 9)] {
+        let before = bench.faults().counters();
+        bench.set(Rule::nth(1, "C_GetTokenInfo", fault));
+        let crashed = show_slots(&bench);
+        assert_eq!(crashed.status.signal(), Some(signal), "{crashed:?}");
+        let after = bench.faults().counters();
+        assert_eq!(after.processes, before.processes + 1);
+        assert_eq!(after.calls("C_GetTokenInfo"), before.calls("C_GetTokenInfo") + 1);
+    }
     bench.faults().clear();
     let shown = show_slots(&bench);
     assert!(shown.status.success(), "{shown:?}");

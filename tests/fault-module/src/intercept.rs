@@ -21,6 +21,7 @@ use crate::{
     counters::Counters,
     functions::Function,
     handles::Handles,
+    kill::kill_process,
     outcome::Outcome,
     real::Real,
     rules::{Fault, Rule},
@@ -46,6 +47,8 @@ pub(crate) struct Bends {
     pub(crate) output: Option<OutputBend>,
     pub(crate) no_token: bool,
     pub(crate) no_objects: bool,
+    /// Whether the process ends before its caller sees the answer.
+    pub(crate) kill: bool,
 }
 
 /// What becomes of bytes in an answer.
@@ -82,6 +85,9 @@ pub(crate) unsafe fn intercept<O: Outcome>(
         }
     }
     let returned = forward(module).unwrap_or_else(|code| code);
+    if bends.kill {
+        kill_process();
+    }
     if returned == CKR_OK {
         // SAFETY: the caller has vouched for the pointers.
         unsafe { outcome.settle(module, &bends) };
@@ -131,6 +137,8 @@ impl Module {
                 thread::park();
             },
             Fault::Crash => process::abort(),
+            Fault::Kill => kill_process(),
+            Fault::KillAfter => bends.kill = true,
             Fault::DropSessions => self.drop_sessions(),
             Fault::ForgetSessions => drop(self.handles.forget_sessions(&self.counters)),
             Fault::ForgetObjects => self.handles.forget_objects(),

@@ -15,6 +15,7 @@ mod counters;
 mod functions;
 mod handles;
 mod intercept;
+mod kill;
 mod outcome;
 mod real;
 mod return_values;

@@ -152,6 +152,10 @@ pub(crate) enum Fault {
     HangForever,
     /// The process aborts.
     Crash,
+    /// The process is killed before the real module sees the call.
+    Kill,
+    /// The process is killed when the real module has answered, before the caller sees it.
+    KillAfter,
     /// All sessions are closed, which also logs out.
     DropSessions,
     /// The session handles given out so far are invalid; the sessions stay open, and the user logged in.
@@ -184,6 +188,8 @@ impl Fault {
             "hang" => Self::Hang,
             "hang forever" => Self::HangForever,
             "crash" => Self::Crash,
+            "kill" => Self::Kill,
+            "kill-after" => Self::KillAfter,
             "drop-sessions" => Self::DropSessions,
             "forget-sessions" => Self::ForgetSessions,
             "forget-objects" => Self::ForgetObjects,
