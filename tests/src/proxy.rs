@@ -1,7 +1,7 @@
 //! A TCP proxy that goes wrong as a test tells it: for the link to a database, or any other.
 
 use std::{
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr, ToSocketAddrs},
     sync::{
         Arc,
@@ -47,6 +47,10 @@ pub enum Ending {
     Reset,
 }
 
+/// Sees each piece that is to be passed, and says whether it is; where not, its direction ends. While it works, nothing
+/// is passed at all.
+pub type Watch = Arc<dyn Fn(Direction, &[u8]) -> bool + Send + Sync>;
+
 /// A proxy in front of one address, on a port of the loopback interface. It ends, and its connections with it, when it
 /// is dropped.
 ///
@@ -62,8 +66,18 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy that passes everything to `target`.
     pub fn to(target: impl ToSocketAddrs) -> Self {
+        Self::watched(target, Arc::new(|_, _| true))
+    }
+
+    /// The same, where somebody watches.
+    pub fn watched(target: impl ToSocketAddrs, watch: Watch) -> Self {
         let target = target.to_socket_addrs().unwrap().next().expect("the target has an address");
-        let traffic = Arc::new(Traffic::default());
+        let traffic = Arc::new(Traffic {
+            watch,
+            connections: AtomicU64::default(),
+            open: AtomicU64::default(),
+            bytes: Default::default(),
+        });
         let (orders, received) = mpsc::unbounded_channel();
         let (started, address) = blocking::channel();
         let of_thread = Arc::clone(&traffic);
@@ -146,6 +160,12 @@ impl Proxy {
     }
 }
 
+impl fmt::Debug for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Traffic").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.orders = None;
@@ -156,8 +176,8 @@ impl Drop for Proxy {
     }
 }
 
-#[derive(Debug, Default)]
 struct Traffic {
+    watch: Watch,
     connections: AtomicU64,
     open: AtomicU64,
     bytes: [AtomicU64; 2],
@@ -372,6 +392,9 @@ async fn pump(
         while let Some((due, chunk)) = arrived.recv().await {
             tokio::time::sleep_until(due).await;
             if of_writer.wait_for(|rules| !rules.flow.stalled[index]).await.is_err() {
+                return;
+            }
+            if !(traffic.watch)(direction, &chunk) {
                 return;
             }
             if sink.write_all(&chunk).await.is_err() {

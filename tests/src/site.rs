@@ -107,22 +107,31 @@ impl Site {
     }
 
     /// Starts the server as `command` says and waits until it is ready.
-    pub fn start_command(&self, mut command: Command) -> Server {
+    pub fn start_command(&self, command: Command) -> Server {
+        self.try_start(command, |_| ())
+            .unwrap_or_else(|end| panic!("kunji did not start: {end}{}", self.log()))
+    }
+
+    /// Starts the server as `command` says; `spawned` is told its process before anything else.
+    ///
+    /// # Errors
+    /// How it ended and what it had printed, when it ended before it was ready.
+    pub fn try_start(&self, mut command: Command, spawned: impl FnOnce(u32)) -> Result<Server, String> {
         let began = Instant::now();
         let log = fs::File::options().create(true).append(true).open(self.path().join("log")).unwrap();
         let mut child =
             command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
+        spawned(child.id());
         let mut line = String::new();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
         let Some(base) = line.trim_end().strip_prefix("kunji is ready on ") else {
             let _ = child.kill();
-            let status = child.wait();
-            panic!("kunji did not start ({status:?}): {line}{}", self.log());
+            return Err(format!("{:?}: {line}", child.wait()));
         };
         let base = base.to_owned();
         let ready_after = began.elapsed();
-        Server { secret: self.administrator_secret(), base, child, ready_after, _output: output }
+        Ok(Server { secret: self.administrator_secret(), base, child, ready_after, _output: output })
     }
 
     /// What the servers here have logged.
