@@ -2,3 +2,13 @@
 #![cfg(test)]
 
 mod doctor;
+#[path = "../certificates/elsewhere.rs"]
+#[expect(dead_code, reason = "not all that others can issue is needed here")]
+mod elsewhere;
+mod first_start;
+mod operations;
+mod servers;
+mod soak;
+mod trials;
+mod trigger;
+mod world;

@@ -1,0 +1,87 @@
+//! Servers killed at random points, thousands of times. `make soak`; `KUNJI_SOAK_TRIALS` says how many (10 000),
+//! `KUNJI_SOAK_SEED` which (1).
+
+use kunji_tests::fault_module::{Fault, Rule};
+
+use crate::{
+    operations::Operation,
+    trials::{Blow, finish},
+    trigger::Moment,
+    world::World,
+};
+
+/// Trials in one installation, which grows with each.
+const TRIALS: u64 = 100;
+const FUNCTIONS: [&str; 6] =
+    ["C_GenerateKey*", "C_Sign", "C_Encrypt", "C_Decrypt", "C_FindObjects", "C_GetAttributeValue"];
+const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
+const FAULTS: [Fault; 2] = [Fault::Kill, Fault::KillAfter];
+/// Steps of the longest operation, and of a first start, or about as many.
+const STEPS: u64 = 12;
+const STEPS_OF_START: u64 = 60;
+
+/// Numbers that look random and are the same for one seed (SplitMix64).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (bits ^ (bits >> 31)) % end
+    }
+
+    fn one_of<T: Copy>(&mut self, choices: &[T]) -> T {
+        let count = u64::try_from(choices.len()).unwrap();
+        choices[usize::try_from(self.below(count)).unwrap()]
+    }
+
+    fn blow(&mut self, is_remote: bool) -> Blow {
+        if is_remote && self.below(2) == 0 {
+            Blow::Records(self.one_of(&MOMENTS))
+        } else {
+            Blow::Token(self.one_of(&FUNCTIONS), self.one_of(&FAULTS))
+        }
+    }
+}
+
+fn number(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes hours"]
+async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
+    let trials = number("KUNJI_SOAK_TRIALS", 10_000);
+    let mut numbers = Numbers(number("KUNJI_SOAK_SEED", 1));
+    let (mut tried, mut killed) = (0, 0);
+    while tried < trials {
+        let is_remote = numbers.below(2) == 0;
+        let mut world = if is_remote { World::remote().await } else { World::embedded() };
+        killed += u64::from(start_and_kill(&mut world, &mut numbers, is_remote));
+        tried += 1;
+        world.start().await;
+        for number in 0..TRIALS.min(trials.saturating_sub(tried)) {
+            let (operation, nth) = (numbers.one_of(&Operation::ALL), 1 + numbers.below(STEPS));
+            let blow = numbers.blow(is_remote);
+            killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
+            tried += 1;
+        }
+        finish(world).await;
+    }
+    assert!(killed * 10 >= tried * 2, "of {tried} servers only {killed} were killed");
+}
+
+/// A first start that is killed somewhere. Whether it was.
+fn start_and_kill(world: &mut World, numbers: &mut Numbers, is_remote: bool) -> bool {
+    let nth = 1 + numbers.below(STEPS_OF_START);
+    let started = match numbers.blow(is_remote) {
+        Blow::Records(moment) => world.try_start(|trigger| trigger.arm(moment, nth)),
+        Blow::Token(functions, fault) => {
+            world.faults.set([Rule::nth(nth, functions, fault)]);
+            world.try_start(|_| ())
+        }
+    };
+    started.is_err()
+}
