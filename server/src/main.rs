@@ -133,7 +133,7 @@ fn run(command: Command) -> Result<()> {
             cli::audit::verify(&arguments, &server)
         }
         Command::Audit { command, server } => {
-            ask(&server, async |remote| cli::audit::run(&remote, &server, command).await)
+            ask(&server, async |remote| cli::audit::run(remote, &server, command).await)
         }
         Command::Clients { command, server } => {
             ask(&server, async |remote| cli::clients::run(&remote, command).await)

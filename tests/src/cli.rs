@@ -33,6 +33,12 @@ impl Operator {
             .with("KUNJI_CLIENT_SECRET_FILE", file.to_str().unwrap())
     }
 
+    /// Somebody with an access token, at the server of this address.
+    pub fn bearing(base: &str, token: &str) -> Self {
+        let operator = Self { files: TempDir::new().unwrap(), settings: Vec::new() };
+        operator.with("KUNJI_URL", base).with("KUNJI_TOKEN", token)
+    }
+
     /// The same with a variable of the environment.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {

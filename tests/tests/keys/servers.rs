@@ -7,11 +7,12 @@ use std::{
 
 use kunji_server::ports::key_store::KeyStore;
 use kunji_tests::{
+    cli::Operator,
     http::{Http, unb64},
     in_process,
     softhsm::Token,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Callers, certificate, newest_id, open, packet};
 
@@ -47,6 +48,7 @@ async fn two_servers_are_of_one_mind() {
     let world = World::new().await;
     every_server_obeys_a_change_within_two_seconds(&world).await;
     of_two_servers_that_force_a_rotation_one_wins_and_the_other_is_told(&world).await;
+    an_auditor_searches_the_logs_of_all(&world).await;
 }
 
 async fn every_server_obeys_a_change_within_two_seconds(world: &World) {
@@ -105,4 +107,36 @@ async fn of_two_servers_that_force_a_rotation_one_wins_and_the_other_is_told(wor
         }
     }
     assert!(contended);
+}
+
+async fn an_auditor_searches_the_logs_of_all(world: &World) {
+    let World { callers: Callers { administrator, user, .. }, there, .. } = world;
+    let auditor = administrator.new_client(&["auditor"]).await;
+    for _ in 0..2 {
+        user.certificate("REGISTRATION", "searched").await;
+        there.user.certificate("REGISTRATION", "searched").await;
+    }
+    let operator = Operator::bearing(auditor.base(), auditor.token().unwrap());
+    let filter = ["audit", "search", "--operation", "certificate.read", "--reference", "searched"];
+    let search = |more: &[&str]| {
+        let arguments = [&filter[..], &["--application", "REGISTRATION"], more].concat();
+        tokio::task::block_in_place(|| operator.run(&arguments))
+    };
+    let also = ["--also", there.user.base()];
+    assert_eq!(search(&[]).stdout.lines().count(), 2, "one server knows its own log");
+    let joined = search(&[&also[..], &["--oldest", "--json"]].concat());
+    assert!(joined.success && joined.stderr.is_empty(), "{joined:?}");
+    let events: Vec<Value> = joined.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let times: Vec<_> = events.iter().map(|event| event["time"].as_str().unwrap()).collect();
+    assert!(times.len() == 4 && times.is_sorted(), "{times:?}");
+    let here = events.iter().filter(|event| event["log"] == events[0]["log"]).count();
+    assert_eq!(here, 2, "two of each: {events:?}");
+    let newest = search(&[&also[..], &["--limit", "3"]].concat());
+    assert!(newest.success && newest.stdout.lines().count() == 3, "{newest:?}");
+    // What is missing is said.
+    let unasked = search(&["--also", auditor.base()]);
+    assert!(unasked.success && unasked.stderr.contains("was not looked at"), "{unasked:?}");
+    let silent = search(&["--also", "http://127.0.0.1:1"]);
+    assert!(!silent.success && silent.stdout.lines().count() == 2, "{silent:?}");
+    assert!(silent.stderr.contains("http://127.0.0.1:1 did not answer"), "{silent:?}");
 }

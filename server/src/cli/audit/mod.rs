@@ -1,6 +1,7 @@
 //! `kunji audit`: the audit trail, for auditors.
 
 mod export;
+mod joined;
 mod search;
 mod verify;
 
@@ -19,7 +20,7 @@ pub enum AuditCommand {
     /// Ends with a signed checkpoint that covers the last event. Beside it, in a file whose name ends in .keys.pem, go
     /// the certificates of the keys that sign.
     Export(export::ExportArguments),
-    /// List events that fit.
+    /// List events that fit, of one server's log or of several.
     Search(Box<search::SearchArguments>),
     /// Show how the trail stands: its length, what is signed, which copies outside fail.
     Status,
@@ -36,12 +37,12 @@ pub enum AuditCommand {
 ///
 /// # Errors
 /// What the server says, or why it cannot be asked.
-pub async fn run(remote: &Remote, server: &ServerArguments, command: AuditCommand) -> Result<()> {
+pub async fn run(remote: Remote, server: &ServerArguments, command: AuditCommand) -> Result<()> {
     match command {
-        AuditCommand::Export(arguments) => export::run(remote, server, &arguments).await,
-        AuditCommand::Search(arguments) => search::run(remote, &arguments).await,
-        AuditCommand::Status => search::status(remote).await,
-        AuditCommand::Tail(arguments) => search::tail(remote, &arguments).await,
+        AuditCommand::Export(arguments) => export::run(&remote, server, &arguments).await,
+        AuditCommand::Search(arguments) => search::run(remote, server, &arguments).await,
+        AuditCommand::Status => search::status(&remote).await,
+        AuditCommand::Tail(arguments) => search::tail(&remote, &arguments).await,
         AuditCommand::Verify(_) => bail!("verifying needs no server"),
     }
 }

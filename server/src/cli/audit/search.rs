@@ -1,17 +1,17 @@
 //! `kunji audit search`, `tail` and `status`.
 
-use std::io::{self, Write as _};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write as _},
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::cli::{Remote, remote::printable};
-
-const EVENTS: &str = "/v1/audit/events";
-/// Events on one page.
-const PAGE: usize = 1_000;
+use super::joined::{EVENTS, PAGE, Query, Source, get, join};
+use crate::cli::{Remote, ServerArguments, remote::printable};
 
 /// Which events.
 #[derive(Args, Debug)]
@@ -30,6 +30,9 @@ struct FilterArguments {
 /// Arguments of `kunji audit search`.
 #[derive(Args, Debug)]
 pub struct SearchArguments {
+    /// Address of a further server of the same installation, whose events are joined with those of the first.
+    #[arg(long, value_name = "URL")]
+    also: Vec<String>,
     #[command(flatten)]
     filter: FilterArguments,
     /// The peer's address.
@@ -77,8 +80,6 @@ pub struct TailArguments {
     follow: bool,
 }
 
-type Query = Vec<(&'static str, String)>;
-
 impl FilterArguments {
     fn query(&self) -> Query {
         given([("operation", &self.operation), ("principal", &self.principal), ("outcome", &self.outcome)])
@@ -89,8 +90,9 @@ fn given<const N: usize>(members: [(&'static str, &Option<String>); N]) -> Query
     members.into_iter().filter_map(|(name, value)| Some((name, value.clone()?))).collect()
 }
 
-/// Lists events, page after page, until there are enough.
-pub(super) async fn run(remote: &Remote, arguments: &SearchArguments) -> Result<()> {
+/// Lists events of one server's log or, joined, of several servers' logs. Says which servers did not answer and which
+/// logs it has not looked at.
+pub(super) async fn run(remote: Remote, server: &ServerArguments, arguments: &SearchArguments) -> Result<()> {
     let mut filter = arguments.filter.query();
     filter.extend(given([
         ("address", &arguments.address),
@@ -103,19 +105,62 @@ pub(super) async fn run(remote: &Remote, arguments: &SearchArguments) -> Result<
         ("until", &arguments.until),
     ]));
     filter.push(("order", if arguments.oldest { "oldest" } else { "newest" }.to_owned()));
-    let (mut left, mut from) = (arguments.limit, None);
-    while left > 0 {
-        let mut query = filter.clone();
-        query.push(("limit", left.min(PAGE).to_string()));
-        query.extend(from.map(|from: u64| ("from", from.to_string())));
-        let page = get(remote, EVENTS, &query).await?;
-        let events = events(&page)?;
-        print(events, remote.json)?;
-        left = left.saturating_sub(events.len());
-        from = page.get("next").and_then(Value::as_u64);
-        if from.is_none() {
-            break;
+    let (json, is_joined) = (remote.json, !arguments.also.is_empty());
+    let mut sources = vec![Source::new(server.url.clone(), remote)];
+    let mut silent = Vec::new();
+    for url in &arguments.also {
+        match Remote::connect(&ServerArguments { url: url.clone(), ..server.clone() }).await {
+            Ok(remote) => sources.push(Source::new(url.clone(), remote)),
+            Err(error) => silent.push((url.clone(), error.into())),
         }
+    }
+    let roster = match sources.first() {
+        Some(first) if is_joined => first.roster().await.unwrap_or_default(),
+        _ => BTreeMap::new(),
+    };
+    let show = |source: &Source, event: &Value| {
+        if !is_joined {
+            return print(std::slice::from_ref(event), json);
+        }
+        let server = roster.get(&source.log).map_or("-", String::as_str);
+        print_of(server, &source.log, event, json)
+    };
+    let failures = join(&mut sources, &filter, arguments.oldest, arguments.limit, show).await?;
+    if !is_joined {
+        return failures.into_iter().next().map_or(Ok(()), |(_, error)| Err(error));
+    }
+    let url = |place: usize| sources.get(place).map(|source| source.url.clone()).unwrap_or_default();
+    silent.extend(failures.into_iter().map(|(place, error)| (url(place), error)));
+    report(&roster, &sources, &silent);
+    anyhow::ensure!(silent.is_empty(), "{} of the servers did not answer", silent.len());
+    Ok(())
+}
+
+/// What is not in the list.
+#[expect(clippy::print_stderr, reason = "what the list lacks")]
+fn report(roster: &BTreeMap<String, String>, sources: &[Source], silent: &[(String, anyhow::Error)]) {
+    for (url, error) in silent {
+        eprintln!("{url} did not answer, and what it would is not in the list: {error:#}");
+    }
+    if roster.is_empty() {
+        eprintln!("which logs there are is not known: the first server does not give the roster");
+    }
+    for (log, server) in roster.iter().filter(|(log, _)| sources.iter().all(|source| source.log != **log)) {
+        eprintln!("the log {} of the server {} was not looked at", printable(log), printable(server));
+    }
+}
+
+/// An event of one of several servers.
+fn print_of(server: &str, log: &str, event: &Value, json: bool) -> Result<()> {
+    let mut output = io::stdout().lock();
+    if json {
+        let mut event = event.clone();
+        if let Some(members) = event.as_object_mut() {
+            members.insert("log".to_owned(), log.into());
+        }
+        writeln!(output, "{event}")?;
+    } else {
+        writeln!(output, "{:<16}  {}", printable(server), summary(event))?;
     }
     Ok(())
 }
@@ -153,10 +198,6 @@ pub(super) async fn status(remote: &Remote) -> Result<()> {
         writeln!(io::stdout(), "{}", serde_json::to_string_pretty(&status)?)?;
     }
     Ok(())
-}
-
-async fn get(remote: &Remote, path: &str, query: &Query) -> Result<Value> {
-    Ok(remote.send(remote.request(Method::GET, path).query(query)).await?.body)
 }
 
 fn events(page: &Value) -> Result<&Vec<Value>> {
