@@ -19,6 +19,7 @@ use kunji_server::{
         doctor::TokenObject,
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
+        key_tags::KeyTags,
         key_type::Curve,
         lifecycle::Transition,
         symmetric::SymmetricKeyRecord,
@@ -27,7 +28,7 @@ use kunji_server::{
     ports::{
         clock::Clock,
         key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
-        key_states::KeyStateRepository,
+        key_states::{KeyStateRepository, KeyTagRepository},
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState, TokenView},
         repository::{
             AccessPolicyChange, AccessPolicyRecords, AccessPolicyRepository, ApprovalRepository,
@@ -277,6 +278,25 @@ impl KeyStateRepository for Mortal<dyn Repository> {
         limit: usize,
     ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError> {
         database!(self.examine_keys(after, limit))
+    }
+}
+
+#[async_trait]
+impl KeyTagRepository for Mortal<dyn Repository> {
+    async fn find_tags(&self, keys: &[KeyId]) -> Result<Vec<KeyTags>, RepositoryError> {
+        database!(self.find_tags(keys))
+    }
+
+    async fn put_tags(&self, key: &KeyId, tags: &KeyTags) -> Result<(), RepositoryError> {
+        database!(self.put_tags(key, tags))
+    }
+
+    async fn list_tagged(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<(KeyId, KeyTags)>, RepositoryError> {
+        database!(self.list_tagged(after, limit))
     }
 }
 

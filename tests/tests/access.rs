@@ -38,7 +38,7 @@ const ANONYMOUS: [&str; 13] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 71] = [
+const GUARDED: [(&str, &[&str]); 72] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -65,6 +65,7 @@ const GUARDED: [(&str, &[&str]); 71] = [
     ("POST /v1/keys/{key_id}/revoke", &["key-administrator"]),
     ("POST /v1/keys/{key_id}/rotate", &["key-administrator"]),
     ("POST /v1/keys/{key_id}/suspend", &["key-administrator"]),
+    ("PUT /v1/keys/{key_id}/tags", &["key-administrator"]),
     ("PUT /v1/keymanager/revokeKey", &["key-administrator"]),
     ("GET /v1/keymanager/getAllCertificates", &["encryptor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificate", &["encryptor", "key-administrator"]),

@@ -34,6 +34,15 @@ pub enum KeysCommand {
         /// Only keys of this reference; blank means master keys.
         #[arg(long)]
         reference: Option<String>,
+        /// Only keys that do this: issuing, encryption or signing.
+        #[arg(long)]
+        purpose: Option<String>,
+        /// Only keys with this tag.
+        #[arg(long)]
+        tag: Option<String>,
+        /// Only keys whose certificates end before this time, as 2027-01-31T00:00:00Z.
+        #[arg(long)]
+        expiring_before: Option<String>,
         /// Only keys in this state: preActivation, active, suspended, deactivated, compromised, destroying, destroyed.
         #[arg(long)]
         state: Option<String>,
@@ -76,6 +85,13 @@ pub enum KeysCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Say by which tags a key is found again, in the place of those that it had.
+    Tag {
+        /// Its id.
+        id: String,
+        /// All of its tags; none takes them away.
+        tags: Vec<String>,
+    },
 }
 
 /// Why a key is revoked.
@@ -106,8 +122,15 @@ pub async fn run(remote: &Remote, command: KeysCommand) -> Result<()> {
             let body = json!({ "applicationId": application, "referenceId": reference });
             print(remote, remote.request(Method::POST, "/v1/keys").json(&body), keys_table).await
         }
-        KeysCommand::List { application, reference, state, most } => {
-            let filter = [("application", application), ("reference", reference), ("state", state)];
+        KeysCommand::List { application, reference, purpose, tag, expiring_before, state, most } => {
+            let filter = [
+                ("application", application),
+                ("reference", reference),
+                ("purpose", purpose),
+                ("tag", tag),
+                ("expiringBefore", expiring_before),
+                ("state", state),
+            ];
             let keys = Value::Array(list(remote, &filter, most).await?);
             remote.print(&keys, keys_table)?;
             Ok(())
@@ -135,6 +158,10 @@ pub async fn run(remote: &Remote, command: KeysCommand) -> Result<()> {
         KeysCommand::Suspend { id, reason } => {
             let request = remote.request(Method::POST, &path(&id, "/suspend")?);
             print(remote, request.json(&json!({ "reason": reason })), transitions_table).await
+        }
+        KeysCommand::Tag { id, tags } => {
+            let request = remote.request(Method::PUT, &path(&id, "/tags")?);
+            print(remote, request.json(&json!({ "tags": tags })), keys_table).await
         }
     }
 }
@@ -201,8 +228,9 @@ fn path(id: &str, below: &str) -> Result<String> {
 
 /// One key, or an array of them.
 fn keys_table(body: &Value) -> Table {
-    let headings = ["KEY", "APPLICATION", "REFERENCE", "GENERATION", "STATE", "NEWEST", "UNTIL"];
-    let names = ["keyId", "applicationId", "referenceId", "generation", "state", "newest", "notAfter"];
+    let headings = ["KEY", "APPLICATION", "REFERENCE", "GENERATION", "STATE", "NEWEST", "UNTIL", "TAGS"];
+    let names =
+        ["keyId", "applicationId", "referenceId", "generation", "state", "newest", "notAfter", "tags"];
     rows(body, &headings, names)
 }
 
@@ -229,6 +257,8 @@ fn details_table(body: &Value) -> Table {
         "issuer",
         "notBefore",
         "notAfter",
+        "purpose",
+        "tags",
     ];
     let table = names.iter().fold(Table::new(&["MEMBER", "VALUE"]), |table, name| {
         table.row(&[&json!(name), key.get(name).unwrap_or(&Value::Null)])

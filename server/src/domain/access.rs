@@ -131,6 +131,8 @@ pub enum Operation {
     Sign,
     /// Let a key do nothing for now.
     SuspendKey,
+    /// Say by which tags a key is found again.
+    TagKey,
     /// Have a key's certificate replaced by one that others issued.
     UploadCertificate,
     /// Store the certificate of another domain's key, for which packets are then sealed.
@@ -141,7 +143,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -175,6 +177,7 @@ impl Operation {
         Self::RotateKey,
         Self::Sign,
         Self::SuspendKey,
+        Self::TagKey,
         Self::UploadCertificate,
         Self::UploadOtherDomainCertificate,
         Self::Verify,
@@ -218,6 +221,7 @@ impl Operation {
             Self::UploadCertificate => "key.upload_certificate",
             Self::UploadOtherDomainCertificate => "partner.upload_certificate",
             Self::SuspendKey => "key.suspend",
+            Self::TagKey => "key.tag",
             Self::Verify => "signature.verify",
         }
     }
@@ -245,6 +249,7 @@ impl Operation {
             | Self::RotateKey
             | Self::Sign
             | Self::SuspendKey
+            | Self::TagKey
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate
             | Self::Verify => true,
@@ -315,6 +320,7 @@ impl Operation {
             | Self::RevokeKey
             | Self::RotateKey
             | Self::SuspendKey
+            | Self::TagKey
             | Self::UploadCertificate
             | Self::UploadOtherDomainCertificate => &[Role::KeyAdministrator],
             Self::ReadAccess | Self::ReadApprovals => &[Role::Administrator, Role::Auditor],

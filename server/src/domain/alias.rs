@@ -192,6 +192,15 @@ impl KeyAlias {
         }
     }
 
+    /// What keys under this alias do.
+    pub fn purpose(&self) -> KeyPurpose {
+        match self.role() {
+            AliasRole::Root | AliasRole::Module => KeyPurpose::Issuing,
+            AliasRole::Base => KeyPurpose::Encryption,
+            AliasRole::Curve(_) | AliasRole::Internal | AliasRole::Sign => KeyPurpose::Signing,
+        }
+    }
+
     /// What the key under this alias is for.
     pub fn role(&self) -> AliasRole {
         let application = self.application.as_str();
@@ -217,6 +226,36 @@ impl KeyAlias {
 impl fmt::Display for KeyAlias {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.application.0, self.reference.0)
+    }
+}
+
+/// What a key does, for whoever looks for keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyPurpose {
+    /// It signs certificates, and data in the name of its application.
+    Issuing,
+    /// Packets are sealed for it.
+    Encryption,
+    /// It signs data.
+    Signing,
+}
+
+impl KeyPurpose {
+    /// Every purpose.
+    pub const ALL: [Self; 3] = [Self::Issuing, Self::Encryption, Self::Signing];
+
+    /// The name in requests and answers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Issuing => "issuing",
+            Self::Encryption => "encryption",
+            Self::Signing => "signing",
+        }
+    }
+
+    /// The purpose of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod glob;
 pub mod jose;
 pub mod key;
 pub mod key_policies;
+pub mod key_tags;
 pub mod key_type;
 pub mod lifecycle;
 pub mod merkle;

@@ -1,10 +1,11 @@
-//! The states of keys in the records, and keys in the order of their ids.
+//! The states and tags of keys in the records, and keys in the order of their ids.
 
 use async_trait::async_trait;
 
 use super::repository::RepositoryError;
 use crate::domain::{
     key::{KeyId, KeyRecord},
+    key_tags::KeyTags,
     lifecycle::Transition,
 };
 
@@ -51,4 +52,21 @@ pub trait KeyStateRepository: Send + Sync {
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<Vec<Result<KeyRecord, RepositoryError>>, RepositoryError>;
+}
+
+/// Tags of keys.
+#[async_trait]
+pub trait KeyTagRepository: Send + Sync {
+    /// The tags of each of these keys, in their order.
+    async fn find_tags(&self, keys: &[KeyId]) -> Result<Vec<KeyTags>, RepositoryError>;
+
+    /// Puts these in the place of the key's tags. Of several at once, the last one counts.
+    async fn put_tags(&self, key: &KeyId, tags: &KeyTags) -> Result<(), RepositoryError>;
+
+    /// Keys that have tags, or had some, in the order of their ids, those after `after`, at most `limit`.
+    async fn list_tagged(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<(KeyId, KeyTags)>, RepositoryError>;
 }

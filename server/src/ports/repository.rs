@@ -13,7 +13,7 @@ use kunji_shared::Thumbprint;
 
 use super::{
     key_policies::KeyPolicyRepository,
-    key_states::KeyStateRepository,
+    key_states::{KeyStateRepository, KeyTagRepository},
     rotation::{CrossCertificateRepository, NewestKeyRepository},
 };
 use crate::domain::{
@@ -296,6 +296,7 @@ pub trait Repository:
     KeyRepository
     + SymmetricKeyRepository
     + KeyStateRepository
+    + KeyTagRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

@@ -18,6 +18,7 @@ use kunji_server::{
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         cross_certificate::CrossCertificate,
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload},
+        key_tags::KeyTags,
         key_type::{Curve, KeyType},
         lifecycle::{Change, KeyState, Transition},
         policy::{AccessList, Cryptoperiod, KeyPolicy},
@@ -54,6 +55,7 @@ macro_rules! repository_contract {
                 other_domains_certificates_may_have_several_names,
                 symmetric_keys_succeed_each_other,
                 keys_are_listed_in_the_order_of_their_ids,
+                the_last_tags_of_a_key_count,
                 transitions_are_numbered_over_all_keys,
                 one_of_many_transitions_wins,
                 a_closed_alias_gets_a_successor_on_request_alone,
@@ -285,6 +287,30 @@ pub async fn keys_are_listed_in_the_order_of_their_ids(repository: Subject) -> R
     ensure!(repository.list_keys(Some(&ordered[2].id), 10).await?.is_empty());
     let examined = repository.examine_keys(Some(&ordered[0].id), 10).await?;
     ensure!(examined.into_iter().collect::<Result<Vec<_>, _>>()? == ordered[1..]);
+    Ok(())
+}
+
+/// Tags are put and read for keys that need not be there, and listed in the order of their keys.
+pub async fn the_last_tags_of_a_key_count(repository: Subject) -> Result<()> {
+    let keys = [1, 2, 3].map(|seed| KeyId(format!("{seed:036}")));
+    let tags =
+        |texts: &[&str]| KeyTags::parse(&texts.iter().map(|&text| text.to_owned()).collect::<Vec<_>>());
+    let none = KeyTags::default();
+    ensure!(repository.find_tags(&keys).await? == [none.clone(), none.clone(), none.clone()]);
+    ensure!(
+        repository.find_tags(&[]).await?.is_empty() && repository.list_tagged(None, 10).await?.is_empty()
+    );
+    repository.put_tags(&keys[2], &tags(&["north"])?).await?;
+    repository.put_tags(&keys[0], &tags(&["pilot", "2026"])?).await?;
+    repository.put_tags(&keys[0], &tags(&["north", "region=1"])?).await?;
+    let (first, third) = (tags(&["north", "region=1"])?, tags(&["north"])?);
+    ensure!(repository.find_tags(&keys).await? == [first.clone(), none.clone(), third.clone()]);
+    let listed = [(keys[0].clone(), first), (keys[2].clone(), third)];
+    ensure!(repository.list_tagged(None, 10).await? == listed);
+    ensure!(repository.list_tagged(None, 1).await? == listed[..1]);
+    ensure!(repository.list_tagged(Some(&keys[0]), 10).await? == listed[1..]);
+    repository.put_tags(&keys[0], &none).await?;
+    ensure!(repository.find_tags(&keys[..1]).await? == [none]);
     Ok(())
 }
 

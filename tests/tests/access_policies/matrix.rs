@@ -27,7 +27,7 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
-const KEEPER: [&str; 17] = [
+const KEEPER: [&str; 18] = [
     "key.examine",
     "key.issue_certificate",
     "key.generate",
@@ -39,6 +39,7 @@ const KEEPER: [&str; 17] = [
     "key.revoke",
     "key.rotate",
     "key.suspend",
+    "key.tag",
     "key.upload_certificate",
     "partner.upload_certificate",
     "policy.change",
@@ -46,7 +47,7 @@ const KEEPER: [&str; 17] = [
     READ[0],
     READ[1],
 ];
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     "key.issue_certificate",
     "key.generate",
     "key.generate_symmetric",
@@ -56,6 +57,7 @@ const ALL: [&str; 17] = [
     "key.revoke",
     "key.rotate",
     "key.suspend",
+    "key.tag",
     "key.upload_certificate",
     "partner.upload_certificate",
     "certificate.read",
@@ -117,7 +119,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 71] = [
+const OPERATIONS: [(&str, &str, bool); 72] = [
     ("approve", "approval.decide", false),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
@@ -185,6 +187,7 @@ const OPERATIONS: [(&str, &str, bool); 71] = [
     ("signRawData", "signature.sign", true),
     ("signV2", "signature.sign", true),
     ("suspendKey", "key.suspend", true),
+    ("tagKey", "key.tag", true),
     ("uploadCertificate", "key.upload_certificate", true),
     ("uploadOtherDomainCertificate", "partner.upload_certificate", true),
     ("validate", "signature.verify", true),
@@ -257,6 +260,10 @@ impl Requests {
             "rotateKey" => self.decide(client, "rotate", &json!({})).await,
             // Too long a reason, so that nothing is done.
             "suspendKey" => self.decide(client, "suspend", &json!({ "reason": "x".repeat(513) })).await,
+            "tagKey" => {
+                let request = client.request(Method::PUT, &format!("/v1/keys/{}/tags", self.key));
+                Answer::read(request.json(&json!({ "tags": ["x"] })).send().await.unwrap()).await
+            }
             "revokeKeyById" => {
                 let body = json!({ "cause": "superseded", "reason": "x".repeat(513) });
                 self.decide(client, "revoke", &body).await

@@ -16,9 +16,15 @@ async fn keys_are_listed_shown_and_decided_about() {
     assert!(operator.json(&["keys", "list", "--most", "2"]).as_array().unwrap().len() == 2);
     let outcome = operator.run(&["keys", "list", "--application", "REGISTRATION", "--reference", "cli-keys"]);
     let rows: Vec<Vec<&str>> = outcome.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(rows[0], ["KEY", "APPLICATION", "REFERENCE", "GENERATION", "STATE", "NEWEST", "UNTIL"]);
+    assert_eq!(
+        rows[0],
+        ["KEY", "APPLICATION", "REFERENCE", "GENERATION", "STATE", "NEWEST", "UNTIL", "TAGS"]
+    );
     assert_eq!(rows[1][..6], [id, "REGISTRATION", "cli-keys", "1", "active", "true"]);
 
+    assert_eq!(operator.json(&["keys", "tag", id, "pilot"])["tags"][0], "pilot");
+    let tagged = operator.json(&["keys", "list", "--tag", "pilot", "--purpose", "encryption"]);
+    assert_eq!(tagged[0]["keyId"], id);
     let suspended = operator.json(&["keys", "suspend", id, "--reason", "lost"]);
     assert_eq!((&suspended["to"], &suspended["reason"]), (&"suspended".into(), &"lost".into()));
     let shown = operator.run(&["keys", "show", id]);

@@ -1,6 +1,9 @@
 //! `/v1/keys`.
 
-use kunji_tests::site::{Site, shared};
+use kunji_tests::{
+    http::{Answer, Http},
+    site::{Site, shared},
+};
 use serde_json::json;
 
 use crate::{Callers, newest, newest_id};
@@ -65,6 +68,67 @@ async fn keys_are_listed_page_by_page_to_those_who_may_read_them() {
     suspended.problem(404, "key.not_found");
     let rotated = keeper.post(&format!("/v1/keys/{}/rotate", "0".repeat(36)), &json!({})).await;
     rotated.problem(404, "key.not_found");
+}
+
+#[tokio::test]
+async fn keys_are_found_by_tag_purpose_and_end() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+    let server = site.start();
+    let Callers { administrator, keeper, user } = Callers::new(&server).await;
+    let mut ids = Vec::new();
+    for reference in ["10001", "10002", "10003"] {
+        user.certificate("REGISTRATION", reference).await;
+        ids.push(newest_id(&keeper, reference).await);
+    }
+    let tag = async |http: &Http, id: &str, tags: serde_json::Value| {
+        let request = http.request(reqwest::Method::PUT, &format!("/v1/keys/{id}/tags"));
+        Answer::read(request.json(&json!({ "tags": tags })).send().await.unwrap()).await
+    };
+    let tagged = tag(&keeper, &ids[0], json!(["pilot", "region=north", "pilot"])).await;
+    assert_eq!((tagged.status.as_u16(), &tagged.body["tags"]), (200, &json!(["pilot", "region=north"])));
+    tag(&keeper, &ids[1], json!(["pilot"])).await;
+    assert_eq!(keeper.get(&format!("/v1/keys/{}", ids[0])).await.body["key"]["tags"], tagged.body["tags"]);
+
+    let found = async |query: &str| {
+        let mut found = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = keeper.get(&format!("/v1/keys?limit=1&{query}{after}")).await;
+            let keys = page.body["keys"].as_array().unwrap_or_else(|| panic!("{query}: {page:?}"));
+            found.extend(keys.iter().map(|key| key["referenceId"].as_str().unwrap().to_owned()));
+            match page.body["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(found("tag=pilot").await, ["10001", "10002"]);
+    assert_eq!(found("tag=region=north&application=REGISTRATION").await, ["10001"]);
+    assert_eq!(found("tag=pilot&application=REGISTRATION&reference=10002").await, ["10002"]);
+    assert!(found("tag=pilot&application=REGISTRATION&reference=10003").await.is_empty());
+    assert_eq!(found("purpose=encryption").await, ["10001", "10002", "10003"]);
+    assert_eq!(found("purpose=signing").await, ["SIGN"]);
+    assert_eq!(found("purpose=issuing").await, ["", ""]);
+    assert!(found("expiringBefore=2026-01-01T00:00:00Z").await.is_empty());
+    assert_eq!(found("expiringBefore=9999-01-01T00:00:00Z").await.len(), 6);
+    for query in ["tag=a%20b", "purpose=x", "expiringBefore=tomorrow"] {
+        keeper.get(&format!("/v1/keys?{query}")).await.problem(400, "request.invalid");
+    }
+    assert_eq!(tag(&keeper, &ids[0], json!([])).await.body["tags"], json!([]));
+    assert_eq!(found("tag=pilot").await, ["10002"]);
+
+    for wrong in [json!(["a b"]), json!([""]), json!(["a".repeat(65)]), json!(vec!["a"; 17]), json!("a")] {
+        tag(&keeper, &ids[1], wrong).await.problem(400, "request.invalid");
+    }
+    tag(&keeper, &"0".repeat(36), json!([])).await.problem(404, "key.not_found");
+    tag(&user, &ids[1], json!([])).await.problem(403, "access.forbidden");
+    let auditor = administrator.new_client(&["auditor"]).await;
+    let path =
+        "/v1/audit/events?operation=key.tag&outcome=succeeded&application=REGISTRATION&reference=10002";
+    let events = auditor.get(path).await;
+    assert_eq!(events.body["events"][0]["details"], json!({ "tags": ["pilot"] }), "{events:?}");
 }
 
 #[tokio::test]

@@ -43,6 +43,7 @@ mod roster_rows;
 mod runner;
 mod schema;
 mod symmetric_rows;
+mod tag_rows;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;

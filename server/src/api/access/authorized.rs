@@ -60,6 +60,7 @@ permissions!(
     RotateKey,
     Sign,
     SuspendKey,
+    TagKey,
     UploadCertificate,
     UploadOtherDomainCertificate,
     Verify,

@@ -14,7 +14,7 @@ pub(super) use self::{
         Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExamineKeys, ExportAudit,
         GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, MendKeys, ReadAccess, ReadApprovals,
         ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys,
-        RequestCertificate, ResumeKey, RevokeKey, RotateClientSecret, RotateKey, Sign, SuspendKey,
+        RequestCertificate, ResumeKey, RevokeKey, RotateClientSecret, RotateKey, Sign, SuspendKey, TagKey,
         UploadCertificate, UploadOtherDomainCertificate, Verify,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},

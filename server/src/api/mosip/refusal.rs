@@ -151,7 +151,7 @@ impl From<KeyError> for Refusal {
             KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),
             KeyError::PolicyMissing => Fault::ApplicationUnknown.into(),
             KeyError::QuotaExceeded => Fault::QuotaExceeded.into(),
-            KeyError::ReasonInvalid => Fault::Invalid.into(),
+            KeyError::ReasonInvalid | KeyError::Tags(_) => Fault::Invalid.into(),
             KeyError::Refused(refusal) => TransportError::from(refusal).into(),
             KeyError::ReferenceNotAllowed => Fault::ReferenceNotAllowed.into(),
             KeyError::ReferenceNotSupported => Fault::ReferenceNotSupported.into(),

@@ -244,6 +244,7 @@ fn problems_with_keys(operation: &str) -> &'static [ProblemKind] {
         "revokeKeyById" => {
             &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyForestalled, P::KeyNotFound, P::RequestInvalid]
         }
+        "tagKey" => &[P::KeyNotFound, P::RequestInvalid],
         "suspendKey" | "resumeKey" => {
             &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyNotFound, P::RequestInvalid]
         }

@@ -8,7 +8,7 @@ use crate::domain::access::{Operation, Role};
 use Operation::{
     Decrypt, DecryptCompromised, Encrypt, GenerateMasterKey, GenerateSymmetricKey, IssueCertificate,
     ReadCertificate, ReadCertificates, ReadKeys, RequestCertificate, ResumeKey, RevokeKey, RotateKey, Sign,
-    SuspendKey, UploadCertificate, UploadOtherDomainCertificate, Verify,
+    SuspendKey, TagKey, UploadCertificate, UploadOtherDomainCertificate, Verify,
 };
 
 /// Reads certificates, seals and verifies: what a role has that people in the field or citizens hold.
@@ -30,6 +30,7 @@ const ALL: &[Operation] = &[
     RevokeKey,
     SuspendKey,
     ResumeKey,
+    TagKey,
     ReadKeys,
     ReadCertificate,
     ReadCertificates,

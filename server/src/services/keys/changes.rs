@@ -10,6 +10,7 @@ use crate::{
         access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
         key::{KeyId, KeyMaterial, KeyRecord},
+        key_tags::KeyTags,
         lifecycle::{Change, KeyState, Transition, after},
     },
     ports::repository::RepositoryError,
@@ -61,7 +62,7 @@ impl KeyService {
 
     fn just_made(&self, key: Arc<KeyRecord>) -> KeyInState {
         let state = self.directory.states.of(&key, true, self.provisioner.clock.now());
-        KeyInState { key, state, is_newest: true }
+        KeyInState { key, state, is_newest: true, tags: KeyTags::default() }
     }
 
     /// Makes the successor of a key before its time.

@@ -1,6 +1,7 @@
 use crate::{
     domain::{
         authorization::approval::Approval,
+        key_tags::TagFault,
         lifecycle::{ChangeRefusal, KeyState},
     },
     ports::{audit_sink::AuditError, key_store::KeyStoreError, repository::RepositoryError},
@@ -86,6 +87,9 @@ pub enum KeyError {
     /// The subject has a member that cannot stand in a certificate.
     #[error("the subject has a member that cannot stand in a certificate")]
     SubjectNotAllowed,
+    /// Texts are no tags.
+    #[error(transparent)]
+    Tags(#[from] TagFault),
     /// The token failed.
     #[error(transparent)]
     Token(#[from] KeyStoreError),
@@ -128,6 +132,7 @@ impl KeyError {
             Self::RevocationNotAllowed => "key.revocation_not_allowed",
             Self::RootKeyMissing => "key.root_missing",
             Self::SubjectNotAllowed => "key.subject_not_allowed",
+            Self::Tags(_) => "key.tags_invalid",
             Self::Token(_) => "token.failed",
             Self::Waits(_) => "approval.waits",
         }

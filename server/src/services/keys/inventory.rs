@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
+
 use super::{KeyError, KeyService, LISTED_VERSIONS};
 use crate::{
     domain::{
         access::{CallContext, Operation},
-        alias::{AliasRole, ApplicationId, KeyAlias, ReferenceId},
+        alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
         key::{KeyId, KeyRecord},
+        key_tags::KeyTags,
         lifecycle::{KeyState, Standing, Transition},
         time::Timestamp,
     },
@@ -30,6 +33,12 @@ pub struct KeyFilter {
     pub reference: Option<ReferenceId>,
     /// The state.
     pub state: Option<KeyState>,
+    /// What they do.
+    pub purpose: Option<KeyPurpose>,
+    /// A tag that they have.
+    pub tag: Option<String>,
+    /// Their certificates end before this time.
+    pub expiring_before: Option<Timestamp>,
 }
 
 /// A key, and where it stands.
@@ -41,6 +50,8 @@ pub struct KeyInState {
     pub state: KeyState,
     /// Whether it has no successor.
     pub is_newest: bool,
+    /// By which it is found again.
+    pub tags: KeyTags,
 }
 
 /// Some keys.
@@ -79,8 +90,7 @@ impl KeyService {
             match (&filter.application, &filter.reference) {
                 (Some(application), Some(reference)) => {
                     let (application, reference) = (application.clone(), reference.clone());
-                    self.of_alias(call, &KeyAlias { application, reference }, filter.state, after, limit)
-                        .await
+                    self.of_alias(call, &KeyAlias { application, reference }, filter, after, limit).await
                 }
                 _ => self.of_all(call, filter, after, limit).await,
             }
@@ -99,20 +109,20 @@ impl KeyService {
         let mut last = after.cloned();
         let mut examined = 0;
         while examined < EXAMINED {
-            let found = self.provisioner.repository.list_keys(last.as_ref(), PIECE).await?;
-            let is_end = found.len() < PIECE;
-            examined += found.len();
-            for key in found {
-                last = Some(key.id.clone());
-                if !self.is_shown(call, &key.alias) || !filter.fits(&key.alias) {
+            let Piece { found, next, is_end } = self.piece(filter, last.as_ref()).await?;
+            examined += PIECE;
+            last = next;
+            for (key, tags) in found {
+                if !self.is_shown(call, &key.alias) || !filter.fits(&key) {
                     continue;
                 }
-                let shown = self.in_state(Arc::new(key)).await?;
+                let id = key.id.clone();
+                let shown = KeyInState { tags, ..self.in_state(key).await? };
                 if filter.state.is_none_or(|state| state == shown.state) {
                     keys.push(shown);
                 }
                 if keys.len() == limit {
-                    return Ok(KeyPage { keys, next: last });
+                    return Ok(KeyPage { keys, next: Some(id) });
                 }
             }
             if is_end {
@@ -122,11 +132,55 @@ impl KeyService {
         Ok(KeyPage { keys, next: last })
     }
 
+    /// Some keys in the order of their ids: of those with tags, when it is a tag that is looked for, which are few.
+    async fn piece(&self, filter: &KeyFilter, after: Option<&KeyId>) -> Result<Piece, KeyError> {
+        let repository = &self.provisioner.repository;
+        let Some(tag) = &filter.tag else {
+            let keys = repository.list_keys(after, PIECE).await?;
+            let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
+            let tags = repository.find_tags(&ids).await?;
+            let is_end = keys.len() < PIECE;
+            let found = keys.into_iter().map(Arc::new).zip(tags).collect();
+            return Ok(Piece { found, next: ids.last().cloned(), is_end });
+        };
+        let tagged = repository.list_tagged(after, PIECE).await?;
+        let (next, is_end) = (tagged.last().map(|(id, _)| id.clone()), tagged.len() < PIECE);
+        let mut found = Vec::new();
+        for (id, tags) in tagged.into_iter().filter(|(_, tags)| tags.contain(tag)) {
+            found.extend(self.directory.by_id(&id).await?.map(|key| (key, tags)));
+        }
+        Ok(Piece { found, next, is_end })
+    }
+
+    async fn tags_of(&self, key: &KeyId) -> Result<KeyTags, KeyError> {
+        let found = self.provisioner.repository.find_tags(std::slice::from_ref(key)).await?;
+        Ok(found.into_iter().next().unwrap_or_default())
+    }
+
+    /// Puts these in the place of the key's tags. Of several at once, the last one counts.
+    ///
+    /// # Errors
+    /// [`KeyError::NotFound`] also when the caller has no right to know; [`KeyError::Tags`].
+    pub async fn tag(&self, call: &CallContext, id: &KeyId, tags: &[String]) -> Result<KeyInState, KeyError> {
+        let operation = Operation::TagKey;
+        let key = self.visible(call, operation, id).await?;
+        let alias = key.alias.clone();
+        let tagged = async {
+            let tags = KeyTags::parse(tags)?;
+            self.provisioner.repository.put_tags(id, &tags).await?;
+            Ok(KeyInState { tags, ..self.in_state(key).await? })
+        };
+        let about = |tagged: &KeyInState| {
+            (Some(tagged.key.id.clone()), Some(json!({ "tags": tagged.tags.as_slice() })))
+        };
+        self.auditor.audited_in_detail(call, operation, Some(&alias), tagged, about).await
+    }
+
     async fn of_alias(
         &self,
         call: &CallContext,
         alias: &KeyAlias,
-        state: Option<KeyState>,
+        filter: &KeyFilter,
         after: Option<&KeyId>,
         limit: usize,
     ) -> Result<KeyPage, KeyError> {
@@ -138,16 +192,23 @@ impl KeyService {
             None => 0,
             Some(id) => found.iter().position(|key| key.id == *id).ok_or(KeyError::NotFound)? + 1,
         };
+        let ids: Vec<_> = found.iter().map(|key| key.id.clone()).collect();
+        let tags = self.provisioner.repository.find_tags(&ids).await?;
         let (mut keys, mut next) = (Vec::new(), None);
-        for (place, key) in found.into_iter().enumerate().skip(begin) {
+        for (place, (key, tags)) in found.into_iter().zip(tags).enumerate().skip(begin) {
             let is_newest = place == 0;
+            let is_tagged = filter.tag.as_ref().is_none_or(|tag| tags.contain(tag));
+            if !is_tagged || !filter.fits(&key) {
+                continue;
+            }
             let now = self.provisioner.clock.now();
             let shown = KeyInState {
                 state: self.directory.states.of(&key, is_newest, now),
                 is_newest,
                 key: Arc::new(key),
+                tags,
             };
-            if state.is_some_and(|state| state != shown.state) {
+            if filter.state.is_some_and(|state| state != shown.state) {
                 continue;
             }
             if keys.len() == limit {
@@ -171,7 +232,8 @@ impl KeyService {
             self.directory.states.refresh().await?;
             let chain = self.chain(Arc::clone(&key)).await?.certificates;
             let history = self.history(id).await?;
-            Ok(KeyDetails { key: self.in_state(key).await?, history, chain })
+            let tags = self.tags_of(id).await?;
+            Ok(KeyDetails { key: KeyInState { tags, ..self.in_state(key).await? }, history, chain })
         };
         self.auditor.audited(call, operation, Some(&alias), read, |details| Some(&details.key.key.id)).await
     }
@@ -204,11 +266,12 @@ impl KeyService {
         Ok(history)
     }
 
+    /// The key without its tags.
     async fn in_state(&self, key: Arc<KeyRecord>) -> Result<KeyInState, KeyError> {
         let newest = self.directory.newest(&key.alias).await?;
         let is_newest = newest.is_some_and(|newest| newest.id == key.id);
         let state = self.directory.states.of(&key, is_newest, self.provisioner.clock.now());
-        Ok(KeyInState { key, state, is_newest })
+        Ok(KeyInState { key, state, is_newest, tags: KeyTags::default() })
     }
 
     fn is_shown(&self, call: &CallContext, alias: &KeyAlias) -> bool {
@@ -216,9 +279,20 @@ impl KeyService {
     }
 }
 
+/// Keys that were read at once.
+struct Piece {
+    found: Vec<(Arc<KeyRecord>, KeyTags)>,
+    /// After which key to go on.
+    next: Option<KeyId>,
+    is_end: bool,
+}
+
 impl KeyFilter {
-    fn fits(&self, alias: &KeyAlias) -> bool {
-        self.application.as_ref().is_none_or(|application| *application == alias.application)
-            && self.reference.as_ref().is_none_or(|reference| *reference == alias.reference)
+    /// Whether the key is one of those, its state and tags not looked at.
+    fn fits(&self, key: &KeyRecord) -> bool {
+        self.application.as_ref().is_none_or(|application| *application == key.alias.application)
+            && self.reference.as_ref().is_none_or(|reference| *reference == key.alias.reference)
+            && self.purpose.is_none_or(|purpose| purpose == key.alias.purpose())
+            && self.expiring_before.is_none_or(|at| key.period.not_after < at)
     }
 }

@@ -50,10 +50,14 @@ pub(super) struct KeyVersionAnswer {
     not_before: String,
     /// End of the certificate's validity.
     not_after: String,
+    /// `issuing`, `encryption` or `signing`.
+    purpose: String,
+    /// By which it is found again.
+    tags: Vec<String>,
 }
 
 impl From<&KeyInState> for KeyVersionAnswer {
-    fn from(KeyInState { key, state, is_newest }: &KeyInState) -> Self {
+    fn from(KeyInState { key, state, is_newest, tags }: &KeyInState) -> Self {
         let stored_in = match key.material {
             KeyMaterial::Token(_) => "token",
             KeyMaterial::Wrapped { .. } => "database",
@@ -77,6 +81,8 @@ impl From<&KeyInState> for KeyVersionAnswer {
             issuer: key.issuer.0.clone(),
             not_before: key.period.not_before.to_text(),
             not_after: key.period.not_after.to_text(),
+            purpose: key.alias.purpose().name().to_owned(),
+            tags: tags.as_slice().to_vec(),
         }
     }
 }

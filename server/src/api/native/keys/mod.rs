@@ -9,22 +9,28 @@ use poem_openapi::{
 };
 use serde::Deserialize;
 
-use self::answers::{CreatedKey, KeyDetailsAnswer, KeyListAnswer, TransitionAnswer, TransitionResponse};
+use self::answers::{
+    CreatedKey, KeyDetailsAnswer, KeyListAnswer, KeyVersionAnswer, TransitionAnswer, TransitionResponse,
+};
 use super::{
     approvals::OrWaiting,
     problem::{Problem, ProblemKind},
 };
 use crate::{
     api::{
-        access::{Authorized, GenerateMasterKey, ReadKeys, ResumeKey, RevokeKey, RotateKey, SuspendKey},
+        access::{
+            Authorized, GenerateMasterKey, ReadKeys, ResumeKey, RevokeKey, RotateKey, SuspendKey, TagKey,
+        },
         openapi::Tag,
         wire::Json,
     },
     domain::{
         access::CallContext,
-        alias::{ApplicationId, KeyAlias, ReferenceId},
+        alias::{ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
         key::KeyId,
+        key_tags::{TagFault, is_tag},
         lifecycle::{Change, KeyState},
+        time::Timestamp,
     },
     services::{
         Services,
@@ -67,6 +73,7 @@ impl KeysApi {
     /// In the order of their ids, page by page; those of one alias, when both application and reference are given,
     /// newest first. Only keys that the caller may read. A page can be shorter than asked for although others follow.
     #[oai(path = "/v1/keys", method = "get", operation_id = "listKeys", tag = "Tag::Keys")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter that the description names")]
     async fn list(
         &self,
         caller: Authorized<ReadKeys>,
@@ -77,6 +84,13 @@ impl KeysApi {
         /// Only keys in this state: `preActivation`, `active`, `suspended`, `deactivated`, `compromised`, `destroying`
         /// or `destroyed`.
         state: Query<Option<String>>,
+        /// Only keys that do this: `issuing` (ROOT's and the applications' own), `encryption` or `signing`.
+        purpose: Query<Option<String>>,
+        /// Only keys with this tag.
+        tag: Query<Option<String>>,
+        /// Only keys whose certificates end before this time (RFC 3339).
+        #[oai(name = "expiringBefore")]
+        expiring_before: Query<Option<String>>,
         /// Only keys that come after this one: `next` of the page before.
         after: Query<Option<String>>,
         /// Most keys on the page, 1 to 1000; 100 when absent.
@@ -87,6 +101,9 @@ impl KeysApi {
             application: application.0.as_deref().map(ApplicationId::parse).transpose()?,
             reference: reference.0.as_deref().map(ReferenceId::parse).transpose()?,
             state: state.0.as_deref().map(parse_state).transpose()?,
+            purpose: purpose.0.as_deref().map(parse_purpose).transpose()?,
+            tag: tag.0.map(parse_tag).transpose()?,
+            expiring_before: expiring_before.0.as_deref().map(parse_time).transpose()?,
         };
         let after = after.0.as_deref().map(parse_id).transpose()?;
         let limit = limit.0.map_or(PAGE, |limit| usize::try_from(limit).unwrap_or(PAGE)).clamp(1, PAGE_MAX);
@@ -104,6 +121,22 @@ impl KeysApi {
     ) -> Result<Json<KeyDetailsAnswer>, Problem> {
         let details = self.services.keys.describe(&caller.call, &parse_id(&key_id)?).await?;
         Ok(Json(KeyDetailsAnswer::from(details)))
+    }
+
+    /// Say by which tags a key is found again
+    ///
+    /// They take the place of those that it had; of several such requests at once, the last one counts. Nothing is
+    /// decided by tags. Whoever may read the key sees them: name no persons.
+    #[oai(path = "/v1/keys/:key_id/tags", method = "put", operation_id = "tagKey", tag = "Tag::Keys")]
+    async fn tag(
+        &self,
+        caller: Authorized<TagKey>,
+        /// The key's id.
+        key_id: Path<String>,
+        body: Json<TagsRequest>,
+    ) -> Result<Json<KeyVersionAnswer>, Problem> {
+        let tagged = self.services.keys.tag(&caller.call, &parse_id(&key_id)?, &body.0.tags).await?;
+        Ok(Json(KeyVersionAnswer::from(&tagged)))
     }
 
     /// Make the key of an application or reference that has no current one
@@ -203,6 +236,30 @@ fn parse_state(text: &str) -> Result<KeyState, Problem> {
         let names: Vec<_> = KeyState::ALL.iter().map(|state| state.name()).collect();
         Problem::new(ProblemKind::RequestInvalid, format!("state must be one of {}", names.join(", ")))
     })
+}
+
+fn parse_purpose(text: &str) -> Result<KeyPurpose, Problem> {
+    KeyPurpose::parse(text).ok_or_else(|| {
+        let names = KeyPurpose::ALL.map(KeyPurpose::name);
+        Problem::new(ProblemKind::RequestInvalid, format!("purpose must be one of {}", names.join(", ")))
+    })
+}
+
+fn parse_tag(text: String) -> Result<String, Problem> {
+    if is_tag(&text) { Ok(text) } else { Err(KeyError::Tags(TagFault::Form).into()) }
+}
+
+fn parse_time(text: &str) -> Result<Timestamp, Problem> {
+    let detail = "expiringBefore must be a time as 2027-01-31T00:00:00Z";
+    Timestamp::parse(text).ok_or_else(|| Problem::new(ProblemKind::RequestInvalid, detail))
+}
+
+/// Tags.
+#[derive(Debug, Deserialize, Object)]
+struct TagsRequest {
+    /// All of them: at most 16, each of 1 to 64 characters of `A-Z a-z 0-9 _ - . : =`.
+    #[oai(validator(max_items = 16, max_length = 64, pattern = "^[A-Za-z0-9_.:=-]+$"))]
+    tags: Vec<String>,
 }
 
 /// The key to make.

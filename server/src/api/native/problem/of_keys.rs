@@ -35,6 +35,7 @@ impl From<KeyError> for Problem {
                 ProblemKind::KeyNotUsable,
                 format!("an administrator decided that it is {}; GET /v1/keys tells more", state.name()),
             ),
+            KeyError::Tags(fault) => Self::new(ProblemKind::RequestInvalid, fault.to_string()),
             KeyError::ReasonInvalid => {
                 Self::new(ProblemKind::RequestInvalid, "reason must be one line of at most 512 bytes")
             }

@@ -1,0 +1,93 @@
+//! Rows of tags of keys.
+
+use std::ops::Bound;
+
+use async_trait::async_trait;
+use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+
+use super::{
+    SurrealRepository,
+    integrity::{Row, inconsistent},
+    key_rows::unexpected_form,
+    runner::Query,
+};
+use crate::{
+    domain::{key::KeyId, key_tags::KeyTags},
+    ports::{key_states::KeyTagRepository, repository::RepositoryError},
+};
+
+#[derive(SurrealValue)]
+struct KeyTagsRow {
+    tags: Vec<String>,
+}
+
+impl Row for KeyTagsRow {
+    const TABLE: &'static str = "key_tags";
+}
+
+impl KeyTagsRow {
+    fn read(self, key: &str) -> Result<KeyTags, RepositoryError> {
+        KeyTags::parse(&self.tags).map_err(|_| inconsistent(Self::TABLE, key, "a tag is malformed"))
+    }
+}
+
+#[async_trait]
+impl KeyTagRepository for SurrealRepository {
+    async fn find_tags(&self, keys: &[KeyId]) -> Result<Vec<KeyTags>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::tag_rows::find_tags
+            $keys.map(|$key| (SELECT * FROM ONLY type::record('key_tags', $key)));";
+        self.integrity.require()?;
+        let ids: Vec<_> = keys.iter().map(|key| key.0.clone()).collect();
+        let Value::Array(rows) = self.runner.read(Query::new(TEXT).bind("keys", ids)).await? else {
+            return Err(unexpected_form());
+        };
+        if rows.len() != keys.len() {
+            return Err(unexpected_form());
+        }
+        let read = |(key, row): (&KeyId, Value)| match self.integrity.open::<KeyTagsRow>(&key.0, row)? {
+            Some(row) => row.read(&key.0),
+            None => Ok(KeyTags::default()),
+        };
+        keys.iter().zip(rows).map(read).collect()
+    }
+
+    async fn put_tags(&self, key: &KeyId, tags: &KeyTags) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::tag_rows::put_tags
+            BEGIN;
+            UPSERT ONLY type::record('key_tags', $key) CONTENT $tags RETURN NONE;
+            COMMIT;";
+        let row = KeyTagsRow { tags: tags.as_slice().to_vec() };
+        let query =
+            Query::new(TEXT).bind("tags", self.integrity.seal(&key.0, row)?).bind("key", key.0.clone());
+        let made = async { Ok(self.find_tags(std::slice::from_ref(key)).await?.first() == Some(tags)) };
+        Ok(self.settle(query, made).await?)
+    }
+
+    async fn list_tagged(
+        &self,
+        after: Option<&KeyId>,
+        limit: usize,
+    ) -> Result<Vec<(KeyId, KeyTags)>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::tag_rows::list_tagged
+            SELECT * FROM $range LIMIT $limit;";
+        self.integrity.require()?;
+        let start = match after {
+            Some(id) => Bound::Excluded(RecordIdKey::String(id.0.clone())),
+            None => Bound::Unbounded,
+        };
+        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
+        let query = Query::new(TEXT)
+            .bind("range", RecordId::new(KeyTagsRow::TABLE, RecordIdKey::Range(Box::new(range))))
+            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
+        let read = |row| {
+            let (key, row) = self.integrity.open_any::<KeyTagsRow>(row)?;
+            let tags = row.read(&key)?;
+            Ok((KeyId(key), tags))
+        };
+        rows.into_iter().map(read).collect()
+    }
+}
