@@ -899,6 +899,7 @@ pub async fn approvals_succeed_their_predecessors(repository: Subject) -> Result
     ensure!(repository.find_approval(&first.id).await? == Some(first.clone()));
     let voted = |task: u8| {
         let vote = Vote {
+            issuer: None,
             principal: format!("voter {task}"),
             approves: task.is_multiple_of(2),
             at: Timestamp::from_millis(task.into()),

@@ -254,6 +254,77 @@ async fn an_approval_is_of_the_client_that_there_was() {
 }
 
 #[tokio::test]
+async fn an_approval_does_not_outlive_its_voters_right() {
+    let world = World::new().await;
+    let World { server, first, second, third, .. } = &world;
+    // Two who may approve and are no administrators, so that what becomes of them waits for nobody.
+    let policy_of = |effect: &str, extra: Value| {
+        let mut policy = json!({ "effect": effect, "roles": ["guard"], "operations": ["approval.decide"] });
+        policy.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        policy
+    };
+    let guards = policy_of("allow", json!({}));
+    let id = waits(&world.put(first, "guards", &guards).await);
+    for client in [second, third] {
+        world.vote(client, &id, "approve").await;
+    }
+    assert_eq!(world.put(first, "guards", &guards).await.status, 201);
+    let marked = json!({
+        "effect": "approval", "principals": ["*"], "operations": ["key.rotate"], "keys": ["ROOT/"],
+        "approvals": 2, "withinSeconds": 3600, "approverRoles": ["guard"],
+    });
+    let id = waits(&world.put(first, "rotation", &marked).await);
+    for client in [second, third] {
+        world.vote(client, &id, "approve").await;
+    }
+    assert_eq!(world.put(first, "rotation", &marked).await.status, 201);
+    let keeper = first.new_client(&["key-administrator"]).await;
+    let make = async |name: &str| {
+        let body = json!({ "clientId": name, "roles": ["guard"] });
+        let made = first.post("/v1/clients", &body).await;
+        if made.status == 202 {
+            let id = made.body["id"].as_str().unwrap().to_owned();
+            for client in [second, third] {
+                world.vote(client, &id, "approve").await;
+            }
+            let made = first.post("/v1/clients", &body).await;
+            return server.http().sign_in(name, made.body["clientSecret"].as_str().unwrap()).await;
+        }
+        server.http().sign_in(name, made.body["clientSecret"].as_str().unwrap()).await
+    };
+    let (one, two) = (make("one").await, make("two").await);
+    let root = keeper.get("/v1/keys?application=ROOT&reference=").await.body["keys"][0]["keyId"].clone();
+    let path = format!("/v1/keys/{}/rotate", root.as_str().unwrap());
+    let rotate = async || keeper.post(&path, &json!({})).await;
+    let id = waits(&rotate().await);
+    assert_eq!(world.vote(&one, &id, "approve").await.body["status"], "pending");
+    assert_eq!(world.vote(&two, &id, "approve").await.body["status"], "approved");
+
+    let status = async || first.get(&format!("/v1/approvals/{id}")).await.body["status"].clone();
+    let disabled = first.post("/v1/clients/one/disable", &json!({})).await;
+    assert_eq!(disabled.status, 200, "{disabled:?}");
+    assert_eq!(status().await, "pending");
+    assert_eq!(waits(&rotate().await), id, "one of two who could still approve is not enough");
+    let listed = first.get("/v1/approvals").await;
+    let shown = listed.body["approvals"].as_array().unwrap().iter().find(|it| it["id"] == id.as_str());
+    assert_eq!(shown.unwrap()["status"], "pending");
+    // Another client of that name has not voted.
+    let deletion = first.request(Method::DELETE, "/v1/clients/one").send().await.unwrap();
+    assert_eq!(deletion.status(), 204);
+    let one = make("one").await;
+    assert_eq!(waits(&rotate().await), id);
+    assert_eq!(world.vote(&one, &id, "approve").await.body["status"], "approved");
+    // Nor does somebody who has lost the role.
+    let request = first.request(Method::PUT, "/v1/clients/two/roles").header("if-match", "*");
+    let changed = Answer::read(request.json(&json!({ "roles": ["auditor"] })).send().await.unwrap()).await;
+    assert_eq!(changed.status, 200, "{changed:?}");
+    assert_eq!(waits(&rotate().await), id);
+    let three = make("three").await;
+    assert_eq!(world.vote(&three, &id, "approve").await.body["status"], "approved");
+    assert_eq!(rotate().await.status, 201);
+}
+
+#[tokio::test]
 async fn what_is_marked_waits_for_administrators_too() {
     let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
     let server = site.start();

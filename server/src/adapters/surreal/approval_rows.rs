@@ -38,6 +38,8 @@ struct ApprovalRow {
     voters: Vec<String>,
     approving: Vec<bool>,
     voted_at: Vec<i64>,
+    /// Blank for this server's own; absent in rows of before.
+    voter_issuers: Option<Vec<String>>,
     used: bool,
     generation: u32,
 }
@@ -61,6 +63,9 @@ impl From<&Approval> for ApprovalRow {
             voters: approval.votes.iter().map(|vote| vote.principal.clone()).collect(),
             approving: approval.votes.iter().map(|vote| vote.approves).collect(),
             voted_at: approval.votes.iter().map(|vote| vote.at.millis()).collect(),
+            voter_issuers: Some(
+                approval.votes.iter().map(|vote| vote.issuer.clone().unwrap_or_default()).collect(),
+            ),
             used: approval.used,
             generation: approval.generation,
         }
@@ -71,10 +76,11 @@ impl TryFrom<(String, ApprovalRow)> for Approval {
     type Error = &'static str;
 
     fn try_from((id, row): (String, ApprovalRow)) -> Result<Self, &'static str> {
-        if row.voters.len() != row.approving.len() || row.voters.len() != row.voted_at.len() {
+        let issuers = row.voter_issuers.unwrap_or_else(|| vec![String::new(); row.voters.len()]);
+        if [row.approving.len(), row.voted_at.len(), issuers.len()] != [row.voters.len(); 3] {
             return Err("the votes are incomplete");
         }
-        let votes = row.voters.into_iter().zip(row.approving).zip(row.voted_at);
+        let votes = row.voters.into_iter().zip(issuers).zip(row.approving).zip(row.voted_at);
         let operation = Operation::parse(&row.operation).ok_or("the operation is unknown")?;
         let id = ApprovalId::parse(&id).ok_or("the id is malformed")?;
         if id != ApprovalId::of(operation, &row.requester, &row.content) {
@@ -91,8 +97,9 @@ impl TryFrom<(String, ApprovalRow)> for Approval {
             approver_roles: row.approver_roles,
             asked_at: Timestamp::from_millis(row.asked_at),
             votes: votes
-                .map(|((principal, approves), at)| Vote {
+                .map(|(((principal, issuer), approves), at)| Vote {
                     principal,
+                    issuer: Some(issuer).filter(|issuer| !issuer.is_empty()),
                     approves,
                     at: Timestamp::from_millis(at),
                 })
@@ -182,7 +189,14 @@ mod tests {
             approver_principals: vec!["two".to_owned()],
             approver_roles: vec!["administrator".to_owned()],
             asked_at: Timestamp::from_millis(1),
-            votes: vec![Vote { principal: "two".to_owned(), approves: true, at: Timestamp::from_millis(2) }],
+            votes: ["", "keycloak"]
+                .map(|issuer| Vote {
+                    principal: "two".to_owned(),
+                    issuer: Some(issuer.to_owned()).filter(|issuer| !issuer.is_empty()),
+                    approves: true,
+                    at: Timestamp::from_millis(2),
+                })
+                .into(),
             used: false,
             generation: 2,
         };
@@ -191,6 +205,7 @@ mod tests {
         assert_eq!(Approval::try_from((id(), row())), Ok(approval.clone()));
         for nonsense in [
             ApprovalRow { voted_at: vec![], ..row() },
+            ApprovalRow { voter_issuers: Some(vec![]), ..row() },
             ApprovalRow { operation: "x".to_owned(), ..row() },
             ApprovalRow { content: "{ }".to_owned(), ..row() },
         ] {

@@ -44,6 +44,8 @@ impl ApprovalId {
 pub struct Vote {
     /// Who.
     pub principal: String,
+    /// Who vouched for them: the name that the settings give an external issuer; `None` for this server.
+    pub issuer: Option<String>,
     /// Whether they approve.
     pub approves: bool,
     /// When.
@@ -130,6 +132,19 @@ impl Approval {
         self.asked_at.plus_seconds(self.terms.seconds.into())
     }
 
+    /// Whether it names the principal among those who may approve it.
+    pub fn names(&self, principal: &Principal) -> bool {
+        let has = |role: &String| principal.roles.iter().any(|held| held.name() == role);
+        self.approver_principals.contains(&principal.name) || self.approver_roles.iter().any(has)
+    }
+
+    /// The request with those approvals alone that `counts` says of; denials stay.
+    #[must_use]
+    pub fn with_approvals(mut self, counts: impl Fn(&Vote) -> bool) -> Self {
+        self.votes.retain(|vote| !vote.approves || counts(vote));
+        self
+    }
+
     /// Where it stands at `now`. One who denies decides.
     pub fn status(&self, now: Timestamp) -> ApprovalStatus {
         let approving = self.votes.iter().filter(|vote| vote.approves).count();
@@ -154,9 +169,7 @@ impl Approval {
         if self.requester == caller.name {
             return Err(VoteRefusal::OwnRequest);
         }
-        let is_named = self.approver_principals.contains(&caller.name)
-            || caller.roles.iter().any(|role| self.approver_roles.iter().any(|name| name == role.name()));
-        if !is_named {
+        if !self.names(caller) {
             return Err(VoteRefusal::NoApprover);
         }
         // One that has enough approvals can still be stopped until it is done.
@@ -172,7 +185,8 @@ impl Approval {
             return Err(VoteRefusal::Twice);
         }
         let mut votes = self.votes.clone();
-        votes.push(Vote { principal: caller.name.clone(), approves, at: now });
+        let issuer = caller.issuer.as_deref().map(str::to_owned);
+        votes.push(Vote { principal: caller.name.clone(), issuer, approves, at: now });
         Ok(Self { votes, generation: self.generation.saturating_add(1), ..self.clone() })
     }
 }

@@ -1,5 +1,7 @@
 //! Four eyes: what policies have wait until others have approved it.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 
 use super::{AccessRefusal, Authorizer};
@@ -8,9 +10,10 @@ use crate::{
         access::{CallContext, Operation, Principal, Role},
         alias::KeyAlias,
         authorization::{
-            AccessPolicy, AccessRequest, Effect,
-            approval::{Approval, ApprovalId, ApprovalStatus, VoteRefusal},
+            AccessPolicy, AccessRequest, Effect, Verdict,
+            approval::{Approval, ApprovalId, ApprovalStatus, Vote, VoteRefusal},
         },
+        client::{ClientId, ClientRecord},
     },
     ports::{audit_sink::AuditError, repository::RepositoryError},
     services::auditor::Audited,
@@ -120,11 +123,14 @@ impl Authorizer {
                 (found.terms, &found.approver_principals, &found.approver_roles)
                     == (fresh.terms, &fresh.approver_principals, &fresh.approver_roles)
             });
-            let (next, waits) = match found {
-                Some(found) if found.status(self.clock.now()) == ApprovalStatus::Pending => {
-                    return Ok(Some(found));
-                }
-                Some(found) if found.status(self.clock.now()) == ApprovalStatus::Approved => {
+            let counted = match &found {
+                Some(found) => Some(self.counted(found.clone()).await?),
+                None => None,
+            };
+            let status = counted.as_ref().map(|counted| counted.status(self.clock.now()));
+            let (next, waits) = match (status, found) {
+                (Some(ApprovalStatus::Pending), _) => return Ok(counted),
+                (Some(ApprovalStatus::Approved), Some(found)) => {
                     (Approval { used: true, generation, ..found }, false)
                 }
                 _ => {
@@ -201,9 +207,13 @@ impl Authorizer {
     /// # Errors
     /// [`ApprovalError::Repository`].
     pub async fn approvals(&self) -> Result<Vec<Approval>, ApprovalError> {
-        let mut kept = self.repository.list_approvals().await?;
-        kept.sort_by_key(|approval| std::cmp::Reverse(approval.asked_at));
-        Ok(kept)
+        let mut voters = Voters::default();
+        let mut approvals = Vec::new();
+        for approval in self.repository.list_approvals().await? {
+            approvals.push(self.counted_among(approval, &mut voters).await?);
+        }
+        approvals.sort_by_key(|approval| std::cmp::Reverse(approval.asked_at));
+        Ok(approvals)
     }
 
     /// The request of that name.
@@ -211,8 +221,35 @@ impl Authorizer {
     /// # Errors
     /// [`ApprovalError::NotFound`] and [`ApprovalError::Repository`].
     pub async fn approval(&self, id: &str) -> Result<Approval, ApprovalError> {
+        self.counted(self.stored(id).await?).await
+    }
+
+    async fn stored(&self, id: &str) -> Result<Approval, ApprovalError> {
         let id = ApprovalId::parse(id).ok_or(ApprovalError::NotFound)?;
         self.repository.find_approval(&id).await?.ok_or(ApprovalError::NotFound)
+    }
+
+    /// The request with those approvals alone whose voters could still give them. A vote must not outlive the right to
+    /// it: whoever is disabled, deleted or has lost a role may have been somebody else when they voted.
+    async fn counted(&self, approval: Approval) -> Result<Approval, ApprovalError> {
+        self.counted_among(approval, &mut Voters::default()).await
+    }
+
+    async fn counted_among(
+        &self,
+        approval: Approval,
+        voters: &mut Voters,
+    ) -> Result<Approval, ApprovalError> {
+        if !matches!(approval.status(self.clock.now()), ApprovalStatus::Pending | ApprovalStatus::Approved) {
+            return Ok(approval);
+        }
+        let mut lapsed = Vec::new();
+        for vote in approval.votes.iter().filter(|vote| vote.approves) {
+            if !voters.can_still(self, &approval, vote).await? {
+                lapsed.push(vote.clone());
+            }
+        }
+        Ok(approval.with_approvals(|vote| !lapsed.contains(vote)))
     }
 
     /// Counts what the caller says of a request.
@@ -238,7 +275,12 @@ impl Authorizer {
         approves: bool,
     ) -> Result<Approval, ApprovalError> {
         for _ in 0..ATTEMPTS {
-            let next = self.approval(id).await?.with_vote(&call.principal, approves, self.clock.now())?;
+            let stored = self.stored(id).await?;
+            let mut all = stored.votes.clone();
+            let voted = self.counted(stored).await?.with_vote(&call.principal, approves, self.clock.now())?;
+            // Votes that do not count now may do so again.
+            all.extend(voted.votes.last().cloned());
+            let next = Approval { votes: all, ..voted.clone() };
             match self.repository.put_approval(&next).await {
                 Err(RepositoryError::Conflict) => {}
                 outcome => {
@@ -250,7 +292,7 @@ impl Authorizer {
                         approves,
                         "a request that waits was approved or denied"
                     );
-                    return Ok(next);
+                    return Ok(voted);
                 }
             }
         }
@@ -287,5 +329,52 @@ impl Authorizer {
         }
         self.enter(&call.principal, Operation::CreateAdministrator, call.address)?;
         Ok(Operation::CreateAdministrator)
+    }
+}
+
+/// Clients that have voted, as they are now.
+#[derive(Default)]
+struct Voters(HashMap<ClientId, Option<ClientRecord>>);
+
+impl Voters {
+    /// Whether the voter could still give the vote. Another issuer cannot be asked about its principals: of those, it is
+    /// only looked at whether a policy denies it to them by name.
+    async fn can_still(
+        &mut self,
+        authorizer: &Authorizer,
+        approval: &Approval,
+        vote: &Vote,
+    ) -> Result<bool, ApprovalError> {
+        let name = vote.principal.clone();
+        if let Some(issuer) = &vote.issuer {
+            let voter = Principal { name, roles: vec![], issuer: Some(issuer.as_str().into()) };
+            return Ok(!authorizer.is_denied_to_vote(&voter));
+        }
+        let Some(id) = ClientId::parse(&name) else { return Ok(false) };
+        let client = match self.0.get(&id) {
+            Some(known) => known.clone(),
+            None => {
+                let found = authorizer.repository.find_client(&id).await?;
+                self.0.insert(id, found.clone());
+                found
+            }
+        };
+        Ok(client.is_some_and(|client| {
+            let is_same = client.disabled_at.is_none() && client.created_at <= vote.at;
+            let voter = Principal { name, roles: client.roles, issuer: None };
+            is_same
+                && approval.names(&voter)
+                && authorizer.in_force().set.may_allow(&voter, Operation::DecideApproval)
+                && !authorizer.is_denied_to_vote(&voter)
+        }))
+    }
+}
+
+impl Authorizer {
+    fn is_denied_to_vote(&self, principal: &Principal) -> bool {
+        let at = self.clock.now();
+        let request =
+            AccessRequest { principal, operation: Operation::DecideApproval, alias: None, address: None, at };
+        matches!(self.in_force().set.decide(&request).verdict, Verdict::Denied(_))
     }
 }
