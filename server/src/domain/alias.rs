@@ -83,9 +83,10 @@ impl ReferenceId {
     /// The reference of the signing key of `KERNEL`.
     pub const SIGN: &'static str = "SIGN";
     /// The references of an application's signing keys on curves.
-    pub const CURVES: [(&'static str, Curve); 3] = [
+    pub const CURVES: [(&'static str, Curve); 4] = [
         ("EC_SECP256K1_SIGN", Curve::Secp256k1),
         ("EC_SECP256R1_SIGN", Curve::P256),
+        ("EC_SECP384R1_SIGN", Curve::P384),
         ("ED25519_SIGN", Curve::Ed25519),
     ];
 

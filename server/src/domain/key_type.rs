@@ -28,6 +28,7 @@ impl KeyType {
         use SignatureAlgorithm as A;
         match self {
             Self::Curve(Curve::P256) => &[A::Es256],
+            Self::Curve(Curve::P384) => &[A::Es384],
             Self::Curve(Curve::Secp256k1) => &[A::Es256k],
             Self::Curve(Curve::Ed25519) => &[A::EdDsa],
             Self::Rsa(_) => &[A::Rs256, A::Ps256, A::Rs384, A::Rs512, A::Ps384, A::Ps512],
@@ -50,19 +51,22 @@ pub enum Curve {
     Ed25519,
     /// NIST P-256, also secp256r1 (FIPS 186-4 D.1.2.3).
     P256,
+    /// NIST P-384, also secp384r1 (FIPS 186-4 D.1.2.4).
+    P384,
     /// secp256k1 (SEC 2 2.4.1).
     Secp256k1,
 }
 
 impl Curve {
     /// Every curve.
-    pub const ALL: [Self; 3] = [Self::Ed25519, Self::P256, Self::Secp256k1];
+    pub const ALL: [Self; 4] = [Self::Ed25519, Self::P256, Self::P384, Self::Secp256k1];
 
     /// The name in a JWK (RFC 7518 6.2.1.1, RFC 8037 2, RFC 8812 3.1), and in the records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "Ed25519",
             Self::P256 => "P-256",
+            Self::P384 => "P-384",
             Self::Secp256k1 => "secp256k1",
         }
     }
@@ -72,11 +76,20 @@ impl Curve {
         Self::ALL.into_iter().find(|curve| curve.name() == name)
     }
 
+    /// Length of a coordinate of a point, in bytes.
+    pub const fn coordinate_bytes(self) -> usize {
+        match self {
+            Self::Ed25519 | Self::P256 | Self::Secp256k1 => 32,
+            Self::P384 => 48,
+        }
+    }
+
     /// What keys on it sign with.
     pub const fn algorithm(self) -> SignatureAlgorithm {
         match self {
             Self::Ed25519 => SignatureAlgorithm::EdDsa,
             Self::P256 => SignatureAlgorithm::Es256,
+            Self::P384 => SignatureAlgorithm::Es384,
             Self::Secp256k1 => SignatureAlgorithm::Es256k,
         }
     }
@@ -89,7 +102,8 @@ mod tests {
         rsa::KeySize,
         signature::{
             ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING,
-            ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair,
+            ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
+            KeyPair as _, RsaKeyPair,
         },
     };
 
@@ -104,7 +118,8 @@ mod tests {
         let ec = |algorithm| kind(EcdsaKeyPair::generate(algorithm).unwrap().public_key());
         assert_eq!(ec(&ECDSA_P256_SHA256_FIXED_SIGNING), Some(KeyType::Curve(Curve::P256)));
         assert_eq!(ec(&ECDSA_P256K1_SHA256_FIXED_SIGNING), Some(KeyType::Curve(Curve::Secp256k1)));
-        assert_eq!(ec(&ECDSA_P384_SHA384_FIXED_SIGNING), None);
+        assert_eq!(ec(&ECDSA_P384_SHA384_FIXED_SIGNING), Some(KeyType::Curve(Curve::P384)));
+        assert_eq!(ec(&ECDSA_P521_SHA512_FIXED_SIGNING), None);
         let edwards = Ed25519KeyPair::generate().unwrap();
         assert_eq!(kind(edwards.public_key()), Some(KeyType::Curve(Curve::Ed25519)));
         let rsa = RsaKeyPair::generate(KeySize::Rsa3072).unwrap();
@@ -118,6 +133,6 @@ mod tests {
             assert_eq!(Curve::parse(curve.name()), Some(curve));
             assert_eq!(KeyType::Curve(curve).algorithms(), [curve.algorithm()]);
         }
-        assert_eq!(Curve::parse("P-384"), None);
+        assert_eq!(Curve::parse("P-521"), None);
     }
 }

@@ -15,9 +15,10 @@ use crate::{
 /// Not UTF-8.
 const PAYLOAD: &[u8] = &[0, 255, 46, 10, 128];
 
-const KEYS: [(&str, &str); 4] = [
+const KEYS: [(&str, &str); 5] = [
     ("", "PS256"),
     ("EC_SECP256R1_SIGN", "ES256"),
+    ("EC_SECP384R1_SIGN", "ES384"),
     ("EC_SECP256K1_SIGN", "ES256K"),
     ("ED25519_SIGN", "EdDSA"),
 ];
@@ -28,8 +29,11 @@ fn public_key(certificate: &str) -> String {
 }
 
 async fn certificate_of(client: &Http, reference: &str) -> String {
-    if !reference.is_empty() {
-        let request = json!({ "applicationId": "ID_REPO", "referenceId": reference });
+    let request = json!({ "applicationId": "ID_REPO", "referenceId": reference });
+    if reference == "EC_SECP384R1_SIGN" {
+        let made = client.post("/v1/keys", &request).await;
+        assert!(made.status == 201 || made.status == 409, "{made:?}");
+    } else if !reference.is_empty() {
         client.call("/generateECSignKey/CERTIFICATE", request).await.response();
     }
     client.certificate("ID_REPO", reference).await

@@ -14,8 +14,11 @@ use serde_json::{Value, json};
 
 use crate::{jose::Jose, signer};
 
+/// Those of MOSIP's call.
 const CURVES: [(&str, &str); 3] =
     [("EC_SECP256R1_SIGN", "ES256"), ("EC_SECP256K1_SIGN", "ES256K"), ("ED25519_SIGN", "EdDSA")];
+/// Made by `POST /v1/keys` alone.
+const P384: (&str, &str) = ("EC_SECP384R1_SIGN", "ES384");
 
 async fn generate(client: &Http, application: &str, reference: &str, object: &str) -> Value {
     let request = json!({ "applicationId": application, "referenceId": reference, "commonName": "Issuer" });
@@ -62,9 +65,10 @@ fn openssl_verifies(certificate: &X509, message: &[u8], signature: &[u8]) -> boo
             .unwrap();
     }
     let number = |bytes| openssl::bn::BigNum::from_slice(bytes).unwrap();
-    let (r, s) = signature.split_at(32);
+    let (r, s) = signature.split_at(signature.len() / 2);
+    let hash = if signature.len() == 64 { MessageDigest::sha256() } else { MessageDigest::sha384() };
     let signature = EcdsaSig::from_private_components(number(r), number(s)).unwrap();
-    let digest = openssl::hash::hash(MessageDigest::sha256(), message).unwrap();
+    let digest = openssl::hash::hash(hash, message).unwrap();
     signature.verify(&digest, &key.ec_key().unwrap()).unwrap()
 }
 
@@ -74,11 +78,18 @@ async fn each_curve_signs_in_every_call() {
     let client = signer(&shared).await;
     let mut jose = Jose::start();
     let payload = b"$.02";
-    for (reference, algorithm) in CURVES {
+    for (reference, _) in CURVES {
         let made = generate(&client, "ID_REPO", reference, "CERTIFICATE").await;
         let certificate = made["certificate"].as_str().unwrap().to_owned();
         assert_eq!(client.certificate("ID_REPO", reference).await, certificate, "a current key is kept");
         assert_eq!(generate(&client, "ID_REPO", reference, "certificate").await["certificate"], certificate);
+    }
+    let name = json!({ "applicationId": "ID_REPO", "referenceId": P384.0 });
+    let made = client.post("/v1/keys", &name).await;
+    assert!(made.status == 201 || made.status == 409, "{made:?}");
+    assert_eq!(client.call("/generateECSignKey/CERTIFICATE", name).await.error_code(), "KER-KMS-030");
+    for (reference, algorithm) in CURVES.into_iter().chain([P384]) {
+        let certificate = client.certificate("ID_REPO", reference).await;
         let x509 = X509::from_pem(certificate.as_bytes()).unwrap();
         let name = |alias: &str| json!({ "dataToSign": b64(payload), "applicationId": "ID_REPO", "referenceId": alias });
         for (path, member, change) in [

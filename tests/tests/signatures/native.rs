@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::{library::Library, signer};
 
 const CURVES: [&str; 3] = ["EC_SECP256R1_SIGN", "EC_SECP256K1_SIGN", "ED25519_SIGN"];
+const P384: &str = "EC_SECP384R1_SIGN";
 
 async fn make(client: &Http, items: Value) -> Vec<Value> {
     let answer = client.post("/v1/signatures", &json!({ "items": items })).await;
@@ -140,14 +141,18 @@ async fn others_verify_by_the_key_set() {
         let request = json!({ "applicationId": "REGISTRATION", "referenceId": reference });
         client.call("/generateECSignKey/CERTIFICATE", request).await.response();
     }
+    let on_p384 = json!({ "applicationId": "REGISTRATION", "referenceId": P384 });
+    let made = client.post("/v1/keys", &on_p384).await;
+    assert_eq!(made.status, 201, "{made:?}");
     // Without a token.
     let answer = shared.server.http().get("/v1/jwks/REGISTRATION").await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["cache-control"], "max-age=60");
     let keys = answer.body["keys"].as_array().unwrap();
-    assert_eq!(keys.len(), 4, "{answer:?}");
+    assert_eq!(keys.len(), 5, "{answer:?}");
     assert!(keys.iter().all(|key| key["use"] == "sig" && key["d"].is_null()));
-    for (reference, algorithm) in [("", "RS256"), (CURVES[0], "ES256"), (CURVES[2], "EdDSA")] {
+    for (reference, algorithm) in [("", "RS256"), (CURVES[0], "ES256"), (P384, "ES384"), (CURVES[2], "EdDSA")]
+    {
         let sign = json!({ "dataToSign": "YQ", "applicationId": "REGISTRATION", "referenceId": reference,
             "includePayload": true });
         let signed = client.call("/jwtSign", sign).await;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use aws_lc_rs::{
-    digest::{Digest, SHA256},
+    digest::{Algorithm, Digest, SHA256, SHA384},
     encoding::{AsDer as _, PublicKeyX509Der},
     signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING, EcdsaKeyPair,
-        EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P256K1_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING,
+        EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair as _,
     },
 };
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ pub(super) fn generate(curve: Curve) -> Result<GeneratedKey, SoftwareKeyError> {
             let pair = Ed25519KeyPair::generate().map_err(|_| SoftwareKeyError)?;
             (pair.to_pkcs8(), pair.public_key().as_der().map_err(|_| SoftwareKeyError)?)
         }
-        Some(algorithm) => {
+        Some((algorithm, _)) => {
             let pair = EcdsaKeyPair::generate(algorithm).map_err(|_| SoftwareKeyError)?;
             (pair.to_pkcs8v1(), pair.public_key().as_der().map_err(|_| SoftwareKeyError)?)
         }
@@ -39,26 +39,31 @@ pub(super) fn generate(curve: Curve) -> Result<GeneratedKey, SoftwareKeyError> {
 pub(super) fn load(pkcs8: &[u8], curve: Curve) -> Result<Arc<dyn SigningKey>, SoftwareKeyError> {
     Ok(match ecdsa(curve) {
         None => Arc::new(Edwards(Ed25519KeyPair::from_pkcs8(pkcs8).map_err(|_| SoftwareKeyError)?)),
-        Some(algorithm) => {
-            Arc::new(Ecdsa(EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map_err(|_| SoftwareKeyError)?))
+        Some((algorithm, hash)) => {
+            let pair = EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).map_err(|_| SoftwareKeyError)?;
+            Arc::new(Ecdsa { pair, hash })
         }
     })
 }
 
-const fn ecdsa(curve: Curve) -> Option<&'static EcdsaSigningAlgorithm> {
+fn ecdsa(curve: Curve) -> Option<(&'static EcdsaSigningAlgorithm, &'static Algorithm)> {
     match curve {
         Curve::Ed25519 => None,
-        Curve::P256 => Some(&ECDSA_P256_SHA256_FIXED_SIGNING),
-        Curve::Secp256k1 => Some(&ECDSA_P256K1_SHA256_FIXED_SIGNING),
+        Curve::P256 => Some((&ECDSA_P256_SHA256_FIXED_SIGNING, &SHA256)),
+        Curve::P384 => Some((&ECDSA_P384_SHA384_FIXED_SIGNING, &SHA384)),
+        Curve::Secp256k1 => Some((&ECDSA_P256K1_SHA256_FIXED_SIGNING, &SHA256)),
     }
 }
 
-struct Ecdsa(EcdsaKeyPair);
+struct Ecdsa {
+    pair: EcdsaKeyPair,
+    hash: &'static Algorithm,
+}
 
 impl SigningKey for Ecdsa {
     fn sign(&self, input: &[u8]) -> Result<Vec<u8>, SoftwareKeyError> {
-        let digest = Digest::import_less_safe(input, &SHA256).map_err(|_| SoftwareKeyError)?;
-        let signature = self.0.sign_digest(&digest).map_err(|_| SoftwareKeyError)?;
+        let digest = Digest::import_less_safe(input, self.hash).map_err(|_| SoftwareKeyError)?;
+        let signature = self.pair.sign_digest(&digest).map_err(|_| SoftwareKeyError)?;
         Ok(signature.as_ref().to_vec())
     }
 }

@@ -24,7 +24,7 @@ macro_rules! faults {
 
 faults! {
     AccessListed, "KER-CRY-012", "Not Allowed to preform decryption for the provided application id and with authentication token. No access policy allows it for applicationId and referenceId, or the access list of the application's key policy does not name the client, or the application has no key policy: check both; kunji access check tells administrators which.";
-    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA, ES256 for EC_SECP256R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for ED25519_SIGN; or leave it out.";
+    AlgorithmNotSupported, "KER-SIG-113", "Signature Algorithm Not Supported. Use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA, ES256 for EC_SECP256R1_SIGN, ES384 for EC_SECP384R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for ED25519_SIGN; or leave it out.";
     ApplicationUnknown, "KER-KMS-002", "ApplicationId not found in Key Policy. Key/CSR generation not allowed. Use an applicationId that has an active policy, or have one added.";
     ApprovalsFull, "KER-KMS-016", "Not allowed: too many requests of this client wait for approval. Have some approved or denied first (GET /v1/approvals).";
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
@@ -40,7 +40,7 @@ faults! {
     CwtMalformed, "KER-CWS-111", "Error - Invalid CWT Signed input. The payload must be a map of claims, with times as numbers.";
     CwtNotYetValid, "KER-SIG-115", "The CWT is not valid yet: its nbf is in the future. Try again then, or check the clocks.";
     DecryptionFailed, "KER-FSE-004", "encrypted data is corrupted. It does not open with this key, salt and aad: send those it was encrypted with, and the data unaltered.";
-    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN; or KERNEL with SIGN.";
+    EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, EC_SECP256K1_SIGN, EC_SECP256R1_SIGN, EC_SECP384R1_SIGN or ED25519_SIGN; or KERNEL with SIGN.";
     Forbidden, "KER-ATH-403", "Forbidden";
     Forestalled, "KER-KMS-016", "Not allowed to generate new key pair: another request replaced the key at the same time, and its key counts. Read its certificate; send this request again only if you want yet another key.";
     ForeignKey, "KER-KMS-024", "Application Id & Reference Id not matching with the input thumbprint. Send the applicationId and referenceId whose certificate the data was encrypted with.";

@@ -14,8 +14,8 @@ use crate::{
         access::{Authorized, GenerateMasterKey},
         openapi::Tag,
     },
-    domain::{access::CallContext, time::Timestamp},
-    services::Services,
+    domain::{access::CallContext, alias::AliasRole, key_type::Curve, time::Timestamp},
+    services::{Services, keys::KeyError},
 };
 
 /// `generateECSignKey`
@@ -42,6 +42,10 @@ impl GenerateEcSignKeyApi {
             )
         })?;
         let (alias, subject, force) = request.check()?;
+        // The call that is kept has three references; keys on other curves are made by `POST /v1/keys`.
+        if alias.role() == AliasRole::Curve(Curve::P384) {
+            return Err(KeyError::CurveReference.into());
+        }
         let keys = &self.services.keys;
         match object_type {
             ObjectType::Certificate => {

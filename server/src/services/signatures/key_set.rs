@@ -126,8 +126,9 @@ impl Jwk {
         if curve == Curve::Ed25519 {
             return Ok(Self { kty: "OKP", x: Some(encode_base64url(point)), ..jwk });
         }
-        // 4, x and y, each of 32 bytes (SEC 1 2.3.3).
-        let (x, y) = point.get(1..).and_then(|both| both.split_at_checked(32)).ok_or_else(unreadable)?;
+        // 4, x and y (SEC 1 2.3.3).
+        let halves = point.get(1..).and_then(|both| both.split_at_checked(curve.coordinate_bytes()));
+        let (x, y) = halves.ok_or_else(unreadable)?;
         Ok(Self { kty: "EC", x: Some(encode_base64url(x)), y: Some(encode_base64url(y)), ..jwk })
     }
 }

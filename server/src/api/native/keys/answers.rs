@@ -38,7 +38,7 @@ pub(super) struct KeyVersionAnswer {
     newest: bool,
     /// Size of the RSA modulus, in bits; null for a key on a curve.
     key_bits: Option<u32>,
-    /// The curve: `P-256`, `secp256k1` or `Ed25519`; null for an RSA key.
+    /// The curve: `P-256`, `P-384`, `secp256k1` or `Ed25519`; null for an RSA key.
     curve: Option<String>,
     /// Where the private part is: `token`, `database` (wrapped by the token), or `elsewhere` (another domain has it).
     stored_in: String,

@@ -140,6 +140,9 @@ impl KeysApi {
     }
 
     /// Make the key of an application or reference that has no current one
+    ///
+    /// The reference may be that of a signing key on a curve: `EC_SECP256R1_SIGN`, `EC_SECP384R1_SIGN`,
+    /// `EC_SECP256K1_SIGN` or `ED25519_SIGN`.
     #[oai(path = "/v1/keys", method = "post", operation_id = "createKey", tag = "Tag::Keys")]
     async fn create(
         &self,

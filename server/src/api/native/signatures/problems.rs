@@ -20,7 +20,8 @@ impl From<SignatureError> for Problem {
             SignatureError::Algorithm => Self::new(
                 P::SignatureAlgorithm,
                 "use one that fits the key: RS256, PS256, RS384, RS512, PS384 or PS512 for RSA, ES256 for \
-                 EC_SECP256R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for ED25519_SIGN; or leave it out",
+                 EC_SECP256R1_SIGN, ES384 for EC_SECP384R1_SIGN, ES256K for EC_SECP256K1_SIGN, EdDSA for \
+                 ED25519_SIGN; or leave it out",
             ),
             SignatureError::Audit(_) => Self::unavailable(&error),
             SignatureError::Certificate => {
