@@ -11,6 +11,7 @@ pub mod http_documents;
 pub mod native_gcm;
 pub mod pkcs11;
 mod private_directory;
+pub mod revocation_files;
 pub mod surreal;
 pub mod syslog;
 pub mod system_clock;

@@ -61,7 +61,7 @@ mod serve;
 mod system_keys;
 mod tls;
 mod tokens;
-mod trust_anchors;
+mod trust;
 
 pub use adapters::open_ports;
 pub use audit::Outside;
@@ -239,6 +239,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
     let Shared { access, audit, auditor, authorizer, private_keys, provisioner } = shared;
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
+    let trust = trust::read(settings, &ports.clock)?;
     let pending = Arc::clone(&provisioner.pending);
     let signer =
         Arc::new(Signer { private_keys: Arc::clone(&private_keys), token: Arc::clone(&ports.token) });
@@ -324,7 +325,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             keys: Arc::clone(&keys),
             policies,
             signer,
-            trust_anchors: trust_anchors::read(settings)?,
+            trust: Arc::new(trust),
         }),
         keys,
     })

@@ -139,6 +139,10 @@ pub struct Settings {
     pub public_certificates: Vec<String>,
     /// Directory with the trust anchors of each domain.
     pub trust_anchors_dir: Option<PathBuf>,
+    /// Directory with revocation lists.
+    pub revocation_lists_dir: Option<PathBuf>,
+    /// What a list that has ended means.
+    pub expired_revocation_lists: ExpiredLists,
     /// Reads of public certificates a minute for one address.
     pub public_certificates_per_minute: u32,
     /// Origins that browsers may read public certificates from.
@@ -263,6 +267,16 @@ pub enum Pkcs11Isolation {
     None,
     /// In a process of its own, which the server replaces when the library hangs or crashes.
     Process,
+}
+
+/// What a revocation list that has ended means for certificates that it does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExpiredLists {
+    /// They are trusted.
+    Accept,
+    /// They are not.
+    Refuse,
 }
 
 /// Whether callers show certificates.

@@ -21,6 +21,7 @@ pub mod merkle;
 pub mod network;
 pub mod policy;
 pub mod revocation;
+pub mod revocation_list;
 pub mod rotation;
 pub mod signature;
 pub mod symmetric;

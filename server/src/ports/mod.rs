@@ -14,6 +14,7 @@
 //! | [`key_states`] | decisions about keys, numbered without gaps | SurrealDB |
 //! | [`key_store`] | private parts never leave the token | PKCS#11 |
 //! | [`repository`], [`key_policies`], [`rotation`] | each method atomic and durable | SurrealDB |
+//! | [`revocation_lists::RevocationLists`] | what was read last, each minute anew | files in a directory |
 //! | [`secret_hasher::SecretHasher`] | slow, salted, bounded in memory | Argon2id |
 //! | [`software_keys::SoftwareKeys`] | constant-time RSA with keys in memory | AWS-LC |
 //! | [`spool::Spool`] | room for ciphertext, gone when closed | files in the data directory |
@@ -31,6 +32,7 @@ pub mod key_policies;
 pub mod key_states;
 pub mod key_store;
 pub mod repository;
+pub mod revocation_lists;
 pub mod rotation;
 pub mod secret_hasher;
 pub mod software_keys;

@@ -38,7 +38,7 @@ pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub(crate) use key_set::KeySets;
 pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject};
-pub use trust::TrustAnchors;
+pub use trust::{Revocation, TrustAnchors, TrustStore};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
 /// Signatures.
@@ -52,7 +52,7 @@ pub struct SignatureService {
     pub(crate) key_sets: KeySets,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
-    pub(crate) trust_anchors: TrustAnchors,
+    pub(crate) trust: Arc<TrustStore>,
 }
 
 impl SignatureService {

@@ -1,9 +1,11 @@
 //! What is found out about a signature, one check after the other.
 
-use kunji_shared::Certificate;
+use std::sync::Arc;
+
+use kunji_shared::{Certificate, UnixTime};
 
 use super::{
-    KeyError, SignatureError, SignatureService, SignedContent, Trust,
+    KeyError, Revocation, SignatureError, SignatureService, SignedContent, Trust,
     compact::CompactJws,
     cose, header_certificate,
     verify::{CertificateSource, read_pem},
@@ -61,6 +63,8 @@ pub struct Report {
     pub fits: bool,
     /// Whether the certificate is trusted.
     pub trust: Trust,
+    /// What is known of its revocation.
+    pub revocation: Revocation,
 }
 
 impl Report {
@@ -188,16 +192,27 @@ impl SignatureService {
             Some(algorithm) => fits(algorithm, &public_keys, &content, &signature),
         };
         let domain = domain.map(str::trim).filter(|domain| !domain.is_empty());
-        let trust = match (validate_trust, domain, &given) {
-            (false, ..) | (true, Some(_), None) => Trust::NotVerified,
-            (true, None, _) => Trust::NoDomain,
+        let (trust, revocation) = match (validate_trust, domain, given) {
+            (false, ..) | (true, Some(_), None) => (Trust::NotVerified, Revocation::NotChecked),
+            (true, None, _) => (Trust::NoDomain, Revocation::NotChecked),
             (true, Some(domain), Some(given)) => {
-                let others: Vec<_> = certificates.collect();
-                let is_trusted = self.trust_anchors.lead(domain, given, &others, now);
-                if is_trusted { Trust::PathValid } else { Trust::PathNotValid }
+                self.trust_in(domain.to_owned(), given, certificates.collect(), now).await?
             }
         };
-        Ok(Report { algorithm, is_understood, source, is_within_validity, fits, trust })
+        Ok(Report { algorithm, is_understood, source, is_within_validity, fits, trust, revocation })
+    }
+
+    async fn trust_in(
+        &self,
+        domain: String,
+        certificate: Certificate,
+        others: Vec<Certificate>,
+        now: UnixTime,
+    ) -> Result<(Trust, Revocation), SignatureError> {
+        let store = Arc::clone(&self.trust);
+        let judged = move || store.judge(&domain, &certificate, &others, now);
+        let judged = tokio::task::spawn_blocking(judged).await;
+        Ok(judged.map_err(|_| KeyError::Internal("a check of trust ended early"))?)
     }
 }
 

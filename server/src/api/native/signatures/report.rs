@@ -9,7 +9,9 @@ use crate::{
         native::{Problem, ProblemKind},
         wire::Base64Member,
     },
-    services::signatures::{CertificateSource, KeySource, Report, ReportRequest, SignedObject, Trust},
+    services::signatures::{
+        CertificateSource, KeySource, Report, ReportRequest, Revocation, SignedObject, Trust,
+    },
 };
 
 /// What to verify: either `jws`, or `cose`, or `signature` with `algorithm` and either `data` or `digest`.
@@ -91,10 +93,14 @@ pub(super) struct ReportAnswer {
 struct CheckAnswer {
     /// `algorithm`: it is one that is verified here. `extensions`: whatever is critical is understood. `validity`: the
     /// certificate is valid now. `signature`: it fits content and key. `trust`: the certificate's path leads to an
-    /// anchor of the domain.
+    /// anchor of the domain, and what is known of revocation does not speak against it. `revocation`: no revocation
+    /// list that is known has a certificate of the path.
     name: String,
     /// `passed`, `failed` or `skipped`.
     outcome: String,
+    /// More about it: `revocation.revoked`; `revocation.expired_list`, when a list that counts has ended, which settings
+    /// may let pass; `revocation.unknown`, when there is no list of any of the issuers.
+    detail: Option<String>,
 }
 
 impl From<Report> for ReportAnswer {
@@ -109,12 +115,21 @@ impl From<Report> for ReportAnswer {
             Trust::PathNotValid => Some(false),
             Trust::NoDomain | Trust::NotVerified => None,
         };
+        let (revocation, detail) = match report.revocation {
+            Revocation::NotChecked => (None, None),
+            Revocation::Unknown => (None, Some("revocation.unknown")),
+            Revocation::Clear => (Some(true), None),
+            Revocation::ClearByExpired => (Some(true), Some("revocation.expired_list")),
+            Revocation::Expired => (Some(false), Some("revocation.expired_list")),
+            Revocation::Revoked => (Some(false), Some("revocation.revoked")),
+        };
         let checks = [
             ("algorithm", Some(report.algorithm.is_some())),
             ("extensions", Some(report.is_understood)),
             ("validity", report.is_within_validity),
             ("signature", report.algorithm.map(|_| report.fits)),
             ("trust", trust),
+            ("revocation", revocation),
         ];
         let checks = checks.map(|(name, passed)| {
             let outcome = match passed {
@@ -122,7 +137,8 @@ impl From<Report> for ReportAnswer {
                 Some(false) => "failed",
                 None => "skipped",
             };
-            CheckAnswer { name: name.to_owned(), outcome: outcome.to_owned() }
+            let detail = detail.filter(|_| name == "revocation").map(str::to_owned);
+            CheckAnswer { name: name.to_owned(), outcome: outcome.to_owned(), detail }
         });
         Self {
             valid: report.is_valid(),

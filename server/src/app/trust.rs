@@ -1,24 +1,46 @@
-//! The trust anchors that the settings point to.
+//! The trust anchors and revocation lists that the settings point to.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use kunji_shared::Certificate;
 
-use crate::{config::Settings, services::signatures::TrustAnchors};
+use crate::{
+    adapters::revocation_files::RevocationFiles,
+    config::{ExpiredLists, Settings},
+    ports::{clock::Clock, revocation_lists::RevocationLists},
+    services::signatures::{TrustAnchors, TrustStore},
+};
 
 /// Largest file of anchors.
 const FILE_MAX_BYTES: u64 = 1 << 20;
 /// Most domains, and most files of one.
 const ENTRIES_MAX: usize = 1_000;
 
-/// Reads them: one directory for each domain, in it files with certificates in PEM.
-pub(super) fn read(settings: &Settings) -> Result<TrustAnchors> {
+/// Reads them.
+pub(super) fn read(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<TrustStore> {
+    let open = |directory: &Path| {
+        let lists = RevocationFiles::open(directory.to_owned(), Arc::clone(clock));
+        lists.map(|lists| Arc::new(lists) as Arc<dyn RevocationLists>)
+    };
+    let lists = settings.revocation_lists_dir.as_deref().map(open).transpose();
+    Ok(TrustStore {
+        anchors: read_anchors(settings)?,
+        lists: lists.context("revocation_lists_dir")?,
+        expired_lists_count: settings.expired_revocation_lists == ExpiredLists::Accept,
+    })
+}
+
+/// One directory for each domain, in it files with certificates in PEM.
+fn read_anchors(settings: &Settings) -> Result<TrustAnchors> {
     let mut anchors = TrustAnchors::default();
     let Some(directory) = &settings.trust_anchors_dir else { return Ok(anchors) };
     for (domain, path) in entries(directory)? {
         for (_, file) in entries(&path)? {
-            anchors.add(&domain, read_file(&file)?);
+            for anchor in read_file(&file)? {
+                let added = anchors.add(&domain, &anchor);
+                added.with_context(|| format!("{} has a certificate that cannot be used", file.display()))?;
+            }
         }
     }
     Ok(anchors)

@@ -1,0 +1,110 @@
+//! Whether a certificate is trusted: its path leads to an anchor of a domain, and no list that is known revokes any
+//! certificate of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use kunji_shared::{Certificate, UnixTime};
+use openssl::{error::ErrorStack, x509::X509};
+
+use super::Trust;
+use crate::ports::revocation_lists::RevocationLists;
+
+mod path;
+
+use path::Purpose;
+
+/// Certificates that are trusted, by domain. Domains are compared without regard to case, as their names are used.
+#[derive(Default)]
+pub struct TrustAnchors(BTreeMap<String, Vec<X509>>);
+
+impl TrustAnchors {
+    /// Adds an anchor to a domain.
+    ///
+    /// # Errors
+    /// [`ErrorStack`] when OpenSSL does not read the certificate.
+    pub fn add(&mut self, domain: &str, anchor: &Certificate) -> Result<(), ErrorStack> {
+        let anchor = X509::from_der(anchor.der())?;
+        self.0.entry(name(domain)).or_default().push(anchor);
+        Ok(())
+    }
+}
+
+fn name(domain: &str) -> String {
+    domain.trim().to_ascii_uppercase()
+}
+
+/// What trust in certificates of others is made of.
+pub struct TrustStore {
+    /// Where paths end.
+    pub anchors: TrustAnchors,
+    /// What is known of revocation; `None` where nothing ever is.
+    pub lists: Option<Arc<dyn RevocationLists>>,
+    /// Whether a path is trusted although a list that counts for it has ended.
+    pub expired_lists_count: bool,
+}
+
+/// What is known of the revocation of a path's certificates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// It was not asked for, or there is no path.
+    NotChecked,
+    /// There is no list of any of the issuers.
+    Unknown,
+    /// No list has any of them.
+    Clear,
+    /// No list has any of them, but one of the lists has ended, and settings let it count.
+    ClearByExpired,
+    /// A list that has none of them has ended: one that came later could.
+    Expired,
+    /// A list has one of them.
+    Revoked,
+}
+
+impl Revocation {
+    fn is_trusted(self) -> bool {
+        matches!(self, Self::Clear | Self::ClearByExpired | Self::Unknown)
+    }
+}
+
+impl TrustStore {
+    /// Judges a certificate with the help of `others`. Blocks for as long as some signatures take, and for files at
+    /// most once a minute. A domain that is not known has no anchors.
+    pub(super) fn judge(
+        &self,
+        domain: &str,
+        leaf: &Certificate,
+        others: &[Certificate],
+        now: UnixTime,
+    ) -> (Trust, Revocation) {
+        let anchors = self.anchors.0.get(&name(domain)).map(Vec::as_slice).unwrap_or_default();
+        let Some(path) = path::find(anchors, leaf, others, now, Purpose::Data) else {
+            return (Trust::PathNotValid, Revocation::NotChecked);
+        };
+        let revocation = self.revocation(&path, now);
+        let trust = if revocation.is_trusted() { Trust::PathValid } else { Trust::PathNotValid };
+        (trust, revocation)
+    }
+
+    /// What the lists say of a path, whose last is the anchor. The one before counts as revoked from now on.
+    fn revocation(&self, path: &[X509], now: UnixTime) -> Revocation {
+        let Some(lists) = &self.lists else { return Revocation::Unknown };
+        let lists = lists.current();
+        let (mut is_known, mut has_ended) = (false, false);
+        for pair in path.windows(2) {
+            let [certificate, issuer] = pair else { continue };
+            for list in lists.iter().filter(|list| list.is_by(issuer)) {
+                if list.revoked_since(certificate).is_some() {
+                    return Revocation::Revoked;
+                }
+                is_known = true;
+                has_ended |= !list.is_current(now);
+            }
+        }
+        match (is_known, has_ended) {
+            (false, _) => Revocation::Unknown,
+            (true, false) => Revocation::Clear,
+            (true, true) if self.expired_lists_count => Revocation::ClearByExpired,
+            (true, true) => Revocation::Expired,
+        }
+    }
+}
