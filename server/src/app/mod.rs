@@ -46,7 +46,7 @@ use crate::{
         pseudonyms::Pseudonyms,
         readiness::Readiness,
         rotation::RotationService,
-        signatures::{KeySets, SignatureService},
+        signatures::{CompromisedKeys, KeySets, SignatureService},
     },
 };
 
@@ -325,6 +325,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             keys: Arc::clone(&keys),
             policies,
             signer,
+            compromised_keys: CompromisedKeys::default(),
             trust: Arc::new(trust),
         }),
         keys,

@@ -4,6 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use kunji_shared::Certificate;
+use openssl::x509::X509;
 
 use crate::{
     adapters::revocation_files::RevocationFiles,
@@ -26,20 +27,38 @@ pub(super) fn read(settings: &Settings, clock: &Arc<dyn Clock>) -> Result<TrustS
     let lists = settings.revocation_lists_dir.as_deref().map(open).transpose();
     Ok(TrustStore {
         anchors: read_anchors(settings)?,
+        timestamp_anchors: read_timestamp_anchors(settings)?,
         lists: lists.context("revocation_lists_dir")?,
         expired_lists_count: settings.expired_revocation_lists == ExpiredLists::Accept,
     })
+}
+
+/// Files with certificates in PEM.
+fn read_timestamp_anchors(settings: &Settings) -> Result<Vec<X509>> {
+    let mut anchors = Vec::new();
+    let Some(directory) = &settings.timestamp_anchors_dir else { return Ok(anchors) };
+    for (_, file) in entries("timestamp_anchors_dir", directory)? {
+        for anchor in read_file(&file)? {
+            let anchor = X509::from_der(anchor.der());
+            anchors.push(anchor.with_context(|| unusable(&file))?);
+        }
+    }
+    Ok(anchors)
+}
+
+fn unusable(file: &Path) -> String {
+    format!("{} has a certificate that cannot be used", file.display())
 }
 
 /// One directory for each domain, in it files with certificates in PEM.
 fn read_anchors(settings: &Settings) -> Result<TrustAnchors> {
     let mut anchors = TrustAnchors::default();
     let Some(directory) = &settings.trust_anchors_dir else { return Ok(anchors) };
-    for (domain, path) in entries(directory)? {
-        for (_, file) in entries(&path)? {
+    for (domain, path) in entries("trust_anchors_dir", directory)? {
+        for (_, file) in entries("trust_anchors_dir", &path)? {
             for anchor in read_file(&file)? {
                 let added = anchors.add(&domain, &anchor);
-                added.with_context(|| format!("{} has a certificate that cannot be used", file.display()))?;
+                added.with_context(|| unusable(&file))?;
             }
         }
     }
@@ -47,8 +66,8 @@ fn read_anchors(settings: &Settings) -> Result<TrustAnchors> {
 }
 
 /// Names and paths, without those that begin with a dot.
-fn entries(directory: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
-    let unreadable = || format!("trust_anchors_dir: {} cannot be read as a directory", directory.display());
+fn entries(setting: &str, directory: &Path) -> Result<Vec<(String, std::path::PathBuf)>> {
+    let unreadable = || format!("{setting}: {} cannot be read as a directory", directory.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(directory).with_context(unreadable)? {
         let entry = entry.with_context(unreadable)?;

@@ -139,6 +139,8 @@ pub struct Settings {
     pub public_certificates: Vec<String>,
     /// Directory with the trust anchors of each domain.
     pub trust_anchors_dir: Option<PathBuf>,
+    /// Directory with the anchors of time-stamping authorities.
+    pub timestamp_anchors_dir: Option<PathBuf>,
     /// Directory with revocation lists.
     pub revocation_lists_dir: Option<PathBuf>,
     /// What a list that has ended means.

@@ -1,6 +1,6 @@
 //! Certificate revocation lists (RFC 5280 5) of others.
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{cmp::Ordering, collections::BTreeMap, sync::OnceLock};
 
 use kunji_shared::UnixTime;
 use openssl::x509::{CrlStatus, X509, X509Crl, X509KeyUsage, X509Ref};
@@ -129,7 +129,7 @@ impl RevocationList {
 
     /// Whether the list is of this issuer, which may sign lists: by name and signature.
     pub fn is_by(&self, issuer: &X509Ref) -> bool {
-        let has_name = self.crl.issuer_name().try_cmp(issuer.subject_name()).is_ok_and(|order| order.is_eq());
+        let has_name = self.crl.issuer_name().try_cmp(issuer.subject_name()).is_ok_and(Ordering::is_eq);
         if !has_name || issuer.key_usage().is_some_and(|usage| !usage.contains(X509KeyUsage::CRL_SIGN)) {
             return false;
         }

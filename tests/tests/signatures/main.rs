@@ -3,12 +3,15 @@
 
 use kunji_tests::{http::Http, site::Shared};
 
+mod authorities;
 mod bytes;
+mod clocked;
 mod cose;
 mod curves;
 mod forms;
 mod jose;
 mod library;
+mod moments;
 mod native;
 mod refused;
 mod rotation;

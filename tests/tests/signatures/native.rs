@@ -24,8 +24,15 @@ async fn report(client: &Http, request: &Value) -> Value {
     answer.body
 }
 
+/// Those of the first checks.
 fn outcomes(report: &Value) -> Vec<&str> {
-    report["checks"].as_array().unwrap().iter().map(|check| check["outcome"].as_str().unwrap()).collect()
+    report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .take(5)
+        .map(|check| check["outcome"].as_str().unwrap())
+        .collect()
 }
 
 #[tokio::test]

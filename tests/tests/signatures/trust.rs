@@ -1,106 +1,163 @@
-//! Trust in certificates of others, by anchors in a directory.
+//! Trust in certificates of others, by anchors and revocation lists in directories.
 
-use std::fs;
+use std::{fs, path::Path};
 
-use kunji_tests::{http::b64, site::Site};
-use openssl::{
-    asn1::Asn1Time,
-    bn::BigNum,
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::{PKey, Private},
-    rsa::Rsa,
-    sign::Signer,
-    x509::{
-        X509, X509NameBuilder,
-        extension::{BasicConstraints, KeyUsage},
-    },
-};
+use kunji_server::{adapters::system_clock::SystemClock, ports::clock::Clock as _};
+use kunji_tests::http::Http;
 use serde_json::{Value, json};
 
-struct Holder {
-    key: PKey<Private>,
-    certificate: X509,
+use crate::{
+    authorities::{AUTHORITY, Extensions, Holder, ISSUES, Kind, SIGNS},
+    clocked::Clocked,
+};
+
+const VALID: &str = "TRUST_CERT_PATH_VALID";
+const NOT_VALID: &str = "TRUST_CERT_PATH_NOT_VALID";
+const PATH_OF_ONE: (&str, &str) = ("basicConstraints", "critical,CA:TRUE,pathlen:0");
+const LONG: (&str, &str) = ("200101000000Z", "491231000000Z");
+const OVER: (&str, &str) = ("200101000000Z", "210101000000Z");
+
+/// Milliseconds since the epoch: certificates of these tests are of today.
+pub(crate) fn now() -> u64 {
+    u64::try_from(SystemClock.now().millis()).unwrap()
 }
 
-/// A certificate by `issuer`, or by itself. `authority`: how many may follow below it.
-fn holder(name: &str, issuer: Option<&Holder>, authority: Option<u32>) -> Holder {
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut subject = X509NameBuilder::new().unwrap();
-    subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
-    let subject = subject.build();
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(7).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(&subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name())).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    let mut constraints = BasicConstraints::new();
-    constraints.critical();
-    let mut usage = KeyUsage::new();
-    usage.critical();
-    match authority {
-        Some(length) => {
-            constraints.ca().pathlen(length);
-            usage.key_cert_sign();
-        }
-        None => {
-            usage.digital_signature();
-        }
-    }
-    builder.append_extension(constraints.build().unwrap()).unwrap();
-    builder.append_extension(usage.build().unwrap()).unwrap();
-    builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
-    Holder { certificate: builder.build(), key }
+fn write(directory: &Path, file: &str, content: impl AsRef<[u8]>) {
+    fs::create_dir_all(directory).unwrap();
+    fs::write(directory.join(file), content).unwrap();
 }
 
-/// A JWS by the first, with the certificates of all.
-fn token(chain: &[&Holder]) -> String {
-    let x5c: Vec<_> =
-        chain.iter().map(|one| openssl::base64::encode_block(&one.certificate.to_der().unwrap())).collect();
-    let input = format!("{}.{}", b64(json!({ "alg": "RS256", "x5c": x5c }).to_string()), b64("{}"));
-    let mut signer = Signer::new(MessageDigest::sha256(), &chain[0].key).unwrap();
-    signer.update(input.as_bytes()).unwrap();
-    format!("{input}.{}", b64(signer.sign_to_vec().unwrap()))
+async fn trust(client: &Http, signer: &Holder, chain: &[&Holder], domain: &str) -> String {
+    let request = json!({ "jwtSignatureData": signer.token(chain), "validateTrust": true, "domain": domain });
+    let answer = client.call("/jwtVerify", request).await;
+    assert_eq!(answer.response()["signatureValid"], Value::Bool(true));
+    answer.response()["trustValid"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
+/// Outcomes of trust and revocation, and the detail.
+async fn report(client: &Http, signer: &Holder, chain: &[&Holder]) -> [Value; 3] {
+    let request = json!({ "jws": signer.token(chain), "validateTrust": true, "domain": "AUTH" });
+    let answer = client.post("/v1/signatures/verify", &request).await;
+    let checks = &answer.body["checks"];
+    [&checks[4]["outcome"], &checks[5]["outcome"], &checks[5]["detail"]].map(Clone::clone)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn paths_lead_to_the_anchors_of_their_domain() {
-    let root = holder("root", None, Some(1));
-    let middle = holder("middle", Some(&root), Some(0));
-    let partner = holder("partner", Some(&middle), None);
-    let too_deep = holder("too deep", Some(&holder("deeper", Some(&middle), Some(0))), None);
-    let no_authority = holder("no authority", Some(&partner), None);
-    let stranger = holder("stranger", None, None);
-
-    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN");
-    let anchors = site.path().join("anchors");
-    for domain in ["AUTH", "DEVICE"] {
-        fs::create_dir_all(anchors.join(domain)).unwrap();
-    }
-    fs::write(anchors.join("AUTH/root.pem"), root.certificate.to_pem().unwrap()).unwrap();
-    let site = site.with("KUNJI_TRUST_ANCHORS_DIR", anchors.to_str().unwrap());
-    let server = site.start();
-    let administrator = server.http().sign_in("administrator", &server.secret).await;
-    let client = administrator.new_client(&["signer"]).await;
-    let trust = async |chain: &[&Holder], domain: &str| {
-        let request = json!({ "jwtSignatureData": token(chain), "validateTrust": true, "domain": domain });
-        let answer = client.call("/jwtVerify", request).await;
-        assert_eq!(answer.response()["signatureValid"], Value::Bool(true));
-        answer.response()["trustValid"].as_str().unwrap().to_owned()
+    let authority =
+        |name, kind, issuer, constraints| Holder::new(name, kind, issuer, 7, &[constraints, ISSUES], 5);
+    let signer = |issuer, extensions: Extensions<'_>| {
+        Holder::new("partner", Kind::Rsa, Some(issuer), 7, &[&[SIGNS], extensions].concat(), 5)
     };
-    let (valid, not_valid) = ("TRUST_CERT_PATH_VALID", "TRUST_CERT_PATH_NOT_VALID");
-    assert_eq!(trust(&[&partner, &middle], "AUTH").await, valid);
-    assert_eq!(trust(&[&partner, &middle, &root], "Auth").await, valid);
-    assert_eq!(trust(&[&partner], "AUTH").await, not_valid);
-    assert_eq!(trust(&[&partner, &middle], "DEVICE").await, not_valid);
-    assert_eq!(trust(&[&partner, &middle], "NOWHERE").await, not_valid);
-    assert_eq!(trust(&[&too_deep, &middle], "AUTH").await, not_valid);
-    assert_eq!(trust(&[&no_authority, &partner, &middle], "AUTH").await, not_valid);
-    assert_eq!(trust(&[&stranger], "AUTH").await, not_valid);
-    let request = json!({ "jws": token(&[&partner, &middle]), "validateTrust": true, "domain": "AUTH" });
-    let report = client.post("/v1/signatures/verify", &request).await;
-    assert_eq!(report.body["checks"][4], json!({ "name": "trust", "outcome": "passed" }));
+    let root = authority("root", Kind::P384, None, AUTHORITY);
+    let middle = authority("middle", Kind::P256, Some(&root), PATH_OF_ONE);
+    let partner = signer(&middle, &[]);
+    let deeper = authority("deeper", Kind::Rsa, Some(&middle), PATH_OF_ONE);
+    let too_deep = signer(&deeper, &[]);
+    let no_authority = signer(&partner, &[]);
+    let stranger = Holder::new("stranger", Kind::Rsa, None, 7, &[SIGNS], 5);
+    let critical = signer(&middle, &[("1.2.3.4", "critical,DER:0500")]);
+    let for_encryption =
+        Holder::new("reader", Kind::Rsa, Some(&middle), 7, &[("keyUsage", "critical,keyEncipherment")], 5);
+    let no_issuer = Holder::new("no issuer", Kind::Rsa, Some(&root), 7, &[AUTHORITY, SIGNS], 5);
+    let of_no_issuer = signer(&no_issuer, &[]);
+    let only = "critical,permitted;DNS:example.org";
+    let named =
+        Holder::new("named", Kind::P384, Some(&root), 7, &[AUTHORITY, ISSUES, ("nameConstraints", only)], 5);
+    let inside = signer(&named, &[("subjectAltName", "DNS:signer.example.org")]);
+    let outside = signer(&named, &[("subjectAltName", "DNS:signer.example.com")]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let anchors = directory.path().join("anchors");
+    write(&anchors.join("AUTH"), "root.pem", root.pem());
+    write(&anchors.join("DEVICE"), ".hidden", "");
+    write(&anchors.join("MIDDLE"), "middle.pem", middle.pem());
+    let server = Clocked::start(now(), &[("KUNJI_TRUST_ANCHORS_DIR", &anchors)]).await;
+    let client = server.client().await;
+    for (signer, chain, domain, expected) in [
+        (&partner, &[&middle][..], "AUTH", VALID),
+        (&partner, &[&root, &middle], "Auth", VALID),
+        (&partner, &[], "MIDDLE", VALID),
+        (&inside, &[&named], "AUTH", VALID),
+        (&outside, &[&named], "AUTH", NOT_VALID),
+        (&partner, &[], "AUTH", NOT_VALID),
+        (&partner, &[&middle], "DEVICE", NOT_VALID),
+        (&partner, &[&middle], "NOWHERE", NOT_VALID),
+        (&too_deep, &[&deeper, &middle], "AUTH", NOT_VALID),
+        (&no_authority, &[&partner, &middle], "AUTH", NOT_VALID),
+        (&of_no_issuer, &[&no_issuer], "AUTH", NOT_VALID),
+        (&stranger, &[], "AUTH", NOT_VALID),
+        (&critical, &[&middle], "AUTH", NOT_VALID),
+        (&for_encryption, &[&middle], "AUTH", NOT_VALID),
+    ] {
+        let name = format!("{:?} in {domain}", signer.certificate.subject_name());
+        assert_eq!(trust(&client, signer, chain, domain).await, expected, "{name}");
+    }
+    let unknown = json!("revocation.unknown");
+    assert_eq!(report(&client, &partner, &[&middle]).await, [json!("passed"), json!("skipped"), unknown]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_list_has_is_not_trusted() {
+    let root = |name, kind| Holder::new(name, kind, None, 1, &[AUTHORITY, ISSUES], 5);
+    let (listed, late, other) =
+        (root("listed", Kind::P384), root("late", Kind::Rsa), root("other", Kind::P256));
+    let impostor = root("other", Kind::P256);
+    let below =
+        |issuer: &Holder, serial| Holder::new("partner", Kind::Rsa, Some(issuer), serial, &[SIGNS], 5);
+    let middle = |serial| Holder::new("middle", Kind::P256, Some(&listed), serial, &[AUTHORITY, ISSUES], 5);
+    let (good_middle, bad_middle) = (middle(20), middle(21));
+    let [good, bad, of_good, of_bad, of_late, of_other] = [
+        below(&listed, 10),
+        below(&listed, 11),
+        below(&good_middle, 11),
+        below(&bad_middle, 10),
+        below(&late, 11),
+        below(&other, 11),
+    ];
+
+    let directory = tempfile::tempdir().unwrap();
+    let (anchors, lists) = (directory.path().join("anchors"), directory.path().join("lists"));
+    for (file, root) in [("a", &listed), ("b", &late), ("c", &other)] {
+        write(&anchors.join("AUTH"), file, root.pem());
+    }
+    let revoked = [(11, "250101000000Z"), (21, "250101000000Z")];
+    let in_der = openssl::x509::X509Crl::from_pem(&listed.list(&revoked, LONG)).unwrap().to_der().unwrap();
+    write(&lists, "listed.crl", in_der);
+    write(&lists, "late.pem", late.list(&[], OVER));
+    write(&lists, "impostor.pem", impostor.list(&[(11, "250101000000Z")], LONG));
+    let directories =
+        [("KUNJI_TRUST_ANCHORS_DIR", anchors.as_path()), ("KUNJI_REVOCATION_LISTS_DIR", lists.as_path())];
+    let server = Clocked::start(now(), &directories).await;
+    let client = server.client().await;
+    let clear = [json!("passed"), json!("passed"), Value::Null];
+    let revoked = [json!("failed"), json!("failed"), json!("revocation.revoked")];
+    let ended = [json!("failed"), json!("failed"), json!("revocation.expired_list")];
+    let unknown = [json!("passed"), json!("skipped"), json!("revocation.unknown")];
+    assert_eq!(report(&client, &good, &[]).await, clear);
+    assert_eq!(report(&client, &bad, &[]).await, revoked);
+    assert_eq!(trust(&client, &bad, &[], "AUTH").await, NOT_VALID);
+    assert_eq!(report(&client, &of_good, &[&good_middle]).await, clear);
+    assert_eq!(report(&client, &of_bad, &[&bad_middle]).await, revoked);
+    assert_eq!(report(&client, &of_late, &[]).await, ended);
+    assert_eq!(trust(&client, &of_late, &[], "AUTH").await, NOT_VALID);
+    assert_eq!(report(&client, &of_other, &[]).await, unknown, "a list by another key of that name");
+
+    // Read again a minute later, the newer list counts; what cannot be read leaves those of before.
+    write(&lists, "newer.pem", listed.list(&[(10, "250101000000Z")], ("210101000000Z", LONG.1)));
+    assert_eq!(report(&client, &good, &[]).await, clear);
+    server.clock.advance_seconds(61);
+    assert_eq!(report(&client, &good, &[]).await, revoked);
+    assert_eq!(report(&client, &bad, &[]).await, clear);
+    write(&lists, "broken.pem", "x");
+    server.clock.advance_seconds(61);
+    assert_eq!(report(&client, &good, &[]).await, revoked);
+
+    fs::remove_file(lists.join("broken.pem")).unwrap();
+    let mut settings = directories.to_vec();
+    settings.push(("KUNJI_EXPIRED_REVOCATION_LISTS", Path::new("accept")));
+    let lenient = Clocked::start(now(), &settings).await;
+    let client = lenient.client().await;
+    let ended = [json!("passed"), json!("passed"), json!("revocation.expired_list")];
+    assert_eq!(report(&client, &of_late, &[]).await, ended);
 }

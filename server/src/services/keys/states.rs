@@ -40,6 +40,24 @@ impl KeyStates {
         self.known.read().unwrap_or_else(PoisonError::into_inner).standings.get(key).copied()
     }
 
+    /// Since when the key counts as compromised.
+    pub(crate) fn compromised_since(&self, key: &KeyId) -> Option<Timestamp> {
+        let standing = self.standing(key).filter(|standing| standing.state == KeyState::Compromised)?;
+        Some(standing.since)
+    }
+
+    /// The keys that are compromised, each with the time since which it is, and the number of the newest transition.
+    pub(crate) fn compromised(&self) -> (u64, Vec<(KeyId, Timestamp)>) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let all = known.standings.iter().filter(|(_, standing)| standing.state == KeyState::Compromised);
+        (known.newest, all.map(|(id, standing)| (id.clone(), standing.since)).collect())
+    }
+
+    /// The number of the newest transition that is known.
+    pub(crate) fn newest(&self) -> u64 {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).newest
+    }
+
     /// Whether what was decided about the key allows the use. What time says of a key is asked where keys are chosen.
     pub(crate) fn allows(&self, key: &KeyId, wanted: KeyUse) -> Allowance {
         self.decided(key).allows(wanted)
@@ -77,7 +95,7 @@ impl KeyStates {
 
     /// The number that the next transition will have.
     pub(super) fn next_number(&self) -> u64 {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).newest.saturating_add(1)
+        self.newest().saturating_add(1)
     }
 
     /// Where those keys stand about which something was decided after the transition of this number, and the number of
@@ -93,7 +111,7 @@ impl KeyStates {
 
     /// Reads what was decided since the last time.
     pub(crate) async fn refresh(&self) -> Result<(), RepositoryError> {
-        let known = self.next_number().saturating_sub(1);
+        let known = self.newest();
         let newest = self.repository.newest_transition().await?;
         if newest == known {
             return Ok(());

@@ -20,6 +20,7 @@ use crate::{
 mod algorithm;
 mod bytes;
 mod compact;
+mod compromised;
 mod cose;
 mod error;
 mod header_certificate;
@@ -33,11 +34,12 @@ mod verify;
 
 pub use algorithm::AlgorithmChoice;
 pub use bytes::{BytesRequest, BytesSignature, SignedContent};
+pub(crate) use compromised::CompromisedKeys;
 pub use cose::{ClaimsCheck, ClaimsRequest, CoseHeaderRequest, CosePayload, CoseRequest, CoseVerifyRequest};
 pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub(crate) use key_set::KeySets;
-pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject};
+pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject, TimestampCheck};
 pub use trust::{Revocation, TrustAnchors, TrustStore};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
@@ -52,6 +54,7 @@ pub struct SignatureService {
     pub(crate) key_sets: KeySets,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) compromised_keys: CompromisedKeys,
     pub(crate) trust: Arc<TrustStore>,
 }
 

@@ -8,6 +8,7 @@ use super::{
     KeyError, Revocation, SignatureError, SignatureService, SignedContent, Trust,
     compact::CompactJws,
     cose, header_certificate,
+    trust::Moment,
     verify::{CertificateSource, read_pem},
 };
 use crate::{
@@ -48,6 +49,17 @@ pub enum KeySource {
     Request,
 }
 
+/// What came of a time-stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimestampCheck {
+    /// There is none.
+    None,
+    /// It proves nothing; dates are judged now.
+    Failed,
+    /// The signature was there at this time.
+    Proves(UnixTime),
+}
+
 /// What was found out about a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -57,8 +69,13 @@ pub struct Report {
     pub is_understood: bool,
     /// Where the public key came from.
     pub source: KeySource,
-    /// Whether its certificate is within its validity; `None` for own keys, whose signatures outlast them.
+    /// What came of the time-stamp.
+    pub timestamp: TimestampCheck,
+    /// Whether its certificate is within its validity, now or at the time that the time-stamp proves; `None` for own
+    /// keys, whose signatures outlast them.
     pub is_within_validity: Option<bool>,
+    /// Whether the certificate is for a key of the server's own that is compromised, and no time-stamp predates that.
+    pub is_compromised: bool,
     /// Whether the signature fits content and key, by this algorithm.
     pub fits: bool,
     /// Whether the certificate is trusted.
@@ -70,7 +87,12 @@ pub struct Report {
 impl Report {
     /// Whether every check has passed, that of trust not counted.
     pub fn is_valid(&self) -> bool {
-        self.algorithm.is_some() && self.is_understood && self.is_within_validity != Some(false) && self.fits
+        self.algorithm.is_some()
+            && self.is_understood
+            && self.timestamp != TimestampCheck::Failed
+            && self.is_within_validity != Some(false)
+            && !self.is_compromised
+            && self.fits
     }
 }
 
@@ -122,6 +144,22 @@ pub struct ReportRequest {
     pub validate_trust: bool,
     /// The trust domain of that check.
     pub domain: Option<String>,
+    /// A time-stamp token (RFC 3161, DER) over the bytes of the signature.
+    pub timestamp: Option<Vec<u8>>,
+}
+
+/// How a signature is looked at.
+pub(super) struct Question<'a> {
+    /// The own key whose certificates count, when neither object nor request have one.
+    pub(super) alias: &'a KeyAlias,
+    /// Whose key counts.
+    pub(super) source: &'a CertificateSource,
+    /// Whether the certificate's path is to be checked too.
+    pub(super) validate_trust: bool,
+    /// The trust domain of that check.
+    pub(super) domain: Option<&'a str>,
+    /// A time-stamp token over the bytes of the signature.
+    pub(super) timestamp: Option<Vec<u8>>,
 }
 
 /// What a compact JWS says, and its certificate if that counts.
@@ -151,8 +189,14 @@ impl SignatureService {
         let judged = async {
             self.authorizer.check(call, Operation::Verify, &alias).map_err(SignatureError::Refused)?;
             let evidence = request.object.evidence()?;
-            let domain = request.domain.as_deref();
-            self.judge(&alias, evidence, &request.source, request.validate_trust, domain).await
+            let question = Question {
+                alias: &alias,
+                source: &request.source,
+                validate_trust: request.validate_trust,
+                domain: request.domain.as_deref(),
+                timestamp: request.timestamp,
+            };
+            self.judge(evidence, question).await
         };
         self.auditor.audited(call, Operation::Verify, Some(&alias), judged, |_| None).await
     }
@@ -160,13 +204,11 @@ impl SignatureService {
     /// Looks at everything, also when something was wrong before.
     pub(super) async fn judge(
         &self,
-        alias: &KeyAlias,
         evidence: Evidence,
-        source: &CertificateSource,
-        validate_trust: bool,
-        domain: Option<&str>,
+        question: Question<'_>,
     ) -> Result<Report, SignatureError> {
         let Evidence { algorithm, is_understood, certificates, key_id, content, signature } = evidence;
+        let Question { alias, source, validate_trust, domain, timestamp } = question;
         let mut certificates = certificates.into_iter();
         let (source, given) = match (source, certificates.next()) {
             (CertificateSource::HeaderOr(_), Some(found)) => (KeySource::Header, Some(found)),
@@ -175,12 +217,17 @@ impl SignatureService {
                 (KeySource::OwnKey, None)
             }
         };
-        let now = self.clock.now().to_unix();
+        let (timestamp, moment) = self.moment(timestamp, &signature).await?;
+        let at = moment.judged_at();
         let is_within_validity =
-            given.as_ref().map(|found| found.not_before() <= now && now <= found.not_after());
-        let public_keys = match &given {
-            Some(certificate) => vec![certificate.public_key_der().to_vec()],
-            None => self.own_public_keys(alias, key_id.as_deref()).await?,
+            given.as_ref().map(|found| found.not_before() <= at && at <= found.not_after());
+        let (public_keys, is_compromised) = match &given {
+            Some(certificate) => {
+                let public_key = certificate.public_key_der();
+                let since = self.compromised_keys.since(&self.directory, public_key).await?;
+                (vec![public_key.to_vec()], since.is_some_and(|since| moment.is_after(since.to_unix())))
+            }
+            None => (self.own_public_keys(alias, key_id.as_deref(), moment).await?, false),
         };
         let fits = match algorithm {
             None => false,
@@ -196,10 +243,37 @@ impl SignatureService {
             (false, ..) | (true, Some(_), None) => (Trust::NotVerified, Revocation::NotChecked),
             (true, None, _) => (Trust::NoDomain, Revocation::NotChecked),
             (true, Some(domain), Some(given)) => {
-                self.trust_in(domain.to_owned(), given, certificates.collect(), now).await?
+                self.trust_in(domain.to_owned(), given, certificates.collect(), moment).await?
             }
         };
-        Ok(Report { algorithm, is_understood, source, is_within_validity, fits, trust, revocation })
+        Ok(Report {
+            algorithm,
+            is_understood,
+            source,
+            timestamp,
+            is_within_validity,
+            is_compromised,
+            fits,
+            trust,
+            revocation,
+        })
+    }
+
+    /// When the signature is judged, and what came of its time-stamp.
+    async fn moment(
+        &self,
+        timestamp: Option<Vec<u8>>,
+        signature: &[u8],
+    ) -> Result<(TimestampCheck, Moment), SignatureError> {
+        let now = self.clock.now().to_unix();
+        let Some(token) = timestamp else {
+            return Ok((TimestampCheck::None, Moment { now, proven: None }));
+        };
+        let (store, signature) = (Arc::clone(&self.trust), signature.to_vec());
+        let proven = tokio::task::spawn_blocking(move || store.time_of(&token, &signature, now)).await;
+        let proven = proven.map_err(|_| KeyError::Internal("a check of a time-stamp ended early"))?;
+        let check = proven.map_or(TimestampCheck::Failed, TimestampCheck::Proves);
+        Ok((check, Moment { now, proven }))
     }
 
     async fn trust_in(
@@ -207,10 +281,10 @@ impl SignatureService {
         domain: String,
         certificate: Certificate,
         others: Vec<Certificate>,
-        now: UnixTime,
+        moment: Moment,
     ) -> Result<(Trust, Revocation), SignatureError> {
         let store = Arc::clone(&self.trust);
-        let judged = move || store.judge(&domain, &certificate, &others, now);
+        let judged = move || store.judge(&domain, &certificate, &others, moment);
         let judged = tokio::task::spawn_blocking(judged).await;
         Ok(judged.map_err(|_| KeyError::Internal("a check of trust ended early"))?)
     }

@@ -2,7 +2,11 @@
 
 use kunji_shared::Certificate;
 
-use super::{KeyError, Report, SignatureError, SignatureService, report::of_jws};
+use super::{
+    KeyError, Report, SignatureError, SignatureService,
+    report::{Question, of_jws},
+    trust::Moment,
+};
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
@@ -102,22 +106,32 @@ impl SignatureService {
     ) -> Result<Verification, SignatureError> {
         let with_certificate = request.source != CertificateSource::OwnKeys;
         let evidence = of_jws(&request.token, request.payload.as_deref(), with_certificate)?;
-        let domain = request.domain.as_deref();
-        self.judge(alias, evidence, &request.source, request.validate_trust, domain).await?.try_into()
+        let question = Question {
+            alias,
+            source: &request.source,
+            validate_trust: request.validate_trust,
+            domain: request.domain.as_deref(),
+            timestamp: None,
+        };
+        self.judge(evidence, question).await?.try_into()
     }
 
-    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify, the one named by `kid` alone when there is one.
+    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify what was signed at that moment, the one named by `kid` alone when there is one.
     pub(super) async fn own_public_keys(
         &self,
         alias: &KeyAlias,
         key_id: Option<&str>,
+        moment: Moment,
     ) -> Result<Vec<Vec<u8>>, SignatureError> {
         let keys = self.directory.list(alias, OWN_KEYS_TRIED).await.map_err(KeyError::from)?;
         if keys.is_empty() {
             return Err(KeyError::ModuleKeyMissing.into());
         }
-        let may_verify =
-            |key: &KeyRecord| self.directory.states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed;
+        let states = &self.directory.states;
+        let may_verify = |key: &KeyRecord| match states.compromised_since(&key.id) {
+            Some(since) => !moment.is_after(since.to_unix()),
+            None => states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed,
+        };
         let keys: Vec<_> = keys.into_iter().filter(may_verify).collect();
         let named = keys.iter().find(|key| key_id == Some(key.kid().as_str()));
         named

@@ -9,8 +9,9 @@ use crate::{
         native::{Problem, ProblemKind},
         wire::Base64Member,
     },
+    domain::time::Timestamp,
     services::signatures::{
-        CertificateSource, KeySource, Report, ReportRequest, Revocation, SignedObject, Trust,
+        CertificateSource, KeySource, Report, ReportRequest, Revocation, SignedObject, TimestampCheck, Trust,
     },
 };
 
@@ -45,6 +46,10 @@ pub(super) struct VerifySignatureRequest {
     validate_trust: Option<bool>,
     /// The trust domain of that check.
     domain: Option<String>,
+    /// A time-stamp token (RFC 3161 TimeStampToken, DER) over the bytes of the signature: dates and revocations are then
+    /// judged at its time. At most 64 KiB.
+    #[serde(default)]
+    timestamp: Base64Member,
 }
 
 impl VerifySignatureRequest {
@@ -69,6 +74,7 @@ impl VerifySignatureRequest {
             source: CertificateSource::HeaderOr(certificate),
             validate_trust: self.validate_trust.unwrap_or_default(),
             domain: self.domain,
+            timestamp: bytes("timestamp", self.timestamp)?,
         })
     }
 }
@@ -84,6 +90,8 @@ pub(super) struct ReportAnswer {
     algorithm: Option<String>,
     /// Where the key came from: `header`, `request` or `ownKey`.
     key_source: String,
+    /// The time at which the signature was there, as the time-stamp proves.
+    proven_time: Option<String>,
     /// The checks, in their order.
     checks: Vec<CheckAnswer>,
 }
@@ -92,9 +100,11 @@ pub(super) struct ReportAnswer {
 #[derive(Serialize, Object)]
 struct CheckAnswer {
     /// `algorithm`: it is one that is verified here. `extensions`: whatever is critical is understood. `validity`: the
-    /// certificate is valid now. `signature`: it fits content and key. `trust`: the certificate's path leads to an
+    /// certificate is valid now, or at the proven time. `signature`: it fits content and key. `trust`: the certificate's path leads to an
     /// anchor of the domain, and what is known of revocation does not speak against it. `revocation`: no revocation
-    /// list that is known has a certificate of the path.
+    /// list that is known has a certificate of the path. `timestamp`: the time-stamp is over this signature, by an
+    /// authority that is trusted. `compromise`: the certificate's key is none of the server's own that was compromised
+    /// before the proven time, or at all where there is none.
     name: String,
     /// `passed`, `failed` or `skipped`.
     outcome: String,
@@ -123,6 +133,11 @@ impl From<Report> for ReportAnswer {
             Revocation::Expired => (Some(false), Some("revocation.expired_list")),
             Revocation::Revoked => (Some(false), Some("revocation.revoked")),
         };
+        let (timestamp, proven) = match report.timestamp {
+            TimestampCheck::None => (None, None),
+            TimestampCheck::Failed => (Some(false), None),
+            TimestampCheck::Proves(time) => (Some(true), Some(Timestamp::from_seconds(time.seconds()))),
+        };
         let checks = [
             ("algorithm", Some(report.algorithm.is_some())),
             ("extensions", Some(report.is_understood)),
@@ -130,6 +145,8 @@ impl From<Report> for ReportAnswer {
             ("signature", report.algorithm.map(|_| report.fits)),
             ("trust", trust),
             ("revocation", revocation),
+            ("timestamp", timestamp),
+            ("compromise", Some(!report.is_compromised)),
         ];
         let checks = checks.map(|(name, passed)| {
             let outcome = match passed {
@@ -144,6 +161,7 @@ impl From<Report> for ReportAnswer {
             valid: report.is_valid(),
             algorithm: report.algorithm.map(|algorithm| algorithm.name().to_owned()),
             key_source: key_source.to_owned(),
+            proven_time: proven.map(Timestamp::to_text),
             checks: checks.into(),
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     },
     services::signatures::{
         CertificateSource, Evidence, SignatureError, SignatureService, SignedContent, Verification,
-        header_certificate::CHAIN_MAX,
+        header_certificate::CHAIN_MAX, report::Question,
     },
 };
 
@@ -70,8 +70,14 @@ impl SignatureService {
     ) -> Result<Verification, SignatureError> {
         let source = CertificateSource::HeaderOr(request.certificate);
         let (evidence, payload) = read_evidence(&request.message)?;
-        let domain = request.domain.as_deref();
-        let report = self.judge(alias, evidence, &source, request.validate_trust, domain).await?;
+        let question = Question {
+            alias,
+            source: &source,
+            validate_trust: request.validate_trust,
+            domain: request.domain.as_deref(),
+            timestamp: None,
+        };
+        let report = self.judge(evidence, question).await?;
         let verification = Verification::try_from(report)?;
         if let (true, Some(expected)) = (verification.valid, &request.claims) {
             check_claims(&payload, expected, self.clock.now().seconds())?;

@@ -10,8 +10,10 @@ use super::Trust;
 use crate::ports::revocation_lists::RevocationLists;
 
 mod path;
+mod timestamp;
 
 use path::Purpose;
+use timestamp::Timestamp;
 
 /// Certificates that are trusted, by domain. Domains are compared without regard to case, as their names are used.
 #[derive(Default)]
@@ -37,6 +39,8 @@ fn name(domain: &str) -> String {
 pub struct TrustStore {
     /// Where paths end.
     pub anchors: TrustAnchors,
+    /// Where paths of time-stamping authorities end.
+    pub timestamp_anchors: Vec<X509>,
     /// What is known of revocation; `None` where nothing ever is.
     pub lists: Option<Arc<dyn RevocationLists>>,
     /// Whether a path is trusted although a list that counts for it has ended.
@@ -66,7 +70,37 @@ impl Revocation {
     }
 }
 
+/// When a signature is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    /// Now.
+    pub(super) now: UnixTime,
+    /// A time at which the signature was there, as a trusted time-stamp proves.
+    pub(super) proven: Option<UnixTime>,
+}
+
+impl Moment {
+    /// The time whose dates count.
+    pub(super) fn judged_at(self) -> UnixTime {
+        self.proven.unwrap_or(self.now)
+    }
+
+    /// Whether the signature may have been made when its key was not to be trusted any more.
+    pub(super) fn is_after(self, end: UnixTime) -> bool {
+        self.proven.is_none_or(|proven| proven >= end)
+    }
+}
+
 impl TrustStore {
+    /// The time that a time-stamp token over the message proves; `None` when it proves none: see
+    /// [`Timestamp::check`], and its authority must be trusted today. Blocks as [`TrustStore::judge`].
+    pub(super) fn time_of(&self, token: &[u8], message: &[u8], now: UnixTime) -> Option<UnixTime> {
+        let Timestamp { time, authority, others } = Timestamp::check(token, message, now)?;
+        let path = path::find(&self.timestamp_anchors, &authority, &others, now, Purpose::Timestamps)?;
+        let revocation = self.revocation(&path, Moment { now, proven: None });
+        revocation.is_trusted().then_some(time)
+    }
+
     /// Judges a certificate with the help of `others`. Blocks for as long as some signatures take, and for files at
     /// most once a minute. A domain that is not known has no anchors.
     pub(super) fn judge(
@@ -74,30 +108,30 @@ impl TrustStore {
         domain: &str,
         leaf: &Certificate,
         others: &[Certificate],
-        now: UnixTime,
+        moment: Moment,
     ) -> (Trust, Revocation) {
         let anchors = self.anchors.0.get(&name(domain)).map(Vec::as_slice).unwrap_or_default();
-        let Some(path) = path::find(anchors, leaf, others, now, Purpose::Data) else {
+        let Some(path) = path::find(anchors, leaf, others, moment.judged_at(), Purpose::Data) else {
             return (Trust::PathNotValid, Revocation::NotChecked);
         };
-        let revocation = self.revocation(&path, now);
+        let revocation = self.revocation(&path, moment);
         let trust = if revocation.is_trusted() { Trust::PathValid } else { Trust::PathNotValid };
         (trust, revocation)
     }
 
-    /// What the lists say of a path, whose last is the anchor. The one before counts as revoked from now on.
-    fn revocation(&self, path: &[X509], now: UnixTime) -> Revocation {
+    /// What the lists say of a path, whose last is the anchor. A revocation that came later than the signature is none.
+    fn revocation(&self, path: &[X509], moment: Moment) -> Revocation {
         let Some(lists) = &self.lists else { return Revocation::Unknown };
         let lists = lists.current();
         let (mut is_known, mut has_ended) = (false, false);
         for pair in path.windows(2) {
             let [certificate, issuer] = pair else { continue };
             for list in lists.iter().filter(|list| list.is_by(issuer)) {
-                if list.revoked_since(certificate).is_some() {
+                if list.revoked_since(certificate).is_some_and(|since| moment.is_after(since)) {
                     return Revocation::Revoked;
                 }
                 is_known = true;
-                has_ended |= !list.is_current(now);
+                has_ended |= !list.is_current(moment.now);
             }
         }
         match (is_known, has_ended) {

@@ -5,7 +5,7 @@ use openssl::{
     error::ErrorStack,
     stack::Stack,
     x509::{
-        X509, X509KeyUsage, X509StoreContext,
+        X509, X509KeyUsage, X509PurposeId, X509StoreContext,
         store::X509StoreBuilder,
         verify::{X509VerifyFlags, X509VerifyParam},
     },
@@ -21,6 +21,8 @@ const SECURITY_LEVEL: i32 = 2;
 pub(super) enum Purpose {
     /// Signatures of data.
     Data,
+    /// Time-stamp tokens: its extended key usage is timeStamping, critical and alone (RFC 3161 2.3).
+    Timestamps,
 }
 
 /// The path from the certificate to the first of the anchors: itself first. `None` when there is none whose signatures,
@@ -59,6 +61,9 @@ fn search(
     rules.set_depth(INTERMEDIATES_MAX);
     rules.set_auth_level(SECURITY_LEVEL);
     rules.set_time(at.seconds());
+    if purpose == Purpose::Timestamps {
+        rules.set_purpose(X509PurposeId::TIMESTAMP_SIGN)?;
+    }
     let mut store = X509StoreBuilder::new()?;
     store.set_param(&rules)?;
     for anchor in anchors {
@@ -72,12 +77,9 @@ fn search(
         }
     }
     let leaf = X509::from_der(leaf.der())?;
-    match purpose {
-        Purpose::Data => {
-            if leaf.key_usage().is_some_and(|usage| !usage.contains(X509KeyUsage::DIGITAL_SIGNATURE)) {
-                return Ok(Err("the certificate is not for signatures"));
-            }
-        }
+    let usage = leaf.key_usage().unwrap_or(X509KeyUsage::DIGITAL_SIGNATURE);
+    if purpose == Purpose::Data && !usage.contains(X509KeyUsage::DIGITAL_SIGNATURE) {
+        return Ok(Err("the certificate is not for signatures"));
     }
     let store = store.build();
     X509StoreContext::new()?.init(&store, &leaf, &helpers, |context| {
