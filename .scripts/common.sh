@@ -50,6 +50,22 @@ install_tools() {
     fi
 }
 
+# Installs what the requirements $2 name into an environment $1 of Python in the target directory, unless they are as they
+# were the last time; prints the path of its interpreter. $3 says what that is.
+install_python() {
+    local directory="$target_dir"
+    case "$directory" in /*) ;; *) directory="$PWD/$directory" ;; esac
+    local place="$directory/$1"
+    if ! cmp -s "$2" "$place/installed.txt"; then
+        say "installing $3"
+        rm -rf "$place"
+        python3 -m venv "$place" >&2
+        "$place/bin/pip" install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$2" >&2
+        cp "$2" "$place/installed.txt"
+    fi
+    printf '%s\n' "$place/bin/python"
+}
+
 # Compiling SurrealDB is most of a first build; nobody should take it for a hang.
 announce_first_build() {
     if ! compgen -G "$target_dir/release/deps/libsurrealdb_core-*.rlib" >/dev/null; then
@@ -74,4 +90,10 @@ export_database_server() {
 export_fuzzer() {
     KUNJI_TEST_SCHEMATHESIS="${KUNJI_TEST_SCHEMATHESIS:-$(.scripts/schemathesis)}"
     export KUNJI_TEST_SCHEMATHESIS
+}
+
+# The Python libraries that the tests of signatures ask.
+export_signature_peers() {
+    KUNJI_TEST_SIGNATURE_PYTHON="${KUNJI_TEST_SIGNATURE_PYTHON:-$(.scripts/signature-peers)}"
+    export KUNJI_TEST_SIGNATURE_PYTHON
 }
