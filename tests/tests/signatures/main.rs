@@ -17,6 +17,7 @@ mod peers;
 mod refused;
 mod rotation;
 mod trust;
+mod vectors;
 
 /// A client that signs, verifies and reads certificates.
 async fn signer(shared: &Shared) -> Http {

@@ -73,6 +73,20 @@ fn rfc_7515_a_3_es256() {
     check(of_jws(token, None, true).unwrap(), SignatureAlgorithm::Es256, &public_key);
 }
 
+#[test]
+fn rfc_7515_a_4_es512() {
+    let token = "eyJhbGciOiJFUzUxMiJ9.UGF5bG9hZA.\
+        AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCAPZgoXD2Y\
+        BJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn";
+    let public_key = [
+        hex("30819b301006072a8648ce3d020106052b810400230381860004"),
+        b64("AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk"),
+        b64("ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDly79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2"),
+    ]
+    .concat();
+    check(of_jws(token, None, true).unwrap(), SignatureAlgorithm::Es512, &public_key);
+}
+
 /// Detached here, which signs the same.
 #[test]
 fn rfc_8037_a_4_eddsa() {
@@ -108,4 +122,44 @@ fn rfc_9052_c_2_1_sign1() {
     let evidence = super::cose::evidence(&hex(message)).unwrap();
     assert_eq!(evidence.key_id.as_deref(), Some("11"));
     check(evidence, SignatureAlgorithm::Es256, &hex(&public_key));
+}
+
+/// Project Wycheproof, `json_web_signature_test.json`, the group of ES256: a good token, what is left of it without one of
+/// its parts, an HMAC by the public key, and a signature by a key that the header itself brings along.
+#[test]
+fn wycheproof_es256() {
+    let public_key = [
+        hex(P256),
+        b64("04N0xi21hshyvBp7I167sbE_bXqyqkAPfefdklMO7wY"),
+        b64("UI8exy-C06a7DUnjIdENkxeFtHM4-l_41LqEw9nVgmw"),
+    ]
+    .concat();
+    let fits = |token: &str| of_jws(token, None, true).is_ok_and(|evidence| verifies(&evidence, &public_key));
+    let header = "eyJhbGciOiJFUzI1NiIsImtpZCI6ImtpZC1lYy1zaWduIn0";
+    let signature = "5cA0OHyMP7ezamUd5c9kV-FrGxdx4hbGXOdplQkutrqWrte5P-pAvsE3Ve6xSyU3YDQwUHjVVOtvcrEbbnZ8yA";
+    assert!(fits(&format!("{header}.Zm9v.{signature}")));
+    for bad in [
+        format!("{header}.Zm9v.X{}", &signature[1..]),
+        format!("{header}.Zm9v."),
+        format!("{header}.Zm9v"),
+        format!("{header}.WG9v.{signature}"),
+        format!("{header}..{signature}"),
+        format!("{header}.{signature}"),
+        format!("eyJhbGciOiJFUzI1NiIsImtpZCI6IlhpZC1lYy1zaWduIn0.Zm9v.{signature}"),
+        format!(".Zm9v.{signature}"),
+        format!("Zm9v.{signature}"),
+        ".Zm9v.".to_owned(),
+        "Zm9v".to_owned(),
+        String::new(),
+        format!("{header}.Zm9v.{signature}."),
+        format!("{header}.Zm9v.{signature}.foo"),
+        "eyJhbGciOiJIUzI1NiIsImtpZCI6ImtpZC1lYy1zaWduIn0.Zm9v.TgWtz2FIRukBQ_mA5sgHa0Ybtgn7bl-YBPAi7Z0XdHU".to_owned(),
+        "eyJhbGciOiJFUzI1NiIsImtpZCI6ImtpZC1lYy1zaWduIiwiandrIjp7Imt0eSI6IkVDIiwia2lkIjoia2lkLWVjLXNpZ24iLCJ1c2UiOiJzaWci\
+         LCJhbGciOiJFUzI1NiIsIngiOiJNZG5UWkRJaERKYmZBU2RGcWFtY3BPMkNoOUdOS0sybTBNUWxoNDAyU3BvIiwieSI6Ijdhdko0bHFfV3l4LW5M\
+         UERCUTJZcHl0dUh5TWlvMDdCVXl2bDNqYUMtMVkiLCJjcnYiOiJQLTI1NiJ9fQ.Zm9v.4jmsollQD8ZxvySzXYnIEYA4fwaZi2ZbC0aI1J4LYmW2\
+         Bn31NhKdjms2N6o51Dff5-InWXQF9m45VtTexl6yjg"
+            .to_owned(),
+    ] {
+        assert!(!fits(&bad), "{bad}");
+    }
 }
