@@ -16,6 +16,7 @@ mod native;
 mod peers;
 mod refused;
 mod rotation;
+mod sequences;
 mod trust;
 mod vectors;
 
