@@ -13,20 +13,8 @@
     clippy::print_stdout,
     reason = "a measurement of something that fails is none"
 )]
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    clippy::unchecked_time_subtraction,
-    reason = "figures for people, far from the ends of their types"
-)]
 
-use std::{
-    hint::black_box,
-    num::NonZero,
-    thread,
-    time::{Duration, Instant},
-};
+use std::hint::black_box;
 
 use aws_lc_rs::{
     aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey},
@@ -36,20 +24,14 @@ use aws_lc_rs::{
     },
 };
 use kunji_tests::{
+    cost::{CONNECTIONS, Measured, Work, print_head},
     http::{Http, b64},
-    load::{Load, Post},
-    measure::{Comparison, Process},
+    load::Post,
+    measure::Process,
     peer,
     site::{Server, Site},
 };
 use serde_json::json;
-
-const CONNECTIONS: usize = 16;
-const ROUNDS: usize = 11;
-/// Wall time of the server's half of a round, about.
-const ROUND: Duration = Duration::from_millis(800);
-/// Processor time of the reference's half. Ticks of 10 ms are 2 % of it.
-const REFERENCE_ROUND: Duration = Duration::from_millis(500);
 
 const APPLICATION: &str = "REGISTRATION";
 const REFERENCE: &str = "10001_110011";
@@ -65,13 +47,7 @@ async fn main() {
     let client = client(&server).await;
     let certificate = client.certificate(APPLICATION, REFERENCE).await;
 
-    println!(
-        "Server processor time by request / processor time of the cryptography alone; median of {ROUNDS} rounds.\n"
-    );
-    println!(
-        "| Request, {CONNECTIONS} connections | Reference | Ratio | Lowest to highest | Server | Reference | Requests a second |"
-    );
-    println!("| --- | --- | ---: | --- | ---: | ---: | ---: |");
+    print_head();
     let rsa = || -> Work { Box::new(rsa_private_operation()) };
     let small = Measured {
         server: &server,
@@ -112,72 +88,6 @@ async fn client(server: &Server) -> Http {
 
 fn in_mib(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
-}
-
-/// One operation of the reference, on one thread.
-type Work = Box<dyn FnMut() + Send>;
-
-struct Measured<'a> {
-    server: &'a Server,
-    content_bytes: usize,
-    reference_name: &'static str,
-    reference: &'a dyn Fn() -> Work,
-}
-
-impl Measured<'_> {
-    async fn row(&self, name: &str, posts: &[Post]) {
-        let mut load = Load::connect(&self.server.base, CONNECTIONS).await;
-        let mut count = 4;
-        // The second one finds caches warm and tells how many fit into a round.
-        for _ in 0..2 {
-            let began = Instant::now();
-            load.run(posts, count, self.content_bytes).await;
-            count = fitting(count, began.elapsed(), ROUND);
-        }
-        let threads = thread::available_parallelism().map_or(1, NonZero::get);
-        let mut works: Vec<Work> = (0..threads).map(|_| (self.reference)()).collect();
-        let repetitions = fitting(8, cost(&mut works, 8) * 8, REFERENCE_ROUND);
-        let mut wall = Duration::ZERO;
-        let mut rounds = Vec::new();
-        for _ in 0..ROUNDS {
-            let reference = cost(&mut works, repetitions);
-            let (began, before) = (Instant::now(), self.processor_time());
-            load.run(posts, count, self.content_bytes).await;
-            wall += began.elapsed();
-            let spent = (self.processor_time() - before).as_secs_f64() / (count * load.connections()) as f64;
-            rounds.push((spent, reference.as_secs_f64()));
-        }
-        let Comparison { ratio, spread: (lowest, highest), ours, reference } = Comparison::of(&rounds);
-        let rate = (ROUNDS * count * load.connections()) as f64 / wall.as_secs_f64();
-        println!(
-            "| {name} | {} | {ratio:.2} | {lowest:.2} to {highest:.2} | {:.0} µs | {:.0} µs | {rate:.0} |",
-            self.reference_name,
-            ours * 1e6,
-            reference * 1e6
-        );
-    }
-
-    fn processor_time(&self) -> Duration {
-        Process::new(self.server.pid()).processor_time()
-    }
-}
-
-/// Processor time of one of the works, each of which is done `repetitions` times, all at once.
-fn cost(works: &mut [Work], repetitions: usize) -> Duration {
-    let before = Process::current().processor_time();
-    thread::scope(|scope| {
-        for work in works.iter_mut() {
-            scope.spawn(move || (0..repetitions).for_each(|_| work()));
-        }
-    });
-    let spent = Process::current().processor_time() - before;
-    spent / u32::try_from(repetitions * works.len()).unwrap()
-}
-
-/// How many take `time`, if `count` took `taken`.
-fn fitting(count: usize, taken: Duration, time: Duration) -> usize {
-    let tick = Duration::from_millis(10);
-    (count as f64 * time.as_secs_f64() / taken.max(tick / 10).as_secs_f64()).ceil() as usize
 }
 
 struct Packet {

@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod clones;
 pub mod contract;
+pub mod cost;
 pub mod fault_module;
 pub mod fault_page;
 pub mod faults;
