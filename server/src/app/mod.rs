@@ -46,7 +46,7 @@ use crate::{
         pseudonyms::Pseudonyms,
         readiness::Readiness,
         rotation::RotationService,
-        signatures::{CompromisedKeys, KeySets, SignatureService},
+        signatures::{CompromisedKeys, KeySets, OwnKeys, SignatureService},
     },
 };
 
@@ -323,6 +323,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             entropy: ports.entropy,
             key_sets: KeySets::default(),
             keys: Arc::clone(&keys),
+            own_keys: OwnKeys::default(),
             policies,
             signer,
             compromised_keys: CompromisedKeys::default(),

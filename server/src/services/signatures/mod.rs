@@ -26,6 +26,7 @@ mod error;
 mod header_certificate;
 mod jws;
 mod key_set;
+mod own_keys;
 mod report;
 mod trust;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use cose::{ClaimsCheck, ClaimsRequest, CoseHeaderRequest, CosePayload, CoseR
 pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub(crate) use key_set::KeySets;
+pub(crate) use own_keys::OwnKeys;
 pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject, TimestampCheck};
 pub use trust::{Revocation, TrustAnchors, TrustStore};
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
@@ -52,6 +54,7 @@ pub struct SignatureService {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) keys: Arc<KeyService>,
     pub(crate) key_sets: KeySets,
+    pub(crate) own_keys: OwnKeys,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
     pub(crate) compromised_keys: CompromisedKeys,

@@ -225,7 +225,7 @@ impl SignatureService {
             Some(certificate) => {
                 let public_key = certificate.public_key_der();
                 let since = self.compromised_keys.since(&self.directory, public_key).await?;
-                (vec![public_key.to_vec()], since.is_some_and(|since| moment.is_after(since.to_unix())))
+                (vec![public_key.into()], since.is_some_and(|since| moment.is_after(since.to_unix())))
             }
             None => (self.own_public_keys(alias, key_id.as_deref(), moment).await?, false),
         };
@@ -298,7 +298,7 @@ fn is_long(content: &SignedContent) -> bool {
 /// verifies nothing.
 pub(super) fn fits(
     algorithm: SignatureAlgorithm,
-    public_keys: &[Vec<u8>],
+    public_keys: &[Arc<[u8]>],
     content: &SignedContent,
     signature: &[u8],
 ) -> bool {

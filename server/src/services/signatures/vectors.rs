@@ -23,7 +23,7 @@ fn b64(text: &str) -> Vec<u8> {
 
 fn verifies(evidence: &Evidence, public_key: &[u8]) -> bool {
     let Some(algorithm) = evidence.algorithm else { return false };
-    evidence.is_understood && fits(algorithm, &[public_key.to_vec()], &evidence.content, &evidence.signature)
+    evidence.is_understood && fits(algorithm, &[public_key.into()], &evidence.content, &evidence.signature)
 }
 
 /// A signature that fits, and does not once a bit of it or of the content is another.

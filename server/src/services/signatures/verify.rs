@@ -3,19 +3,13 @@
 use kunji_shared::Certificate;
 
 use super::{
-    KeyError, Report, SignatureError, SignatureService,
+    Report, SignatureError, SignatureService,
     report::{Question, of_jws},
-    trust::Moment,
 };
 use crate::domain::{
     access::{CallContext, Operation},
     alias::KeyAlias,
-    key::KeyRecord,
-    lifecycle::{Allowance, KeyUse},
 };
-
-/// Own keys tried when a token to verify does not say which one signed it.
-const OWN_KEYS_TRIED: usize = 8;
 
 /// What to verify, and against what.
 #[derive(Clone, Debug)]
@@ -114,31 +108,6 @@ impl SignatureService {
             timestamp: None,
         };
         self.judge(evidence, question).await?.try_into()
-    }
-
-    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify what was signed at that moment, the one named by `kid` alone when there is one.
-    pub(super) async fn own_public_keys(
-        &self,
-        alias: &KeyAlias,
-        key_id: Option<&str>,
-        moment: Moment,
-    ) -> Result<Vec<Vec<u8>>, SignatureError> {
-        let keys = self.directory.list(alias, OWN_KEYS_TRIED).await.map_err(KeyError::from)?;
-        if keys.is_empty() {
-            return Err(KeyError::ModuleKeyMissing.into());
-        }
-        let states = &self.directory.states;
-        let may_verify = |key: &KeyRecord| match states.compromised_since(&key.id) {
-            Some(since) => !moment.is_after(since.to_unix()),
-            None => states.allows(&key.id, KeyUse::Verify) == Allowance::Allowed,
-        };
-        let keys: Vec<_> = keys.into_iter().filter(may_verify).collect();
-        let named = keys.iter().find(|key| key_id == Some(key.kid().as_str()));
-        named
-            .map_or(keys.as_slice(), std::slice::from_ref)
-            .iter()
-            .map(|key| Ok(crate::services::keys::issuing::public_key_of(&key.certificate)?))
-            .collect()
     }
 }
 
