@@ -10,7 +10,7 @@ import { below, withFiles } from "./support/files.mjs";
 import { packedPackage, root } from "./support/project.mjs";
 import { anchors, open } from "./support/server.mjs";
 import { photoFile } from "./support/steps.mjs";
-import { otherOrigin, serverUrl } from "./support/surroundings.mjs";
+import { exampleOrigin, serverUrl } from "./support/surroundings.mjs";
 
 const policy = `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self' ${serverUrl}`;
 const page = `<!doctype html><html lang="en"><title>form</title><div id="app"></div><script type="module" src="/main.js"></script>`;
@@ -59,7 +59,7 @@ for (const [name, file, plugins, libraries, main] of [
       await symlink(join(root, "tests/browser/node_modules", library), join(path, "node_modules", library));
     }
     await build({ root: path, configFile: false, logLevel: "error", plugins, build: { target: "es2022" } });
-    const packets = await withFiles(below(join(path, "dist")), fillInAndSend, policy);
+    const packets = await withFiles(exampleOrigin, below(join(path, "dist")), fillInAndSend, policy);
     assert.equal(packets.length, 1);
     const content = await open(Buffer.from(packets[0], "base64"));
     const { name: photo, buffer, mimeType } = photoFile();
@@ -81,7 +81,7 @@ async function fillInAndSend() {
     page.on("console", (message) => {
       if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) faults.push(message.text());
     });
-    await page.goto(otherOrigin);
+    await page.goto(exampleOrigin);
     await page.getByLabel("Name").fill("Asha Ümit Devi");
     await page.getByLabel("Photo").setInputFiles(photoFile());
     await page.getByRole("button", { name: "Encrypt and send" }).click();

@@ -13,7 +13,7 @@ import { launch } from "./support/browser.mjs";
 import { below, withFiles } from "./support/files.mjs";
 import { packedPackage, root, run } from "./support/project.mjs";
 import { anchors, open } from "./support/server.mjs";
-import { otherOrigin, serverUrl } from "./support/surroundings.mjs";
+import { packageOrigin, serverUrl } from "./support/surroundings.mjs";
 
 const certificateUrl = `${serverUrl}/v1/certificates/REGISTRATION/10001_110011`;
 const record = { name: "Asha Ümit Devi", born: "1992-04-17" };
@@ -55,6 +55,7 @@ async function opensAs(base64) {
 /** Opens the page of an origin whose files `contentOf` has, and returns what stands in its \`output\`. */
 async function outputOf(contentOf, policy, prepare = async () => {}) {
   return await withFiles(
+    packageOrigin,
     contentOf,
     async () => {
       const context = await (await launch()).newContext();
@@ -66,7 +67,7 @@ async function outputOf(contentOf, policy, prepare = async () => {}) {
           if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico"))
             faults.push(message.text());
         });
-        await page.goto(otherOrigin);
+        await page.goto(packageOrigin);
         await prepare(page);
         const output = page.locator("output", { hasText: /./ });
         await output.waitFor({ timeout: 20_000 }).catch((error) => faults.push(error.message));

@@ -2,7 +2,7 @@
 #![cfg(test)]
 
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::TcpListener,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -24,9 +24,10 @@ fn screenshots() -> PathBuf {
     programs.parent().unwrap().join("demo-screenshots")
 }
 
-/// An address that nothing listens on.
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap()
+/// Origins that nothing listens on, each another.
+fn free_origins<const N: usize>() -> [String; N] {
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    listeners.map(|listener| format!("http://{}", listener.local_addr().unwrap()))
 }
 
 /// Makes a client with these roles, and returns its id and secret.
@@ -40,9 +41,10 @@ async fn new_client(administrator: &Http, id: &str, roles: &[&str]) -> (String, 
 async fn the_demo_works_in_a_browser() {
     let modules = project().join("node_modules");
     assert!(modules.exists(), "{} is missing: run `npm ci` in tests/browser first", modules.display());
-    let other_origin = format!("http://{}", free_address());
+    // One for each file of tests that serves pages.
+    let other_origins = free_origins::<2>();
     let site = Site::new()
-        .with("KUNJI_CORS_ORIGINS", &other_origin)
+        .with("KUNJI_CORS_ORIGINS", other_origins.join(","))
         .with("KUNJI_DEMO_INBOX", "true")
         .with("KUNJI_PUBLIC_CERTIFICATES", format!("{APPLICATION}/{REFERENCE}"))
         // The tests are one address, and faster than people.
@@ -56,10 +58,11 @@ async fn the_demo_works_in_a_browser() {
     server.http().sign_in(&clerk, &clerk_secret).await.certificate(APPLICATION, REFERENCE).await;
 
     let run = Command::new("node")
-        .arg("--test")
+        // Files wait for their browsers most of the time: two at once, also where there are two cores.
+        .args(["--test", "--test-concurrency=2"])
         .current_dir(project())
         .env("KUNJI_URL", &server.base)
-        .env("OTHER_ORIGIN", other_origin)
+        .env("OTHER_ORIGINS", other_origins.join(" "))
         .env("CLERK_ID", clerk)
         .env("CLERK_SECRET", clerk_secret)
         .env("READER_ID", reader)

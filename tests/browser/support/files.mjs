@@ -3,15 +3,14 @@ import { once } from "node:events";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname } from "node:path";
-import { otherOrigin } from "./surroundings.mjs";
 
 const types = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".wasm": "application/wasm" };
 
 /**
- * Serves files at `otherOrigin` while `use` runs. `contentOf` has the content of a path, or throws; `policy` is the
+ * Serves files at `origin` while `use` runs. `contentOf` has the content of a path, or throws; `policy` is the
  * pages' Content-Security-Policy, if they have one.
  */
-export async function withFiles(contentOf, use, policy) {
+export async function withFiles(origin, contentOf, use, policy) {
   const headers = policy ? { "content-security-policy": policy } : {};
   const server = createServer(async (request, response) => {
     try {
@@ -22,7 +21,7 @@ export async function withFiles(contentOf, use, policy) {
       response.writeHead(404).end();
     }
   });
-  server.listen(Number(new URL(otherOrigin).port), "127.0.0.1");
+  server.listen(Number(new URL(origin).port), "127.0.0.1");
   await once(server, "listening");
   try {
     return await use();

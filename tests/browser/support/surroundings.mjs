@@ -12,8 +12,8 @@ function required(name) {
 /** `http://address` of a server with the inbox on, whose demo certificate has been made. */
 export const serverUrl = required("KUNJI_URL");
 
-/** An origin that the server lets read public certificates; nothing listens there. */
-export const otherOrigin = required("OTHER_ORIGIN");
+/** Origins that the server lets read public certificates; nothing listens there. One for each file that needs one: files run at once. */
+export const [packageOrigin, exampleOrigin] = required("OTHER_ORIGINS").split(" ");
 
 /** A client with the roles `decryptor` and `signer`. */
 export const reviewer = { id: required("REVIEWER_ID"), secret: required("REVIEWER_SECRET") };
