@@ -3,6 +3,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
+use futures_util::{StreamExt as _, stream};
 use kunji_server::{
     adapters::system_clock::SystemClock,
     app::{self, Ports},
@@ -84,37 +85,50 @@ async fn first_starts() {
     renewed_in_time(tokens.pop().unwrap()).await;
 }
 
+/// Worlds that are tried at once. Nearly all the time is the making of RSA keys, each on one core.
+const WORLDS_AT_ONCE: usize = 2;
+
 /// First starts are killed at their first call to token or database, at their second, and so on, until one lives
 /// long enough to end; after each, the next start brings everything into the one right state.
 async fn killed_anywhere(token: Token) {
     let store: Arc<dyn KeyStore> = Arc::new(token.open().await.unwrap());
-    let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
-    for calls in 0.. {
-        let world = World::over(Arc::clone(&store)).await;
-        // Each server has a data directory of its own, as separate hosts do.
-        let data_dir = tempfile::tempdir().unwrap();
-        let life = Life::of(calls);
-        let started = app::start(&settings(&data_dir), world.ports(&data_dir, &life)).await;
-        if let Ok(running) = started {
-            let certificate = running.services.keys.certificate(&caller(), &alias).await;
-            // The server looks into the database by itself too, so that its life may end a moment later.
-            assert!(certificate.is_ok() || life.is_over());
-        } else {
-            assert!(life.is_over(), "it failed without being killed");
-        }
-        if !life.is_over() {
-            assert!(calls > 30, "a first start and a first key make more calls than {calls}");
-            break;
-        }
-        // What the dead server holds runs out.
-        world.clock.advance_seconds(60);
-        let data_dir = tempfile::tempdir().unwrap();
-        let ports = world.ports(&data_dir, &Life::of(i64::MAX));
-        let running = app::start(&settings(&data_dir), ports).await.unwrap();
-        let key = running.services.keys.certificate(&caller(), &alias).await.unwrap();
-        assert_eq!(key.generation, 1);
-        world.usable_keys().await;
+    let mut lives = stream::iter(0..)
+        .map(|calls| tokio::spawn(killed_at(calls, Arc::clone(&store))))
+        .buffered(WORLDS_AT_ONCE);
+    let mut kills = 0;
+    while !lives.next().await.unwrap().unwrap() {
+        kills += 1;
     }
+    assert!(kills > 30, "a first start and a first key make more calls than {kills}");
+}
+
+/// A first start that lives for so many calls, and the one after it. Whether the first lived to its end.
+async fn killed_at(calls: i64, store: Arc<dyn KeyStore>) -> bool {
+    let alias = KeyAlias::parse("REGISTRATION", "10001_110011").unwrap();
+    let world = World::over(store).await;
+    // Each server has a data directory of its own, as separate hosts do.
+    let data_dir = tempfile::tempdir().unwrap();
+    let life = Life::of(calls);
+    let started = app::start(&settings(&data_dir), world.ports(&data_dir, &life)).await;
+    if let Ok(running) = started {
+        let certificate = running.services.keys.certificate(&caller(), &alias).await;
+        // The server looks into the database by itself too, so that its life may end a moment later.
+        assert!(certificate.is_ok() || life.is_over());
+    } else {
+        assert!(life.is_over(), "it failed without being killed");
+    }
+    if !life.is_over() {
+        return true;
+    }
+    // What the dead server holds runs out.
+    world.clock.advance_seconds(60);
+    let data_dir = tempfile::tempdir().unwrap();
+    let ports = world.ports(&data_dir, &Life::of(i64::MAX));
+    let running = app::start(&settings(&data_dir), ports).await.unwrap();
+    let key = running.services.keys.certificate(&caller(), &alias).await.unwrap();
+    assert_eq!(key.generation, 1);
+    world.usable_keys().await;
+    false
 }
 
 /// Two servers start at the same moment on one empty token and database.
