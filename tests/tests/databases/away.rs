@@ -1,6 +1,5 @@
 //! The real server over HTTP, with its database in a server of its own that goes away: what memory holds goes on for a
 //! set time, the rest is refused at once and clearly, and everything is back by itself.
-#![cfg(test)]
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,5 @@
 //! What becomes of clients after they were made, over HTTP: secrets, roles, and the tokens that end with them; on every
 //! server of a database.
-#![cfg(test)]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
 //! The promise of the README: a packet made elsewhere opens through the token and the database.
-#![cfg(test)]
 
 use kunji_tests::{
     http::{Http, b64, unb64},

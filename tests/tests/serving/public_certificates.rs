@@ -1,5 +1,4 @@
 //! `GET /v1/certificates/{application}/{reference}`: what a form on the open web relies on, and what nobody gets.
-#![cfg(test)]
 
 use kunji_tests::{
     http::{Answer, Http},

@@ -1,5 +1,4 @@
 //! The demo's pages and inbox over HTTP.
-#![cfg(test)]
 
 use futures_util::{future::join_all, stream};
 use kunji_tests::{

@@ -1,5 +1,4 @@
 //! TLS in the server: certificates that are read anew while it runs, and callers known by theirs.
-#![cfg(test)]
 
 use std::{
     fs,

@@ -16,7 +16,7 @@ use kunji_tests::{
     surreal_server::{Database, SurrealServer},
 };
 
-repository_contract!(over_websocket, crate::remote);
+repository_contract!(over_websocket, crate::remote::remote);
 
 async fn remote() -> Result<(Subject, Arc<SurrealServer>)> {
     let server = SurrealServer::shared()?;

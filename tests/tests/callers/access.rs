@@ -1,6 +1,5 @@
 //! Who may enter: every operation of the description without a token and with every wrong role; cookies; and tokens
 //! that are too old.
-#![cfg(test)]
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 

@@ -1,5 +1,4 @@
 //! Tokens of a real OpenID Connect provider, whose keys roll over and which goes away.
-#![cfg(test)]
 
 use std::{
     fs,

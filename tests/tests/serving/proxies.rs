@@ -1,5 +1,4 @@
 //! Whose address counts behind a proxy, what failures cost whom, and callers that need no token.
-#![cfg(test)]
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
 //! The exact calls of clients in the field, and answers as their strictest readers want them.
-#![cfg(test)]
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! How the program starts and ends: settings that cannot be used, a PIN that is refused, a second server, and a first
 //! start that is killed wherever it happens to be.
-#![cfg(test)]
 
 use std::{
     fs,
