@@ -83,6 +83,9 @@ enum Command {
     },
     /// Print the OpenAPI document of the HTTP API.
     Openapi,
+    /// Read one PDF for a server. Servers start this themselves.
+    #[command(name = app::pdf_worker::COMMAND, hide = true)]
+    PdfWorker,
     /// Say how long keys live, on a running server, and see what is renewed when.
     Policy {
         #[command(subcommand)]
@@ -152,6 +155,7 @@ fn run(command: Command) -> Result<()> {
             print_document(&api::openapi_document());
             Ok(())
         }
+        Command::PdfWorker => app::pdf_worker::run(),
         Command::Policy { command, server } => {
             ask(&server, async |remote| cli::policy::run(&remote, command).await)
         }

@@ -4,8 +4,14 @@ use std::{path::Path, sync::Arc};
 
 use kunji_server::{
     adapters::{
-        argon2_hasher::Argon2Hasher, audit_log::AuditLog, aws_lc_keys::AwsLcKeys, file_spool::FileSpool,
-        native_gcm::NativeGcm, surreal::SurrealRepository, system_clock::SystemClock,
+        argon2_hasher::Argon2Hasher,
+        audit_log::AuditLog,
+        aws_lc_keys::AwsLcKeys,
+        file_spool::FileSpool,
+        native_gcm::NativeGcm,
+        pdf::{PdfWorkerProgram, PdfWorkers},
+        surreal::SurrealRepository,
+        system_clock::SystemClock,
         system_entropy::SystemEntropy,
     },
     api,
@@ -15,7 +21,7 @@ use kunji_server::{
 };
 use surrealdb::{Surreal, engine::any::Any};
 
-use crate::http::Http;
+use crate::{http::Http, site};
 
 /// Settings by the names of their environment variables, and the data directory.
 pub fn settings(data_dir: &Path, environment: &[(&str, &str)]) -> Settings {
@@ -57,6 +63,10 @@ pub fn ports(
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, 1).unwrap()),
         outside: Outside::default(),
+        pdf: Arc::new(PdfWorkers::new(PdfWorkerProgram {
+            path: site::program(),
+            arguments: vec![app::pdf_worker::COMMAND.into()],
+        })),
         repository,
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(data_dir).unwrap()),

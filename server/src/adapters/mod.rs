@@ -9,6 +9,7 @@ pub mod file_inbox;
 pub mod file_spool;
 pub mod http_documents;
 pub mod native_gcm;
+pub mod pdf;
 pub mod pkcs11;
 mod private_directory;
 pub mod revocation_files;

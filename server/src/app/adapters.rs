@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{Outside, Ports, audit, private_file, tokens};
+use super::{Outside, Ports, audit, pdf_worker, private_file, tokens};
 use crate::{
     adapters::{
         anchor_file::AnchorFile,
@@ -15,6 +15,7 @@ use crate::{
         file_inbox::FileInbox,
         file_spool::FileSpool,
         native_gcm::NativeGcm,
+        pdf::PdfWorkers,
         surreal::{DatabaseSettings, SurrealRepository},
         syslog::Syslog,
         system_clock::SystemClock,
@@ -47,6 +48,7 @@ pub async fn open_ports(settings: &Settings) -> Result<Ports> {
         entropy: Arc::<SystemEntropy>::clone(&entropy),
         hasher: Arc::new(Argon2Hasher::new(entropy, settings.secret_hash_concurrency)?),
         outside: open_outside(settings)?,
+        pdf: Arc::new(PdfWorkers::new(pdf_worker::program())),
         repository: Arc::new(repository),
         software: Arc::new(AwsLcKeys),
         spool: Arc::new(FileSpool::new(&settings.data_dir).context("the spool directory cannot be made")?),

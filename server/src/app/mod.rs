@@ -13,8 +13,8 @@ use crate::{
     },
     ports::{
         audit_sink::AuditSink, audit_trail::AuditTrail, bulk_cipher::BulkCipher, clock::Clock,
-        demo_inbox::DemoInbox, entropy::Entropy, key_store::KeyStore, repository::Repository,
-        secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
+        demo_inbox::DemoInbox, entropy::Entropy, key_store::KeyStore, pdf::PdfSigning,
+        repository::Repository, secret_hasher::SecretHasher, software_keys::SoftwareKeys, spool::Spool,
     },
     services::{
         Services,
@@ -56,6 +56,7 @@ mod audit;
 pub mod exit;
 mod external_issuers;
 pub mod hsm_worker;
+pub mod pdf_worker;
 mod private_file;
 mod serve;
 mod system_keys;
@@ -80,6 +81,7 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
     pub hasher: Arc<dyn SecretHasher>,
     pub outside: Outside,
+    pub pdf: Arc<dyn PdfSigning>,
     pub repository: Arc<dyn Repository>,
     pub software: Arc<dyn SoftwareKeys>,
     pub spool: Arc<dyn Spool>,
@@ -324,6 +326,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             key_sets: KeySets::default(),
             keys: Arc::clone(&keys),
             own_keys: OwnKeys::default(),
+            pdf: ports.pdf,
             policies,
             signer,
             compromised_keys: CompromisedKeys::default(),

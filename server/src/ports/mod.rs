@@ -13,6 +13,7 @@
 //! | [`event_outlet::EventOutlet`] | copies of events, as they happen | standard output, syslog |
 //! | [`key_states`] | decisions about keys, numbered without gaps | SurrealDB |
 //! | [`key_store`] | private parts never leave the token | PKCS#11 |
+//! | [`pdf::PdfSigning`] | hostile documents end in an error, in bounded time and memory | hayro in a process of its own |
 //! | [`repository`], [`key_policies`], [`rotation`] | each method atomic and durable | SurrealDB |
 //! | [`revocation_lists::RevocationLists`] | what was read last, each minute anew | files in a directory |
 //! | [`secret_hasher::SecretHasher`] | slow, salted, bounded in memory | Argon2id |
@@ -31,6 +32,7 @@ pub mod event_outlet;
 pub mod key_policies;
 pub mod key_states;
 pub mod key_store;
+pub mod pdf;
 pub mod repository;
 pub mod revocation_lists;
 pub mod rotation;

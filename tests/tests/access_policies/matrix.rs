@@ -162,6 +162,7 @@ const OPERATIONS: [(&str, &str, bool); 72] = [
     ("makeAuditCheckpoint", "audit.read", false),
     ("makeSignatures", "signature.sign", true),
     ("mendKeys", "key.mend", false),
+    ("pdfSign", "signature.sign", true),
     ("planRotation", "policy.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
@@ -405,6 +406,14 @@ impl Requests {
                     "signature": self.detached, "data": "content", "timestamp": "2026-01-05T10:11:12.123Z",
                 });
                 client.call("/validate", request).await
+            }
+            "pdfSign" => {
+                let document = include_bytes!("../../vectors/pdf/plain.pdf");
+                let request = json!({
+                    "applicationId": application, "referenceId": "", "data": b64(document), "reason": "test",
+                    "timeStamp": "2026-01-05T10:11:12.123Z",
+                });
+                client.call("/pdf/sign", request).await
             }
             "signRawData" | "signV2" => {
                 let request = json!({ "dataToSign": "YQ", "applicationId": application, "referenceId": "" });

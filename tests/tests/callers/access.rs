@@ -97,6 +97,7 @@ const GUARDED: [(&str, &[&str]); 72] = [
     ("POST /v1/keymanager/jwtSign/v2", &["signer"]),
     ("POST /v1/keymanager/jwtVerify", &["signer"]),
     ("POST /v1/keymanager/jwtVerify/v2", &["signer"]),
+    ("POST /v1/keymanager/pdf/sign", &["signer"]),
     ("POST /v1/keymanager/sign", &["signer"]),
     ("POST /v1/keymanager/signRawData", &["signer"]),
     ("POST /v1/keymanager/signV2", &["signer"]),

@@ -62,6 +62,14 @@ faults! {
     ObjectType, "KER-KMS-009", "Invalid Response Object Type. End the path with CERTIFICATE or CSR.";
     OtherDomainsKey, "KER-KMS-018", "Not Allowed to perform decryption with other domain key. Only the partner has the private key of this applicationId and referenceId.";
     PayloadUnencodable, "KER-JWS-102", "Data to sign is not valid: with b64JWSHeaderParam false, data with a dot, or that is no printable ASCII text, cannot stand in the result (RFC 7797 5.2). Send includePayload false.";
+    PageUnknown, "KER-KMS-005", "request.pageNumber is not one of the document's pages: pages are counted from 1.";
+    PasswordUnfit, "KER-KMS-005", "request.password cannot be one of a PDF: use at most 127 bytes of UTF-8, and no control characters or unassigned ones.";
+    PdfCertified, "KER-JWS-102", "Data to sign is not valid: the PDF is certified and allows no changes. Send it as it was before it was certified.";
+    PdfComplex, "KER-JWS-102", "Data to sign is not valid: the PDF takes too much memory or time to read, or breaks what reads it. Save it anew with another program, in fewer or smaller parts.";
+    PdfEncrypted, "KER-JWS-102", "Data to sign is not valid: the PDF is encrypted. Send it unencrypted; password encrypts the result.";
+    PdfMalformed, "KER-JWS-102", "Data to sign is not valid: it is no PDF, or damaged. Save it anew with the program that made it.";
+    PdfSigned, "KER-JWS-102", "Data to sign is not valid: the PDF has signatures, and encrypting it would break them. Leave password out, or send it as it was before it was signed.";
+    PdfTooLong, "KER-JWS-102", "Data to sign is not valid: the PDF is longer than 33554432 bytes. Send a shorter one.";
     QuotaExceeded, "KER-KMS-016", "Not allowed to generate new key pair: this client made as many as one may within an hour. Use a referenceId that has a key, or try again later.";
     ReferenceNotAllowed, "KER-KMS-016", "Not allowed to generate base key for this referenceId: it is not of the form that the server's settings allow for the application.";
     ReferenceNotSupported, "KER-KMS-010", "Reference Id Not Supported for the Application ID. Master keys have a blank referenceId, or are KERNEL with SIGN; other key pairs are made by reading their certificate, and symmetric keys have a referenceId of their own.";

@@ -25,6 +25,7 @@ mod jws_sign;
 mod jwt_sign;
 mod jwt_verify;
 mod members;
+mod pdf_sign;
 mod refusal;
 mod revoke_key;
 mod sign;
@@ -70,6 +71,7 @@ type SignatureApis = (
     cose::CoseApi,
     cwt::CwtApi,
     jwt_verify::JwtVerifyApi,
+    pdf_sign::PdfSignApi,
 );
 
 type OtherApis = (actuator::ActuatorApi, authenticate::AuthenticateApi);
@@ -103,6 +105,7 @@ pub(super) fn resources(
             cose::CoseApi::new(services),
             cwt::CwtApi::new(services),
             jwt_verify::JwtVerifyApi::new(services),
+            pdf_sign::PdfSignApi::new(services),
         ),
         (actuator::ActuatorApi, authenticate::AuthenticateApi::new(services, settings, token_requests)),
     )

@@ -14,7 +14,7 @@ use crate::{
         authorization::ApprovalError,
         keys::{KeyError, UploadError},
         packets::PacketError,
-        signatures::SignatureError,
+        signatures::{PdfError, SignatureError},
     },
 };
 
@@ -245,8 +245,34 @@ impl From<SignatureError> for Refusal {
             SignatureError::NotJson => Fault::NotJson.into(),
             SignatureError::NotYetValid => Fault::CwtNotYetValid.into(),
             SignatureError::PayloadUnencodable => Fault::PayloadUnencodable.into(),
+            SignatureError::Pdf(error) => error.into(),
             SignatureError::Refused(refusal) => TransportError::from(refusal).into(),
             SignatureError::Token => Fault::SignatureMalformed.into(),
+        }
+    }
+}
+
+impl From<PdfError> for Refusal {
+    fn from(error: PdfError) -> Self {
+        match error {
+            PdfError::Busy => TransportError::Overloaded.into(),
+            PdfError::Certified => Fault::PdfCertified.into(),
+            PdfError::Complex => Fault::PdfComplex.into(),
+            PdfError::Encrypted => Fault::PdfEncrypted.into(),
+            PdfError::Malformed(what) => Self::with_message(
+                Fault::PdfMalformed,
+                format!("{} More exactly: {what}.", Fault::PdfMalformed.text()),
+            ),
+            PdfError::Page(pages) => Self::with_message(
+                Fault::PageUnknown,
+                format!(
+                    "request.pageNumber is not one of the document's {pages} pages, which are counted from 1"
+                ),
+            ),
+            PdfError::Password => Fault::PasswordUnfit.into(),
+            PdfError::Signed => Fault::PdfSigned.into(),
+            PdfError::TooLong(_) => Fault::PdfTooLong.into(),
+            PdfError::Unavailable(_) => Self::unavailable(&error),
         }
     }
 }

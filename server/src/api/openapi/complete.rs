@@ -20,7 +20,7 @@ use crate::{
 
 /// Members that a request must have although their type is optional in the code, which tells what is missing
 /// itself.
-const REQUIRED: [(&str, &[&str]); 19] = [
+const REQUIRED: [(&str, &[&str]); 20] = [
     ("ClientRequest", &["clientId", "roles"]),
     ("ClientRolesRequest", &["roles"]),
     ("ClientSecretRequest", &["clientId", "secretKey"]),
@@ -35,6 +35,7 @@ const REQUIRED: [(&str, &[&str]); 19] = [
     ("JwtSignV2Request", &["dataToSign"]),
     ("JwtVerifyRequest", &["jwtSignatureData"]),
     ("MasterKeyRequest", &["applicationId"]),
+    ("PdfSignRequest", &["applicationId", "timeStamp", "data", "reason"]),
     ("SignBytesRequest", &["dataToSign"]),
     ("SignRequest", &["data"]),
     ("SymmetricKeyRequest", &["applicationId"]),

@@ -51,6 +51,14 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         "jwsSignV2" => &[&read, &sign, &jws, &[F::HeaderMember], &keys, &states],
         "coseSign1" => &[&read, &sign, &cose, &keys, &states],
         "cwtSign" => &[&read, &sign, &cose, &[F::ClaimsMalformed, F::NegativeDays], &keys, &states],
+        "pdfSign" => &[
+            &read,
+            &sign,
+            &[F::AlgorithmNotSupported, F::PageUnknown, F::PasswordUnfit, F::PdfCertified, F::PdfComplex],
+            &[F::PdfEncrypted, F::PdfMalformed, F::PdfSigned, F::PdfTooLong],
+            &keys,
+            &states,
+        ],
         "coseVerify1" => &[&read, &[F::CoseMalformed, F::CertificateNotValid], &keys],
         "cwtVerify" => &[
             &read,

@@ -66,7 +66,7 @@ pub(super) const SHIPPED: [(&str, &[Operation]); 17] = [
 ];
 
 /// The end of each property's name, and the operations of that endpoint.
-const ENDPOINTS: [(&str, &[Operation]); 21] = [
+const ENDPOINTS: [(&str, &[Operation]); 22] = [
     ("getcertificatechain", &[ReadCertificate]),
     ("getgetcertificate", &[ReadCertificate, ReadCertificates]),
     ("postcosesign1", &[Sign]),
@@ -81,6 +81,7 @@ const ENDPOINTS: [(&str, &[Operation]); 21] = [
     ("postjwssign", &[Sign]),
     ("postjwtsign", &[Sign]),
     ("postjwtverify", &[Verify]),
+    ("postpdfsign", &[Sign]),
     ("postsign", &[Sign]),
     ("postsignrawdata", &[Sign]),
     ("postsignv2", &[Sign]),

@@ -1,5 +1,5 @@
 use crate::{
-    ports::audit_sink::AuditError,
+    ports::{audit_sink::AuditError, pdf::PdfError},
     services::{auditor::Audited, authorization::AccessRefusal, keys::KeyError},
 };
 
@@ -62,6 +62,9 @@ pub enum SignatureError {
     /// A payload with dots, or that is no printable text, cannot stand unencoded in a compact JWS.
     #[error("the payload cannot stand unencoded in a compact JWS")]
     PayloadUnencodable,
+    /// The PDF cannot be signed.
+    #[error(transparent)]
+    Pdf(#[from] PdfError),
     /// Access policies do not let the caller do it, or not so often.
     #[error(transparent)]
     Refused(AccessRefusal),
@@ -92,6 +95,7 @@ impl SignatureError {
             Self::NotJson => "signature.not_json",
             Self::NotYetValid => "signature.not_yet_valid",
             Self::PayloadUnencodable => "signature.payload_unencodable",
+            Self::Pdf(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::Token => "signature.token",
         }

@@ -14,11 +14,12 @@ use crate::{
         jose::SignatureAlgorithm,
         key::KeyRecord,
     },
-    ports::{clock::Clock, entropy::Entropy, key_store::KeyStoreError},
+    ports::{clock::Clock, entropy::Entropy, key_store::KeyStoreError, pdf::PdfSigning},
 };
 
 mod algorithm;
 mod bytes;
+mod cms;
 mod compact;
 mod compromised;
 mod cose;
@@ -27,12 +28,14 @@ mod header_certificate;
 mod jws;
 mod key_set;
 mod own_keys;
+mod pdf;
 mod report;
 mod trust;
 #[cfg(test)]
 mod vectors;
 mod verify;
 
+pub use crate::ports::pdf::PdfError;
 pub use algorithm::AlgorithmChoice;
 pub use bytes::{BytesRequest, BytesSignature, SignedContent};
 pub(crate) use compromised::CompromisedKeys;
@@ -43,6 +46,7 @@ pub(crate) use key_set::KeySets;
 pub(crate) use own_keys::OwnKeys;
 pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject, TimestampCheck};
 pub use trust::{Revocation, TrustAnchors, TrustStore};
+pub use pdf::PdfSignRequest;
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
 /// Signatures.
@@ -55,6 +59,7 @@ pub struct SignatureService {
     pub(crate) keys: Arc<KeyService>,
     pub(crate) key_sets: KeySets,
     pub(crate) own_keys: OwnKeys,
+    pub(crate) pdf: Arc<dyn PdfSigning>,
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) signer: Arc<Signer>,
     pub(crate) compromised_keys: CompromisedKeys,

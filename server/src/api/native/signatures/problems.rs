@@ -50,7 +50,8 @@ impl From<SignatureError> for Problem {
             | SignatureError::HeaderMember
             | SignatureError::NotJson
             | SignatureError::NotYetValid
-            | SignatureError::PayloadUnencodable => Self::internal(&error),
+            | SignatureError::PayloadUnencodable
+            | SignatureError::Pdf(_) => Self::internal(&error),
         }
     }
 }

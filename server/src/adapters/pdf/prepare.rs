@@ -1,0 +1,93 @@
+//! A document with a signature but for its bytes.
+
+use std::sync::Arc;
+
+use hayro_syntax::{
+    LoadPdfError, Pdf, PdfData,
+    object::{Array, Dict, String as PdfString},
+};
+
+use secrecy::ExposeSecret as _;
+
+use super::{
+    encryption::Sealer,
+    file::File,
+    form::{self, Signing},
+    trailer::{Trailer, damaged},
+};
+use crate::ports::{
+    entropy::Entropy,
+    pdf::{PdfError, PdfPlacement, PreparedPdf},
+};
+
+/// See [`crate::ports::pdf::PdfSigning::prepare`]; unbounded but by what this process may use.
+pub(super) fn prepare(
+    placement: &PdfPlacement,
+    document: Vec<u8>,
+    entropy: &dyn Entropy,
+) -> Result<PreparedPdf, PdfError> {
+    let document = Arc::new(document);
+    let trailer = Trailer::read(&document)?;
+    let pdf = open(&document, None)?;
+    let root = pdf.xref().root_id();
+    let prepared = if let Some(password) = &placement.password {
+        let sealer = Sealer::new(entropy)?;
+        let signing = form::sign(&pdf, placement, trailer.size, Some(&sealer))?;
+        if signing.has_signature {
+            return Err(PdfError::Signed);
+        }
+        let Signing { objects, references, .. } = &signing;
+        let file = File::anew(
+            &pdf,
+            objects.clone(),
+            references.clone(),
+            (&trailer, root),
+            (&sealer, password.expose_secret(), entropy),
+        )?;
+        finish(file, &signing)?
+    } else {
+        let signing = form::sign(&pdf, placement, trailer.size, None)?;
+        let file = File::appended(&document, &signing.objects, &trailer, root, entropy)?;
+        finish(file, &signing)?
+    };
+    check(&prepared, placement)?;
+    Ok(prepared)
+}
+
+fn open(document: &Arc<Vec<u8>>, password: Option<&str>) -> Result<Pdf, PdfError> {
+    let data = PdfData::from(Arc::clone(document));
+    Pdf::new_with_password(data, password.unwrap_or_default()).map_err(|error| match error {
+        LoadPdfError::Decryption(_) => PdfError::Encrypted,
+        LoadPdfError::Invalid => damaged("its catalog or its pages cannot be read"),
+    })
+}
+
+/// Writes what the signature leaves out, which is known now.
+fn finish(mut file: File, signing: &Signing) -> Result<PreparedPdf, PdfError> {
+    let contents = file.place(signing.signature, &signing.contents)?;
+    let byte_range = file.place(signing.signature, &signing.byte_range)?;
+    let rest = file.document.len().saturating_sub(contents.end);
+    let numbers = format!(" {} {} {rest}", contents.start, contents.end);
+    let room = file.document.get_mut(byte_range).and_then(|room| room.get_mut(..numbers.len()));
+    room.ok_or_else(|| damaged("it is too long"))?.copy_from_slice(numbers.as_bytes());
+    Ok(PreparedPdf { document: file.document, contents })
+}
+
+/// Whether a reader of the result finds the signature: otherwise what was sent is damaged in a way that others would see.
+fn check(prepared: &PreparedPdf, placement: &PdfPlacement) -> Result<(), PdfError> {
+    let document = Arc::new(prepared.document.clone());
+    let pdf = open(&document, placement.password.as_ref().map(|password| password.expose_secret()))?;
+    let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
+    let form = catalog.and_then(|catalog| catalog.get::<Dict<'_>>("AcroForm"));
+    let fields = form.and_then(|form| form.get::<Array<'_>>("Fields"));
+    let field = fields.and_then(|fields| fields.iter::<Dict<'_>>().last());
+    let signature = field.as_ref().and_then(|field| field.get::<Dict<'_>>("V"));
+    let contents = signature.as_ref().and_then(|signature| signature.get::<PdfString<'_>>("Contents"));
+    let page = usize::try_from(placement.page).ok().and_then(|page| pdf.pages().get(page.checked_sub(1)?));
+    let annotations = page.and_then(|page| page.raw().get::<Array<'_>>("Annots"));
+    let is_on_page = annotations.and_then(|list| list.iter::<Dict<'_>>().last()) == field;
+    let is_found = contents.is_some_and(|contents| {
+        placement.password.is_some() || contents.as_bytes().len() == placement.signature_bytes
+    });
+    if is_found && is_on_page { Ok(()) } else { Err(damaged("its objects contradict each other")) }
+}
