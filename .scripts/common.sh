@@ -86,6 +86,12 @@ export_database_server() {
     export KUNJI_TEST_SURREAL_SERVER
 }
 
+# The Python with the second verifier of signed PDFs.
+export_pyhanko() {
+    KUNJI_TEST_PYHANKO="${KUNJI_TEST_PYHANKO:-$(.scripts/pyhanko)}"
+    export KUNJI_TEST_PYHANKO
+}
+
 # The fuzzer that the tests set upon the HTTP API.
 export_fuzzer() {
     KUNJI_TEST_SCHEMATHESIS="${KUNJI_TEST_SCHEMATHESIS:-$(.scripts/schemathesis)}"

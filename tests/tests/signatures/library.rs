@@ -28,16 +28,25 @@ impl Library {
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("signatures");
         let modules = project.join("node_modules");
         assert!(modules.exists(), "{} is missing: run `npm ci` in tests/signatures first", modules.display());
-        let mut child = Command::new("node")
-            .arg(program)
-            .current_dir(project)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Node is needed: install the package nodejs");
+        let mut node = Command::new("node");
+        node.arg(program).current_dir(project);
+        Self::run(node).expect("Node is needed: install the package nodejs")
+    }
+
+    /// The program of `tests/pdf`, which verifies signed PDFs by pyHanko.
+    pub(crate) fn pyhanko() -> Self {
+        let python = std::env::var_os("KUNJI_TEST_PYHANKO");
+        let python = python.expect("KUNJI_TEST_PYHANKO is not set: run the tests by `make test`");
+        let mut command = Command::new(python);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("pdf/verify.py"));
+        Self::run(command).unwrap()
+    }
+
+    fn run(mut command: Command) -> std::io::Result<Self> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
-        Self { child, requests, answers }
+        Ok(Self { child, requests, answers })
     }
 
     pub(crate) fn ask(&mut self, request: &Value) -> Value {

@@ -13,6 +13,7 @@ mod jose;
 mod library;
 mod moments;
 mod native;
+mod pdf;
 mod peers;
 mod refused;
 mod rotation;

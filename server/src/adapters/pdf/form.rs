@@ -61,7 +61,7 @@ pub(super) fn sign(
     }
     let mut widget = update.writer();
     widget.raw("<</Type/Annot/Subtype/Widget/FT/Sig/T");
-    widget.text_string(&field_name(&catalog))?;
+    widget.text_string(&field_name(pdf, &catalog))?;
     widget.raw(&format!("/F {FLAGS}/V")).reference(signature, 0);
     widget.raw("/P").reference(page_id.obj_number, page_id.gen_number);
     widget.raw(&format!("/Rect{}", rectangle.text()));
@@ -110,9 +110,11 @@ fn refuse_certified(catalog: &Dict<'_>) -> Result<(), PdfError> {
 }
 
 /// `Signature1`, or the next that no field of the document has.
-fn field_name(catalog: &Dict<'_>) -> String {
+fn field_name(pdf: &Pdf, catalog: &Dict<'_>) -> String {
     let fields = catalog.get::<Dict<'_>>("AcroForm").and_then(|form| form.get::<Array<'_>>("Fields"));
-    let fields = fields.iter().flat_map(Array::iter::<Dict<'_>>);
+    let references = fields.iter().flat_map(Array::raw_iter).filter_map(|field| field.as_obj_ref());
+    let ids = references.map(|field| ObjectIdentifier::new(field.obj_number, field.gen_number));
+    let fields = ids.filter_map(|id| pdf.xref().get::<Dict<'_>>(id));
     let taken: BTreeSet<Vec<u8>> =
         fields.filter_map(|field| Some(field.get::<PdfString<'_>>("T")?.as_bytes().to_vec())).collect();
     let mut names = (1_u32..).map(|number| format!("Signature{number}"));

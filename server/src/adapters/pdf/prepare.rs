@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hayro_syntax::{
     LoadPdfError, Pdf, PdfData,
-    object::{Array, Dict, String as PdfString},
+    object::{Array, Dict, ObjRef, ObjectIdentifier, String as PdfString},
 };
 
 use secrecy::ExposeSecret as _;
@@ -78,16 +78,20 @@ fn check(prepared: &PreparedPdf, placement: &PdfPlacement) -> Result<(), PdfErro
     let document = Arc::new(prepared.document.clone());
     let pdf = open(&document, placement.password.as_ref().map(|password| password.expose_secret()))?;
     let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
-    let form = catalog.and_then(|catalog| catalog.get::<Dict<'_>>("AcroForm"));
-    let fields = form.and_then(|form| form.get::<Array<'_>>("Fields"));
-    let field = fields.and_then(|fields| fields.iter::<Dict<'_>>().last());
-    let signature = field.as_ref().and_then(|field| field.get::<Dict<'_>>("V"));
-    let contents = signature.as_ref().and_then(|signature| signature.get::<PdfString<'_>>("Contents"));
+    let field = catalog.and_then(|catalog| last(&catalog.get::<Dict<'_>>("AcroForm")?, "Fields"));
     let page = usize::try_from(placement.page).ok().and_then(|page| pdf.pages().get(page.checked_sub(1)?));
-    let annotations = page.and_then(|page| page.raw().get::<Array<'_>>("Annots"));
-    let is_on_page = annotations.and_then(|list| list.iter::<Dict<'_>>().last()) == field;
+    let is_on_page = field.is_some() && page.and_then(|page| last(page.raw(), "Annots")) == field;
+    let field = field.map(|field| ObjectIdentifier::new(field.obj_number, field.gen_number));
+    let field = field.and_then(|field| pdf.xref().get::<Dict<'_>>(field));
+    let signature = field.and_then(|field| field.get::<Dict<'_>>("V"));
+    let contents = signature.and_then(|signature| signature.get::<PdfString<'_>>("Contents"));
     let is_found = contents.is_some_and(|contents| {
         placement.password.is_some() || contents.as_bytes().len() == placement.signature_bytes
     });
     if is_found && is_on_page { Ok(()) } else { Err(damaged("its objects contradict each other")) }
+}
+
+/// What the last element of a list refers to.
+fn last(dictionary: &Dict<'_>, key: &str) -> Option<ObjRef> {
+    dictionary.get::<Array<'_>>(key)?.raw_iter().last()?.as_obj_ref()
 }

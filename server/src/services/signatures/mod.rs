@@ -44,9 +44,9 @@ pub use error::SignatureError;
 pub use jws::{HeaderCertificates, HeaderRequest, JwsRequest};
 pub(crate) use key_set::KeySets;
 pub(crate) use own_keys::OwnKeys;
+pub use pdf::PdfSignRequest;
 pub use report::{Evidence, KeySource, Report, ReportRequest, SignedObject, TimestampCheck};
 pub use trust::{Revocation, TrustAnchors, TrustStore};
-pub use pdf::PdfSignRequest;
 pub use verify::{CertificateSource, Trust, Verification, VerifyRequest};
 
 /// Signatures.
