@@ -156,6 +156,15 @@ pub trait KeyStore: TokenSigner + KekStore {
 
     /// Has every token show these keys, the primary first. Unlike [`KeyStore::recognise`], nothing follows from it.
     async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView>;
+
+    /// Destroys, on every token without exception, whatever is there under `id`, all of which must have one of these
+    /// labels. It is expected of no token any more, from before it is destroyed on. Done when no token has it, so that
+    /// it can be asked for again.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Ambiguous`] when an object with another label is there: then nothing is destroyed on that token;
+    /// [`KeyStoreError::Lasting`] when a token is away or fails, and may still have it.
+    async fn destroy(&self, id: TokenKeyId, labels: &[String]) -> Result<(), KeyStoreError>;
 }
 
 /// Which keys a token has.
@@ -219,6 +228,9 @@ pub enum KeyStoreError {
     /// Not every token has the new key yet.
     #[error("a new key waits until every token has it; clone it from the primary: {0}")]
     Incomplete(String),
+    /// A token may still have a key that is destroyed.
+    #[error("a token may still have a key that is to be destroyed: {0}")]
+    Lasting(String),
     /// The token has no such object.
     #[error("the token has no such key")]
     NotFound,

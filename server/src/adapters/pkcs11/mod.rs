@@ -355,4 +355,9 @@ impl KeyStore for Pkcs11KeyStore {
     async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView> {
         self.tokens.show(keys).await
     }
+
+    async fn destroy(&self, id: TokenKeyId, labels: &[String]) -> Result<(), KeyStoreError> {
+        let make = || Operation::Destroy { id: id.into(), labels: labels.to_vec() };
+        self.tokens.destroy(id, make).await
+    }
 }

@@ -24,7 +24,7 @@ use super::{
     protocol::{Answer, KeyName, Operation},
 };
 use crate::{
-    domain::key::KnownKey,
+    domain::key::{KnownKey, TokenKeyId},
     ports::key_store::{KeyStoreError, TokenCondition, TokenState, TokenView},
 };
 
@@ -253,6 +253,28 @@ impl Replicas {
             }
             sleep(CLONING_PAUSE).await;
         }
+    }
+
+    /// Has every token destroy a key, which is expected of none from then on.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::Ambiguous`]; [`KeyStoreError::Lasting`] names the tokens that may still have it.
+    pub(super) async fn destroy(
+        &self,
+        key: TokenKeyId,
+        make: impl Fn() -> Operation,
+    ) -> Result<(), KeyStoreError> {
+        self.expected.forget(key);
+        let mut lasting = Vec::new();
+        for Replica { name, link } in self.all() {
+            link.forget(key.into());
+            match link.perform(&make, RETURN_PATIENCE).await {
+                Ok(_) => {}
+                Err(KeyStoreError::Ambiguous) => return Err(KeyStoreError::Ambiguous),
+                Err(error) => lasting.push(format!("{name}: {error}")),
+            }
+        }
+        if lasting.is_empty() { Ok(()) } else { Err(KeyStoreError::Lasting(lasting.join("; "))) }
     }
 }
 

@@ -59,6 +59,29 @@ pub(super) fn was_made_as(call: &Call<'_>, id: TokenKeyId, label: &str) -> Resul
     Ok(!objects.is_empty())
 }
 
+/// See [`crate::ports::key_store::KeyStore::destroy`].
+pub(super) fn destroy_made(call: &Call<'_>, id: TokenKeyId, labels: &[String]) -> Result<(), Failure> {
+    let objects = handles::search_any(call, id)?;
+    for object in &objects {
+        let about = call.session.get_attributes(*object, &[AttributeType::Label])?;
+        let is_ours = labels.iter().any(|label| about.contains(&Attribute::Label(label.as_bytes().to_vec())));
+        if !is_ours {
+            return Err(Failure::Answer(Fault::Ambiguous));
+        }
+    }
+    // An object that another server has destroyed meanwhile is found no more the next time.
+    for object in &objects {
+        call.session.destroy_object(*object)?;
+    }
+    call.token.handles().clear();
+    call.check_logged_in()?;
+    if handles::search_any(call, id)?.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Answer(Fault::Failed("an object that was destroyed is still there".to_owned())))
+    }
+}
+
 fn check_locked_in(call: &Call<'_>, key: ObjectHandle) -> Result<(), Failure> {
     if templates::is_locked_in(&call.session.get_attributes(key, &templates::LOCK)?) {
         Ok(())

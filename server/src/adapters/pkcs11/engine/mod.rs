@@ -196,6 +196,9 @@ fn perform(worker: &mut Worker, capabilities: Capabilities, operation: Operation
         Operation::ListObjects { after } => {
             worker.perform(Repeat::Freely, |call| listing::list(call, route, after.map(TokenKeyId::from)))
         }
+        Operation::Destroy { id, labels } => worker
+            .perform(Repeat::Freely, |call| generation::destroy_made(call, id.into(), &labels))
+            .map(|()| Answer::Done),
     }
 }
 

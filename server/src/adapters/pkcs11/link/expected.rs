@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use crate::domain::key::KnownKey;
+use crate::domain::key::{KnownKey, TokenKeyId};
 
 /// Shared by all tokens.
 pub(in super::super) struct Expected(RwLock<Arc<[KnownKey]>>);
@@ -18,6 +18,11 @@ impl Expected {
 
     pub(in super::super) fn replace(&self, keys: Vec<KnownKey>) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = keys.into();
+    }
+
+    pub(in super::super) fn forget(&self, id: TokenKeyId) {
+        let mut keys = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        *keys = keys.iter().filter(|known| known.id != id).cloned().collect();
     }
 
     pub(in super::super) fn add(&self, key: KnownKey) {

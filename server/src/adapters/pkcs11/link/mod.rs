@@ -247,6 +247,11 @@ impl Link {
         Ok(seen)
     }
 
+    /// Expects a key that was seen on the token no more.
+    pub(super) fn forget(&self, key: KeyName) {
+        self.shared.known().forget(key);
+    }
+
     /// Has the token examined now.
     ///
     /// # Errors

@@ -47,12 +47,15 @@ impl Shared {
     }
 
     async fn recognise_by(&self, host: &Host, expected: &[KnownKey]) -> Result<HashSet<KeyName>, OpenError> {
-        let mut lacking = HashSet::new();
+        let (mut lacking, mut shown_keys) = (HashSet::new(), Vec::new());
         for group in expected.chunks(self.engine.workers) {
             let questions: Vec<_> = group.iter().map(|key| self.ask_for(host, key)).collect();
             for (key, shown) in group.iter().zip(join_all(questions).await) {
                 match shown {
-                    Shown::Ours => self.known().learn(key.id.into()),
+                    Shown::Ours => {
+                        self.known().learn(key.id.into());
+                        shown_keys.push(key.id.into());
+                    }
                     Shown::Another => {
                         return Err(OpenError::Foreign(format!("another key has the id of {}", key.label)));
                     }
@@ -67,6 +70,7 @@ impl Shared {
                 }
             }
         }
+        self.known().mark(shown_keys);
         Ok(lacking)
     }
 

@@ -73,6 +73,21 @@ impl KnownKeys {
         }
     }
 
+    /// Expects a key no more, because it was destroyed.
+    pub(super) fn forget(&mut self, key: KeyName) {
+        self.all.remove(&key);
+        self.marks.retain(|mark| *mark != key);
+        self.order.retain(|known| *known != key);
+    }
+
+    /// Takes keys that the token has just shown as those that it is recognised by. Others may be destroyed by now.
+    pub(super) fn mark(&mut self, shown: impl IntoIterator<Item = KeyName>) {
+        let marks: Vec<_> = shown.into_iter().take(MARKS).collect();
+        if !marks.is_empty() {
+            self.marks = marks;
+        }
+    }
+
     pub(super) fn contains(&self, key: KeyName) -> bool {
         self.all.contains(&key)
     }
@@ -103,5 +118,13 @@ mod tests {
         assert_eq!(known.marks(), (0..8).map(key).collect::<Vec<_>>());
         assert!(!known.contains(key(9_999)) && known.contains(key(10_000)) && known.contains(key(19_999)));
         assert_eq!(known.all.len(), REMEMBERED);
+        known.forget(key(0));
+        known.forget(key(19_999));
+        assert_eq!(known.marks(), (1..8).map(key).collect::<Vec<_>>());
+        assert!(!known.contains(key(19_999)));
+        known.mark([]);
+        assert_eq!(known.marks().len(), 7);
+        known.mark([key(12_000)]);
+        assert_eq!(known.marks(), [key(12_000)]);
     }
 }

@@ -81,6 +81,10 @@ pub(crate) enum Operation {
     ListObjects {
         after: Option<KeyName>,
     },
+    Destroy {
+        id: KeyName,
+        labels: Vec<String>,
+    },
 }
 
 /// Objects in one answer: as many as fit into a message.
@@ -113,7 +117,7 @@ impl Operation {
     /// The key that must be on the token for this to succeed, or is there once it has.
     pub(crate) fn key(&self) -> Option<KeyName> {
         match self {
-            Self::CheckHealth { .. } | Self::ListObjects { .. } => None,
+            Self::CheckHealth { .. } | Self::Destroy { .. } | Self::ListObjects { .. } => None,
             Self::FindSigningPair { id }
             | Self::GenerateSigningPair { id, .. }
             | Self::GenerateCurvePair { id, .. }
