@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::{
     alias::{AliasRole, ApplicationId, KeyAlias},
-    policy::KeyPolicy,
+    policy::{DestructionTerms, KeyPolicy},
 };
 
 /// Longest validity, in days: a century.
@@ -82,6 +82,17 @@ impl KeyPolicies {
         Some(Periods { validity_days, lead_days: if automatic { lead_days } else { 0 }, automatic })
     }
 
+    /// How long the destruction of the alias's keys waits: as the policy says that their periods are of, active or not;
+    /// the longest wait where there is none.
+    pub fn destruction_terms(&self, alias: &KeyAlias) -> DestructionTerms {
+        let name = match alias.role() {
+            AliasRole::Base => KeyPolicy::BASE,
+            AliasRole::Internal => ApplicationId::KERNEL,
+            _ => alias.application.as_str(),
+        };
+        self.0.get(name).map(|policy| policy.destruction).unwrap_or_default()
+    }
+
     /// The longest validity and pre-expiry together of what ROOT certifies; 0 when that is nothing.
     fn longest_life_below_root(&self) -> u32 {
         let below = |policy: &&KeyPolicy| policy.active && is_below_root(&policy.application);
@@ -105,6 +116,13 @@ impl KeyPolicies {
         }
         if policy.pre_expire_days >= policy.validity_days {
             return Err(KeyPolicyFault::new("preExpireDays", "must be less than validityDays"));
+        }
+        let DestructionTerms { wait_days, offline_allowance_days } = policy.destruction;
+        if !(DestructionTerms::MIN_WAIT_DAYS..=DestructionTerms::MAX_WAIT_DAYS).contains(&wait_days) {
+            return Err(KeyPolicyFault::new("destructionWaitDays", "must be from 7 to 30"));
+        }
+        if offline_allowance_days > MAX_VALIDITY_DAYS {
+            return Err(KeyPolicyFault::new("offlineAllowanceDays", "must be at most 36500"));
         }
         if !policy.active && is_needed(&policy.application) {
             return Err(KeyPolicyFault::new(
@@ -209,6 +227,7 @@ pub(crate) mod tests {
             pre_expire_days,
             active: true,
             automatic_rotation: true,
+            destruction: DestructionTerms::default(),
             access: AccessList::AnyRoleHolder,
         }
     }
@@ -281,6 +300,15 @@ pub(crate) mod tests {
         assert_eq!(refused(policy("BASE", 1000, 95)), Err("validityDays"));
         assert_eq!(refused(policy("BASE", 1000, 94)), Ok(()));
         assert_eq!(refused(policy("KUNJI", 10, 1)), Err("application"));
+        let ends = |wait_days, offline_allowance_days| KeyPolicy {
+            destruction: DestructionTerms { wait_days, offline_allowance_days },
+            ..policy("REGISTRATION", 1095, 60)
+        };
+        assert_eq!(refused(ends(7, 36_500)), Ok(()));
+        assert_eq!(refused(ends(30, 0)), Ok(()));
+        assert_eq!(refused(ends(6, 0)), Err("destructionWaitDays"));
+        assert_eq!(refused(ends(31, 0)), Err("destructionWaitDays"));
+        assert_eq!(refused(ends(30, 36_501)), Err("offlineAllowanceDays"));
         let inactive = |application| KeyPolicy { active: false, ..policy(application, 2900, 60) };
         for needed in ["ROOT", "BASE", "KERNEL"] {
             assert_eq!(refused(inactive(needed)), Err("active"), "{needed}");

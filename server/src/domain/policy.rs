@@ -15,6 +15,10 @@ impl Cryptoperiod {
     /// Begins this many seconds before the key was made, so that peers whose clocks are a little behind accept it.
     pub const BACKDATED_SECONDS: i64 = 300;
 
+    /// That of what has no certificate.
+    pub const ENDLESS: Self =
+        Self { not_before: Timestamp::from_millis(i64::MIN), not_after: Timestamp::from_millis(i64::MAX) };
+
     /// `days` days from `start` (rounded down to the second) with the backdated beginning, never beyond the
     /// issuer's own period.
     pub fn starting(start: Timestamp, days: u32, issuer: Option<Self>) -> Self {
@@ -51,8 +55,32 @@ pub struct KeyPolicy {
     /// Whether successors are made before a key's end. Otherwise one is made when the end is over and somebody asks, or
     /// when it is asked for as such.
     pub automatic_rotation: bool,
+    /// How long destruction of its keys waits, and from when.
+    pub destruction: DestructionTerms,
     /// Who may decrypt and sign with the application's keys, beyond holding the role.
     pub access: AccessList,
+}
+
+/// How long the destruction of a key waits, and from when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DestructionTerms {
+    /// Days that it waits, [`Self::MIN_WAIT_DAYS`] to [`Self::MAX_WAIT_DAYS`].
+    pub wait_days: u32,
+    /// Days after its certificate's end in which packets may still arrive that machines sealed before, offline.
+    pub offline_allowance_days: u32,
+}
+
+impl DestructionTerms {
+    /// Shortest wait.
+    pub const MIN_WAIT_DAYS: u32 = 7;
+    /// Longest wait, and that of a policy that says nothing.
+    pub const MAX_WAIT_DAYS: u32 = 30;
+}
+
+impl Default for DestructionTerms {
+    fn default() -> Self {
+        Self { wait_days: Self::MAX_WAIT_DAYS, offline_allowance_days: 0 }
+    }
 }
 
 impl KeyPolicy {

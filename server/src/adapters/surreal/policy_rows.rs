@@ -17,7 +17,7 @@ use crate::{
         alias::ApplicationId,
         digest::sha256,
         key::length_prefixed,
-        policy::{AccessList, KeyPolicy},
+        policy::{AccessList, DestructionTerms, KeyPolicy},
         time::Timestamp,
     },
     ports::{
@@ -39,6 +39,9 @@ struct PolicyRow {
     principals: Option<Vec<String>>,
     /// `None`: of the time before it could be switched off.
     automatic_rotation: Option<bool>,
+    /// `None`, as the next: of the time before keys could be destroyed.
+    destruction_wait_days: Option<u32>,
+    offline_allowance_days: Option<u32>,
     /// `None`: of the time before there were versions.
     version: Option<i64>,
     changed_at: Option<i64>,
@@ -73,6 +76,8 @@ impl From<&KeyPolicyRecord> for PolicyRow {
                 AccessList::Principals(names) => Some(names.clone()),
             },
             automatic_rotation: Some(policy.automatic_rotation),
+            destruction_wait_days: Some(policy.destruction.wait_days),
+            offline_allowance_days: Some(policy.destruction.offline_allowance_days),
             version: Some(number(record.version)),
             changed_at: changed_at.map(Timestamp::millis),
             changed_by,
@@ -84,6 +89,7 @@ impl TryFrom<(String, PolicyRow)> for KeyPolicyRecord {
     type Error = &'static str;
 
     fn try_from((application, row): (String, PolicyRow)) -> Result<Self, &'static str> {
+        let usual = DestructionTerms::default();
         let policy = KeyPolicy {
             application: ApplicationId::parse_any(&application)
                 .map_err(|_| "the application is malformed")?,
@@ -91,6 +97,10 @@ impl TryFrom<(String, PolicyRow)> for KeyPolicyRecord {
             pre_expire_days: row.pre_expire_days,
             active: row.active,
             automatic_rotation: row.automatic_rotation.unwrap_or(true),
+            destruction: DestructionTerms {
+                wait_days: row.destruction_wait_days.unwrap_or(usual.wait_days),
+                offline_allowance_days: row.offline_allowance_days.unwrap_or(usual.offline_allowance_days),
+            },
             access: row.principals.map_or(AccessList::AnyRoleHolder, AccessList::Principals),
         };
         Ok(Self {
@@ -255,6 +265,7 @@ mod tests {
                 pre_expire_days: 60,
                 active: true,
                 automatic_rotation: false,
+                destruction: DestructionTerms { wait_days: 8, offline_allowance_days: 90 },
                 access,
             },
             version,
@@ -277,6 +288,8 @@ mod tests {
         assert!(KeyPolicyRecord::try_from(("A/B".to_owned(), row())).is_err());
         let old = PolicyRow {
             automatic_rotation: None,
+            destruction_wait_days: None,
+            offline_allowance_days: None,
             version: None,
             changed_at: None,
             changed_by: None,
@@ -284,6 +297,7 @@ mod tests {
         };
         let old = KeyPolicyRecord::try_from(("REGISTRATION".to_owned(), old)).unwrap();
         assert_eq!((old.policy.automatic_rotation, old.version, old.changed), (true, 0, None));
+        assert_eq!(old.policy.destruction, DestructionTerms::default());
     }
 
     #[test]

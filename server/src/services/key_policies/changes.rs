@@ -144,6 +144,8 @@ fn describe(policy: &KeyPolicy) -> Value {
     json!({
         "validityDays": policy.validity_days, "preExpireDays": policy.pre_expire_days, "active": policy.active,
         "automaticRotation": policy.automatic_rotation,
+        "destructionWaitDays": policy.destruction.wait_days,
+        "offlineAllowanceDays": policy.destruction.offline_allowance_days,
         "access": match &policy.access {
             AccessList::AnyRoleHolder => None,
             AccessList::Principals(names) => Some(names),

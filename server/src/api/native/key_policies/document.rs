@@ -7,7 +7,7 @@ use crate::{
     api::native::versioned::Revised,
     domain::{
         alias::ApplicationId,
-        policy::{AccessList, KeyPolicy},
+        policy::{AccessList, DestructionTerms, KeyPolicy},
         time::Timestamp,
     },
     services::key_policies::KeyPolicyRecord,
@@ -28,6 +28,11 @@ pub(super) struct KeyPolicyRequest {
     /// Whether successors are made before a key's end; true when absent. Otherwise one is made once the key has ended
     /// and somebody asks for it.
     automatic_rotation: Option<bool>,
+    /// Days that the destruction of a key waits, 7 to 30; 30 when absent.
+    destruction_wait_days: Option<u32>,
+    /// Days after a certificate's end in which packets may still arrive that machines sealed before, offline; 0 when
+    /// absent. A key's destruction waits for their end first.
+    offline_allowance_days: Option<u32>,
     /// Principals, by their exact names, who may decrypt and sign with the application's keys, where access policies
     /// allow it too. Absent: everyone whom they allow. An empty list: nobody.
     access: Option<Vec<String>>,
@@ -36,12 +41,17 @@ pub(super) struct KeyPolicyRequest {
 impl KeyPolicyRequest {
     /// The policy of this application.
     pub(super) fn into_policy(self, application: ApplicationId) -> KeyPolicy {
+        let usual = DestructionTerms::default();
         KeyPolicy {
             application,
             validity_days: self.validity_days,
             pre_expire_days: self.pre_expire_days,
             active: self.active.unwrap_or(true),
             automatic_rotation: self.automatic_rotation.unwrap_or(true),
+            destruction: DestructionTerms {
+                wait_days: self.destruction_wait_days.unwrap_or(usual.wait_days),
+                offline_allowance_days: self.offline_allowance_days.unwrap_or(usual.offline_allowance_days),
+            },
             access: self.access.map_or(AccessList::AnyRoleHolder, AccessList::Principals),
         }
     }
@@ -62,6 +72,10 @@ pub(super) struct KeyPolicyAnswer {
     active: bool,
     /// Whether successors are made before a key's end.
     automatic_rotation: bool,
+    /// Days that the destruction of a key waits.
+    destruction_wait_days: u32,
+    /// Days after a certificate's end in which packets may still arrive that machines sealed before, offline.
+    offline_allowance_days: u32,
     /// Principals who may decrypt and sign with the application's keys; null for everyone whom access policies allow.
     access: Option<Vec<String>>,
     /// Names this state of it; also in `ETag`.
@@ -88,6 +102,8 @@ impl From<KeyPolicyRecord> for KeyPolicyAnswer {
             pre_expire_days: policy.pre_expire_days,
             active: policy.active,
             automatic_rotation: policy.automatic_rotation,
+            destruction_wait_days: policy.destruction.wait_days,
+            offline_allowance_days: policy.destruction.offline_allowance_days,
             access: match policy.access {
                 AccessList::AnyRoleHolder => None,
                 AccessList::Principals(names) => Some(names),
