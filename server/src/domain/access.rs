@@ -65,6 +65,8 @@ impl Role {
 /// A call that needs a right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operation {
+    /// Have a key not destroyed after all.
+    CancelKeyDestruction,
     /// Change access policies.
     ChangeAccess,
     /// Give a client other roles.
@@ -83,6 +85,8 @@ pub enum Operation {
     DecryptCompromised,
     /// Remove a client.
     DeleteClient,
+    /// Have a key destroyed when its time has come.
+    DestroyKey,
     /// Let a client take no more tokens.
     DisableClient,
     /// Let a disabled client take tokens again.
@@ -143,7 +147,8 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
+        Self::CancelKeyDestruction,
         Self::ChangeAccess,
         Self::ChangeClientRoles,
         Self::ChangeKeyPolicies,
@@ -153,6 +158,7 @@ impl Operation {
         Self::Decrypt,
         Self::DecryptCompromised,
         Self::DeleteClient,
+        Self::DestroyKey,
         Self::DisableClient,
         Self::EnableClient,
         Self::Encrypt,
@@ -186,6 +192,7 @@ impl Operation {
     /// The name in the audit trail and in access policies.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::CancelKeyDestruction => "key.cancel_destruction",
             Self::ChangeAccess => "access.change",
             Self::ChangeClientRoles => "client.change_roles",
             Self::ChangeKeyPolicies => "policy.change",
@@ -195,6 +202,7 @@ impl Operation {
             Self::Decrypt => "packet.decrypt",
             Self::DecryptCompromised => "packet.decrypt_compromised",
             Self::DeleteClient => "client.delete",
+            Self::DestroyKey => "key.destroy",
             Self::DisableClient => "client.disable",
             Self::EnableClient => "client.enable",
             Self::Encrypt => "packet.encrypt",
@@ -234,7 +242,9 @@ impl Operation {
     /// Whether it is done with the keys of one alias. What policies say of keys counts for these alone.
     pub const fn is_on_keys(self) -> bool {
         match self {
-            Self::Decrypt
+            Self::CancelKeyDestruction
+            | Self::DestroyKey
+            | Self::Decrypt
             | Self::DecryptCompromised
             | Self::Encrypt
             | Self::GenerateMasterKey
@@ -278,9 +288,11 @@ impl Operation {
     pub const fn can_wait(self) -> bool {
         matches!(
             self,
-            Self::ChangeAccess
+            Self::CancelKeyDestruction
+                | Self::ChangeAccess
                 | Self::ChangeClientRoles
                 | Self::ChangeKeyPolicies
+                | Self::DestroyKey
                 | Self::CreateAdministrator
                 | Self::CreateClient
                 | Self::EnableClient
@@ -308,7 +320,9 @@ impl Operation {
             Self::Decrypt | Self::DecryptCompromised => &[Role::Decryptor],
             Self::Encrypt => &[Role::Encryptor],
             Self::ExportAudit | Self::ReadAudit => &[Role::Auditor],
-            Self::ChangeKeyPolicies
+            Self::CancelKeyDestruction
+            | Self::ChangeKeyPolicies
+            | Self::DestroyKey
             | Self::ExamineKeys
             | Self::GenerateMasterKey
             | Self::GenerateSymmetricKey

@@ -79,11 +79,19 @@ pub enum KeyMaterial {
     Wrapped {
         /// Version of the KEK of the key's application.
         kek_version: u32,
+        /// The first version that wrapped it: backups may hold what this one and those after it made.
+        first_kek: u32,
         /// What the token made of the PKCS#8; see [`crate::ports::key_store::KekStore::wrap`].
         blob: Vec<u8>,
     },
     /// Nowhere here: the key is another domain's.
     Elsewhere,
+    /// Nowhere any more: it was destroyed.
+    Removed {
+        /// The versions of the KEK that wrapped it, the first and the last, which open it in backups; `None` for one
+        /// that was on the token.
+        keks: Option<(u32, u32)>,
+    },
 }
 
 /// What is known of a certificate that others issued.
@@ -141,6 +149,11 @@ impl KeyRecord {
     }
 }
 
+/// The name of a KEK where its destruction is decided, beside those of keys.
+pub fn kek_id(application: &ApplicationId, version: u32) -> KeyId {
+    KeyId(format!("kek:{application}:{version}"))
+}
+
 /// One version of a module's KEK: a non-extractable AES-256 key on the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KekRecord {
@@ -152,6 +165,13 @@ pub struct KekRecord {
     pub token_key: TokenKeyId,
     /// When it was made.
     pub created_at: Timestamp,
+}
+
+impl KekRecord {
+    /// Its name where its destruction is decided.
+    pub fn id(&self) -> KeyId {
+        kek_id(&self.application, self.version)
+    }
 }
 
 /// `AAD` of a wrapped base private key: every member length-prefixed (32-bit big-endian), so that a blob moved

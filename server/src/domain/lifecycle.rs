@@ -127,11 +127,28 @@ pub enum Change {
     Suspend,
     /// It is to go on as before it was suspended.
     Resume,
+    /// Its private part is to be destroyed when its time has come.
+    ScheduleDestruction,
+    /// It is not to be destroyed after all.
+    CancelDestruction,
+    /// Its time has come: from now on nothing stops its destruction.
+    Destroy,
+    /// Its private part is no more, anywhere.
+    FinishDestruction,
 }
 
 impl Change {
     /// Every change.
-    pub const ALL: [Self; 4] = [Self::Supersede, Self::Compromise, Self::Suspend, Self::Resume];
+    pub const ALL: [Self; 8] = [
+        Self::Supersede,
+        Self::Compromise,
+        Self::Suspend,
+        Self::Resume,
+        Self::ScheduleDestruction,
+        Self::CancelDestruction,
+        Self::Destroy,
+        Self::FinishDestruction,
+    ];
 
     /// The name in records and answers.
     pub const fn name(self) -> &'static str {
@@ -140,12 +157,21 @@ impl Change {
             Self::Compromise => "compromise",
             Self::Suspend => "suspend",
             Self::Resume => "resume",
+            Self::ScheduleDestruction => "scheduleDestruction",
+            Self::CancelDestruction => "cancelDestruction",
+            Self::Destroy => "destroy",
+            Self::FinishDestruction => "finishDestruction",
         }
     }
 
     /// The change of that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|change| change.name() == name)
+    }
+
+    /// Whether it says something about a key without changing its state.
+    pub const fn keeps_state(self) -> bool {
+        matches!(self, Self::ScheduleDestruction | Self::CancelDestruction)
     }
 }
 
@@ -177,6 +203,15 @@ pub struct Transition {
 impl Transition {
     /// Longest reason, in bytes.
     pub const MAX_REASON: usize = 512;
+
+    /// Whether its change can lead from the one state to the other.
+    pub fn is_possible(&self) -> bool {
+        if self.change.keeps_state() {
+            self.from == self.to && self.from.may_become(KeyState::Destroying)
+        } else {
+            self.from.may_become(self.to)
+        }
+    }
 }
 
 /// Where a key stands by its newest transition.
@@ -192,17 +227,55 @@ pub struct Standing {
     pub closes: bool,
     /// Since when.
     pub since: Timestamp,
+    /// When its destruction was asked for, if that stands.
+    pub schedule: Option<Timestamp>,
+    /// Whether it was ever known as compromised.
+    pub was_compromised: bool,
 }
 
-impl From<&Transition> for Standing {
-    fn from(transition: &Transition) -> Self {
+impl Standing {
+    /// Where a key stands after a transition. Every other decision ends a schedule.
+    pub fn after(previous: Option<&Self>, transition: &Transition) -> Self {
+        let schedule = (transition.change == Change::ScheduleDestruction).then_some(transition.at);
+        if transition.change.keeps_state() {
+            let undecided = Self {
+                transition: transition.number,
+                state: KeyState::Active,
+                before: KeyState::Active,
+                closes: false,
+                since: transition.at,
+                schedule,
+                was_compromised: transition.from == KeyState::Compromised,
+            };
+            return Self {
+                transition: transition.number,
+                schedule,
+                ..previous.copied().unwrap_or(undecided)
+            };
+        }
+        let compromised = [transition.from, transition.to].contains(&KeyState::Compromised);
         Self {
             transition: transition.number,
             state: transition.to,
             before: transition.from,
             closes: transition.closes,
             since: transition.at,
+            schedule,
+            was_compromised: compromised || previous.is_some_and(|previous| previous.was_compromised),
         }
+    }
+
+    /// Whether what was decided allows the use. What a compromised key signed is believed no more when it is destroyed
+    /// either.
+    pub const fn allows(&self, wanted: KeyUse) -> Allowance {
+        let state = match self.state {
+            KeyState::PreActivation => KeyState::Active,
+            decided => decided,
+        };
+        if self.was_compromised && matches!(wanted, KeyUse::Verify) {
+            return Allowance::Refused;
+        }
+        state.allows(wanted)
     }
 }
 
@@ -246,6 +319,15 @@ pub enum ChangeRefusal {
     /// Only a suspended key can be resumed.
     #[error("the key is {} and not suspended", .0.name())]
     NotSuspended(KeyState),
+    /// Its destruction was asked for already.
+    #[error("the key's destruction is scheduled already")]
+    Scheduled,
+    /// Nobody asked for its destruction, or somebody decided otherwise since.
+    #[error("the key's destruction is not scheduled")]
+    NotScheduled,
+    /// Nothing stops its destruction any more.
+    #[error("the key is {}, which nothing stops any more", .0.name())]
+    Irreversible(KeyState),
 }
 
 /// The state after a change of a key that is in the state `now` (see [`state_of`]).
@@ -253,7 +335,20 @@ pub enum ChangeRefusal {
 /// # Errors
 /// [`ChangeRefusal`]; a change made twice is refused the second time.
 pub fn after(change: Change, now: KeyState, standing: Option<&Standing>) -> Result<KeyState, ChangeRefusal> {
+    let is_scheduled = standing.is_some_and(|standing| standing.schedule.is_some());
     let next = match change {
+        Change::ScheduleDestruction if is_scheduled => return Err(ChangeRefusal::Scheduled),
+        Change::ScheduleDestruction if now.may_become(KeyState::Destroying) => return Ok(now),
+        Change::CancelDestruction if is_scheduled => return Ok(now),
+        Change::CancelDestruction if matches!(now, KeyState::Destroying | KeyState::Destroyed) => {
+            return Err(ChangeRefusal::Irreversible(now));
+        }
+        Change::CancelDestruction => return Err(ChangeRefusal::NotScheduled),
+        Change::Destroy if !is_scheduled && now.may_become(KeyState::Destroying) => {
+            return Err(ChangeRefusal::NotScheduled);
+        }
+        Change::ScheduleDestruction | Change::Destroy => KeyState::Destroying,
+        Change::FinishDestruction => KeyState::Destroyed,
         Change::Supersede => KeyState::Deactivated,
         Change::Compromise => KeyState::Compromised,
         Change::Suspend => KeyState::Suspended,
@@ -272,149 +367,4 @@ pub fn after(change: Change, now: KeyState, standing: Option<&Standing>) -> Resu
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::{collection::vec, prelude::*, sample::select};
-
-    use super::*;
-
-    const NOW: Timestamp = Timestamp::from_seconds(1_000);
-
-    fn period(not_before: i64, not_after: i64) -> Cryptoperiod {
-        Cryptoperiod {
-            not_before: Timestamp::from_seconds(not_before),
-            not_after: Timestamp::from_seconds(not_after),
-        }
-    }
-
-    /// A key to which changes are made one after the other, as the services make them.
-    #[derive(Debug)]
-    struct Key {
-        standing: Option<Standing>,
-        period: Cryptoperiod,
-        is_newest: bool,
-    }
-
-    impl Key {
-        fn state(&self) -> KeyState {
-            state_of(self.standing.as_ref(), self.period, self.is_newest, NOW)
-        }
-
-        fn make(&mut self, change: Change) -> Result<(), ChangeRefusal> {
-            let from = self.state();
-            let to = after(change, from, self.standing.as_ref())?;
-            let number = self.standing.map_or(1, |standing| standing.transition + 1);
-            self.standing =
-                Some(Standing { transition: number, state: to, before: from, closes: false, since: NOW });
-            Ok(())
-        }
-    }
-
-    fn keys() -> impl Strategy<Value = Key> {
-        let periods = select(&[(0, 2_000), (0, 999), (1_001, 2_000)][..]);
-        (periods, any::<bool>()).prop_map(|((not_before, not_after), is_newest)| Key {
-            standing: None,
-            period: period(not_before, not_after),
-            is_newest,
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn changes_keep_to_the_allowed_transitions(
-            mut key in keys(),
-            changes in vec(select(&Change::ALL[..]), 0..12),
-        ) {
-            let mut was_compromised = false;
-            for change in changes {
-                let before = key.state();
-                if key.make(change).is_ok() {
-                    prop_assert!(before.may_become(key.standing.unwrap().state));
-                } else {
-                    prop_assert_eq!(key.state(), before, "what is refused changes nothing");
-                }
-                was_compromised |= change == Change::Compromise && key.state() == KeyState::Compromised;
-                prop_assert!(!was_compromised || key.state() == KeyState::Compromised, "it is for ever");
-            }
-        }
-
-        #[test]
-        fn a_change_made_twice_changes_nothing(mut key in keys(), change in select(&Change::ALL[..])) {
-            if key.make(change).is_ok() {
-                let state = key.state();
-                prop_assert!(key.make(change).is_err());
-                prop_assert_eq!(key.state(), state);
-            }
-        }
-
-        #[test]
-        fn a_key_that_is_resumed_is_what_it_was(
-            mut key in keys(),
-            changes in vec(select(&[Change::Supersede, Change::Suspend, Change::Resume][..]), 0..6),
-        ) {
-            for change in changes {
-                let _ = key.make(change);
-            }
-            let before = key.state();
-            if key.make(Change::Suspend).is_ok() {
-                prop_assert_eq!(key.state(), KeyState::Suspended);
-                key.make(Change::Resume).unwrap();
-                prop_assert_eq!(key.state(), before);
-            }
-        }
-
-        #[test]
-        fn a_superseded_key_still_opens_and_is_handed_out_no_more(mut key in keys()) {
-            if key.make(Change::Supersede).is_ok() {
-                prop_assert_eq!(key.state().allows(KeyUse::Decrypt), Allowance::Allowed);
-                prop_assert_eq!(key.state().allows(KeyUse::Encrypt), Allowance::Refused);
-            }
-            key.is_newest = false;
-            prop_assert_eq!(key.state().allows(KeyUse::Decrypt), Allowance::Allowed);
-            prop_assert_eq!(key.state().allows(KeyUse::Encrypt), Allowance::Refused);
-        }
-    }
-
-    #[test]
-    fn the_table() {
-        use Allowance::{Allowed, ByPolicy, Refused};
-        let uses = [KeyUse::Decrypt, KeyUse::Sign, KeyUse::Encrypt, KeyUse::Verify];
-        for (state, row) in [
-            (KeyState::PreActivation, [Refused, Refused, Refused, Refused]),
-            (KeyState::Active, [Allowed, Allowed, Allowed, Allowed]),
-            (KeyState::Suspended, [Refused, Refused, Refused, Refused]),
-            (KeyState::Deactivated, [Allowed, Refused, Refused, Allowed]),
-            (KeyState::Compromised, [ByPolicy, Refused, Refused, Refused]),
-            (KeyState::Destroying, [Refused, Refused, Refused, Allowed]),
-            (KeyState::Destroyed, [Refused, Refused, Refused, Allowed]),
-        ] {
-            assert_eq!(uses.map(|wanted| state.allows(wanted)), row, "{state:?}");
-        }
-    }
-
-    #[test]
-    fn time_and_a_successor_deactivate() {
-        let state = |period, is_newest| state_of(None, period, is_newest, NOW);
-        assert_eq!(state(period(0, 2_000), true), KeyState::Active);
-        assert_eq!(state(period(1_000, 1_000), true), KeyState::Active, "both ends count");
-        assert_eq!(state(period(0, 2_000), false), KeyState::Deactivated);
-        assert_eq!(state(period(0, 999), true), KeyState::Deactivated);
-        assert_eq!(state(period(1_001, 2_000), true), KeyState::PreActivation);
-    }
-
-    #[test]
-    fn names_are_read_back() {
-        assert!(KeyState::ALL.into_iter().all(|state| KeyState::parse(state.name()) == Some(state)));
-        assert!(Change::ALL.into_iter().all(|change| Change::parse(change.name()) == Some(change)));
-        assert_eq!(KeyState::parse("Active"), None);
-    }
-
-    #[test]
-    fn nothing_comes_back_from_destruction() {
-        for state in [KeyState::Destroying, KeyState::Destroyed] {
-            for change in [Change::Supersede, Change::Compromise, Change::Suspend, Change::Resume] {
-                assert!(after(change, state, None).is_err(), "{state:?} {change:?}");
-            }
-            assert!(KeyState::ALL.into_iter().filter(|next| state.may_become(*next)).count() <= 1);
-        }
-    }
-}
+mod tests;

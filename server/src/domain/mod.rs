@@ -8,6 +8,7 @@ pub mod authorization;
 pub mod client;
 pub mod cross_certificate;
 pub mod demo;
+pub mod destruction;
 pub mod digest;
 pub mod doctor;
 pub mod glob;

@@ -29,6 +29,7 @@ pub mod demo_inbox;
 pub mod document_fetcher;
 pub mod entropy;
 pub mod event_outlet;
+pub mod key_ends;
 pub mod key_policies;
 pub mod key_states;
 pub mod key_store;

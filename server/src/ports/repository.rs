@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use kunji_shared::Thumbprint;
 
 use super::{
+    key_ends::KeyEndRepository,
     key_policies::KeyPolicyRepository,
     key_states::{KeyStateRepository, KeyTagRepository},
     rotation::{CrossCertificateRepository, NewestKeyRepository},
@@ -297,6 +298,7 @@ pub trait Repository:
     + SymmetricKeyRepository
     + KeyStateRepository
     + KeyTagRepository
+    + KeyEndRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

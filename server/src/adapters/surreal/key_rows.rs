@@ -31,7 +31,11 @@ struct KeyRow {
     generation: u32,
     token_key: Option<String>,
     kek_version: Option<u32>,
+    /// Set where it is not `kek_version`.
+    first_kek: Option<u32>,
     blob: Option<Bytes>,
+    /// Set where the private part was destroyed.
+    removed: Option<bool>,
     modulus_bits: Option<u32>,
     curve: Option<String>,
     thumbprint: String,
@@ -80,12 +84,13 @@ impl Row for ThumbprintRow {
 
 impl From<&KeyRecord> for KeyRow {
     fn from(record: &KeyRecord) -> Self {
-        let (token_key, kek_version, blob) = match &record.material {
-            KeyMaterial::Token(id) => (Some(id.to_hex()), None, None),
-            KeyMaterial::Wrapped { kek_version, blob } => {
-                (None, Some(*kek_version), Some(Bytes::from(blob.clone())))
+        let (token_key, keks, blob, removed) = match &record.material {
+            KeyMaterial::Token(id) => (Some(id.to_hex()), None, None, None),
+            KeyMaterial::Wrapped { kek_version, first_kek, blob } => {
+                (None, Some((*first_kek, *kek_version)), Some(Bytes::from(blob.clone())), None)
             }
-            KeyMaterial::Elsewhere => (None, None, None),
+            KeyMaterial::Elsewhere => (None, None, None, None),
+            KeyMaterial::Removed { keks } => (None, *keks, None, Some(true)),
         };
         let (modulus_bits, curve) = match record.key_type {
             KeyType::Rsa(modulus) => (Some(u32::try_from(modulus.bits()).unwrap_or(u32::MAX)), None),
@@ -97,8 +102,10 @@ impl From<&KeyRecord> for KeyRow {
             alias: alias_hash(&record.alias),
             generation: record.generation,
             token_key,
-            kek_version,
+            kek_version: keks.map(|(_, last)| last),
+            first_kek: keks.filter(|(first, last)| first != last).map(|(first, _)| first),
             blob,
+            removed,
             modulus_bits,
             curve,
             thumbprint: record.thumbprint.to_string(),
@@ -124,14 +131,16 @@ impl TryFrom<(String, KeyRow)> for KeyRecord {
         if row.alias != alias_hash(&alias) {
             return Err("the alias is not that of application and reference");
         }
-        let material = match (row.token_key, row.kek_version, row.blob) {
-            (Some(id), None, None) => {
+        let keks = row.kek_version.map(|last| (row.first_kek.unwrap_or(last), last));
+        let material = match (row.token_key, keks, row.blob, row.removed.unwrap_or(false)) {
+            (Some(id), None, None, false) => {
                 KeyMaterial::Token(TokenKeyId::from_hex(&id).ok_or("the token id is malformed")?)
             }
-            (None, Some(kek_version), Some(blob)) => {
-                KeyMaterial::Wrapped { kek_version, blob: blob.to_vec() }
+            (None, Some((first_kek, kek_version)), Some(blob), false) => {
+                KeyMaterial::Wrapped { kek_version, first_kek, blob: blob.to_vec() }
             }
-            (None, None, None) => KeyMaterial::Elsewhere,
+            (None, None, None, false) => KeyMaterial::Elsewhere,
+            (None, keks, None, true) => KeyMaterial::Removed { keks },
             _ => return Err("the private part is in two places, or half in one"),
         };
         let upload = match (row.chain, row.verified) {
@@ -336,7 +345,7 @@ impl SurrealRepository {
         let query = Query::new(TEXT)
             .bind("predecessor", i64::from(record.generation) - 1)
             .bind("requested", requested)
-            .bind("key", self.integrity.seal(id, KeyRow::from(record))?)
+            .bind("key", self.seal_key(record)?)
             .bind("by_version", self.integrity.seal(&version, by_version)?)
             .bind("by_thumbprint", by_thumbprint.unwrap_or_default())
             .bind("pointer", self.integrity.seal(&alias, pointer)?)
@@ -374,6 +383,11 @@ impl SurrealRepository {
         Ok(rows.into_iter().map(open).collect())
     }
 
+    /// The row of a key, with its tag.
+    pub(super) fn seal_key(&self, record: &KeyRecord) -> Result<Value, RepositoryError> {
+        self.integrity.seal(&record.id.0, KeyRow::from(record))
+    }
+
     pub(super) fn open_key(&self, id: &KeyId, row: Value) -> Result<Option<KeyRecord>, RepositoryError> {
         let Some(row) = self.integrity.open::<KeyRow>(&id.0, row)? else { return Ok(None) };
         KeyRecord::try_from((id.0.clone(), row))
@@ -402,7 +416,7 @@ mod tests {
             id: KeyId("id".to_owned()),
             alias: KeyAlias::parse("REGISTRATION", "10001_110011").unwrap(),
             generation: 2,
-            material: KeyMaterial::Wrapped { kek_version: 3, blob: vec![1, 2, 3] },
+            material: KeyMaterial::Wrapped { kek_version: 3, first_kek: 1, blob: vec![1, 2, 3] },
             key_type: KeyType::Rsa(ModulusLength::Rsa3072),
             thumbprint: Thumbprint::from_bytes([9; 32]),
             certificate: vec![4, 5],
@@ -423,7 +437,9 @@ mod tests {
         let upload = Some(Upload { chain: Vec::new(), is_verified: false });
         let elsewhere = KeyRecord { material: KeyMaterial::Elsewhere, upload, ..record() };
         let curve = KeyRecord { key_type: KeyType::Curve(Curve::Ed25519), ..record() };
-        for record in [record(), token, uploaded, elsewhere, curve] {
+        let removed = |keks| KeyRecord { material: KeyMaterial::Removed { keks }, ..record() };
+        let (removed, buried) = (removed(Some((1, 3))), removed(None));
+        for record in [record(), token, uploaded, elsewhere, curve, removed, buried] {
             assert_eq!(KeyRecord::try_from((record.id.0.clone(), KeyRow::from(&record))), Ok(record));
         }
     }
@@ -440,6 +456,7 @@ mod tests {
         assert!(fails(|row| row.reference = "OTHER".to_owned()));
         assert!(fails(|row| row.token_key = Some("00".repeat(16))));
         assert!(fails(|row| row.blob = None));
+        assert!(fails(|row| row.removed = Some(true)));
         assert!(fails(|row| row.verified = Some(true)));
         assert!(fails(|row| row.chain = Some(Vec::new())));
         assert!(fails(|row| row.modulus_bits = Some(1024)));

@@ -70,13 +70,10 @@ impl TryFrom<(u64, TransitionRow)> for Transition {
     fn try_from((number, row): (u64, TransitionRow)) -> Result<Self, &'static str> {
         let from = KeyState::parse(&row.from_state).ok_or("the state before is unknown")?;
         let to = KeyState::parse(&row.to_state).ok_or("the state after is unknown")?;
-        if !from.may_become(to) {
-            return Err("one state does not lead to the other");
-        }
         if row.previous.is_some_and(|previous| previous >= number) {
             return Err("the transition before comes after it");
         }
-        Ok(Self {
+        let transition = Self {
             number,
             key: KeyId(row.key),
             previous: row.previous,
@@ -87,7 +84,8 @@ impl TryFrom<(u64, TransitionRow)> for Transition {
             actor: row.actor,
             at: Timestamp::from_millis(row.at),
             closes: row.closes,
-        })
+        };
+        if transition.is_possible() { Ok(transition) } else { Err("one state does not lead to the other") }
     }
 }
 
@@ -247,6 +245,7 @@ mod tests {
             TransitionRow { to_state: "Active".to_owned(), ..row() },
             TransitionRow { change: "x".to_owned(), ..row() },
             TransitionRow { previous: Some(7), ..row() },
+            TransitionRow { change: "scheduleDestruction".to_owned(), ..row() },
         ] {
             assert!(Transition::try_from((7, nonsense)).is_err());
         }

@@ -33,6 +33,7 @@ mod endpoint;
 mod error;
 mod integrity;
 mod kek_rows;
+mod key_end_rows;
 mod key_rows;
 mod key_state_rows;
 mod link;

@@ -9,6 +9,7 @@
 pub mod export;
 pub mod query;
 pub mod statement;
+pub mod tombstone;
 pub mod verify;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};

@@ -148,7 +148,7 @@ pub fn is_log_id(text: &str) -> bool {
 }
 
 /// `yyyy-MM-ddTHH:mm:ss.SSSZ`.
-fn is_time(text: &str) -> bool {
+pub(super) fn is_time(text: &str) -> bool {
     text.len() == Timestamp::from_millis(0).to_text().len()
         && text.bytes().all(|byte| byte.is_ascii_digit() || b"-:.TZ".contains(&byte))
 }

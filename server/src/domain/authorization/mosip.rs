@@ -18,7 +18,7 @@ const SERVICE: &[Operation] =
     &[ReadCertificate, ReadCertificates, Encrypt, Decrypt, DecryptCompromised, Sign, Verify];
 /// Seals and opens.
 const PACKETS: &[Operation] = &[Encrypt, Decrypt, DecryptCompromised];
-/// Everything that is done with keys.
+/// Everything that is done with keys, but for ending them.
 const ALL: &[Operation] = &[
     GenerateMasterKey,
     GenerateSymmetricKey,

@@ -187,7 +187,8 @@ impl AccessPolicy {
         let waits = |it: Operation| it.can_wait() || !operations.contains(it);
         if matches!(effect, Effect::Approval(_)) && !Operation::ALL.into_iter().all(waits) {
             let problem = "can wait for approval: access.change, client.create, client.change_roles, client.rotate_secret, \
-                 client.enable, client.create_administrator, key.rotate, key.revoke, key.suspend and key.resume alone";
+                 client.enable, client.create_administrator, key.rotate, key.revoke, key.suspend, key.resume, \
+                 key.destroy and key.cancel_destruction alone";
             return Err(PolicyFault::new("operations", problem));
         }
         let conditions = Conditions::parse(&text)?;

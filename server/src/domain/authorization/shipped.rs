@@ -1,9 +1,13 @@
 //! The policies that come with the program. One that is stored under the same name takes the place of it.
 
-use super::{mosip, policy::PolicyText};
+use super::{
+    mosip,
+    policy::{ApprovalTerms, PolicyText},
+};
 use crate::domain::access::{Operation, Role};
 
-/// All of them: `kunji.ROLE` for the program's own roles, `mosip.ROLE` for those of MOSIP and OpenG2P.
+/// All of them: `kunji.ROLE` for the program's own roles, `mosip.ROLE` for those of MOSIP and OpenG2P, and
+/// `kunji.destruction`, which has an administrator agree to whatever is destroyed.
 pub fn shipped_policies() -> Vec<PolicyText> {
     let own = Role::ALL.into_iter().map(|role| {
         let operations = Operation::ALL.into_iter().filter(|it| it.roles().contains(&role));
@@ -14,7 +18,25 @@ pub fn shipped_policies() -> Vec<PolicyText> {
             .iter()
             .map(|(role, operations)| allowing(&mosip::policy_name(role), role, operations.to_vec())),
     )
+    .chain([destruction()])
     .collect()
+}
+
+/// Has the destruction of keys wait for somebody else. Nobody is locked out by it: who asks administers keys, who
+/// approves administers clients.
+fn destruction() -> PolicyText {
+    PolicyText {
+        name: "kunji.destruction".to_owned(),
+        description: "An administrator agrees to the destruction of keys.".to_owned(),
+        enabled: true,
+        effect: "approval".to_owned(),
+        principals: vec!["*".to_owned()],
+        operations: vec![Operation::DestroyKey.name().to_owned()],
+        keys: vec!["*/*".to_owned()],
+        approval: Some(ApprovalTerms { approvals: 1, seconds: 86_400 }),
+        approver_roles: vec![Role::Administrator.name().to_owned()],
+        ..PolicyText::default()
+    }
 }
 
 /// A policy that allows a role these operations, with every key.
