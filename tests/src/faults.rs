@@ -27,6 +27,7 @@ use kunji_server::{
     },
     ports::{
         clock::Clock,
+        key_ends::KeyEndRepository,
         key_policies::{KeyPolicyChange, KeyPolicyRecords, KeyPolicyRepository},
         key_states::{KeyStateRepository, KeyTagRepository},
         key_store::{KekStore, KeyStore, KeyStoreError, TokenSigner, TokenState, TokenView},
@@ -187,6 +188,10 @@ impl KeyStore for Mortal<dyn KeyStore> {
     async fn show(&self, keys: &[KnownKey]) -> Vec<TokenView> {
         self.real.show(keys).await
     }
+
+    async fn destroy(&self, id: TokenKeyId, labels: &[String]) -> Result<(), KeyStoreError> {
+        token!(self.destroy(id, labels))
+    }
 }
 
 #[async_trait]
@@ -297,6 +302,34 @@ impl KeyTagRepository for Mortal<dyn Repository> {
         limit: usize,
     ) -> Result<Vec<(KeyId, KeyTags)>, RepositoryError> {
         database!(self.list_tagged(after, limit))
+    }
+}
+
+#[async_trait]
+impl KeyEndRepository for Mortal<dyn Repository> {
+    async fn note_key_use(&self, key: &KeyId, at: Timestamp) -> Result<(), RepositoryError> {
+        database!(self.note_key_use(key, at))
+    }
+
+    async fn find_key_use(&self, key: &KeyId) -> Result<Option<Timestamp>, RepositoryError> {
+        database!(self.find_key_use(key))
+    }
+
+    async fn remove_private_part(
+        &self,
+        record: &KeyRecord,
+        destroying: u64,
+        tombstone: &str,
+    ) -> Result<(), RepositoryError> {
+        database!(self.remove_private_part(record, destroying, tombstone))
+    }
+
+    async fn bury_kek(&self, kek: &KeyId, destroying: u64, tombstone: &str) -> Result<(), RepositoryError> {
+        database!(self.bury_kek(kek, destroying, tombstone))
+    }
+
+    async fn find_tombstone(&self, id: &KeyId) -> Result<Option<String>, RepositoryError> {
+        database!(self.find_tombstone(id))
     }
 }
 

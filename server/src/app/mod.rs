@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     domain::{
         alias::ApplicationId,
-        policy::{AccessList, KeyPolicy},
+        policy::{AccessList, DestructionTerms, KeyPolicy},
     },
     ports::{
         audit_sink::AuditSink, audit_trail::AuditTrail, bulk_cipher::BulkCipher, clock::Clock,
@@ -24,12 +24,13 @@ use crate::{
             known_clients::KnownClients,
             tokens::{AccessTokens, TokenSettings},
         },
-        audit::{AuditService, checkpoints::Checkpointer},
+        audit::{AuditService, checkpoints::Checkpointer, signer::StatementSigner},
         auditor::Auditor,
         authorization::Authorizer,
         bootstrap,
         demo::DemoService,
         denials::Denials,
+        destruction::DestructionService,
         key_policies::KeyPolicyService,
         keys::{
             KeyService, KeySettings,
@@ -168,6 +169,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
     ));
     tokens.refresh().await.context("the key that signs access tokens could not be made")?;
     let private_keys = Arc::new(PrivateKeys::new(
+        Arc::clone(&directory),
         Arc::clone(&ports.repository),
         Arc::clone(&ports.software),
         Arc::clone(&ports.token),
@@ -207,7 +209,6 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         .context("the first administrator could not be made")?;
     let followed = Arc::clone(&directory);
     let directory = settings.has_remote_database().then_some(directory);
-    let (key_policies, rotation) = (Arc::clone(&services.key_policies), Arc::clone(&services.rotation));
     let (denials, lists) = (Arc::clone(&services.denials), Arc::clone(&services.revocation_lists));
     tasks.extend([
         tokio::spawn(async move { lists.keep_fresh().await }),
@@ -220,11 +221,19 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         }),
         tokio::spawn(bootstrap::maintain_keys(provisioner)),
         tokio::spawn(authorizer.follow()),
-        tokio::spawn(key_policies.follow()),
-        tokio::spawn(rotation.keep_renewed()),
         tokio::spawn(async move { followed.states.follow().await }),
     ]);
+    tasks.extend(tasks_of(&services));
     Ok(Running { services, new_secret, auditor, checkpointer, tasks })
+}
+
+/// What services do by themselves.
+fn tasks_of(services: &Services) -> [tokio::task::JoinHandle<()>; 3] {
+    [
+        tokio::spawn(Arc::clone(&services.key_policies).follow()),
+        tokio::spawn(Arc::clone(&services.rotation).keep_renewed()),
+        tokio::spawn(Arc::clone(&services.destruction).keep_destroying()),
+    ]
 }
 
 /// What services have in common.
@@ -267,7 +276,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
             entropy: Arc::clone(&ports.entropy),
             keys: Arc::clone(&keys),
             policies: Arc::clone(&policies),
-            private_keys,
+            private_keys: Arc::clone(&private_keys),
             spool: ports.spool,
         },
         PacketSettings {
@@ -288,6 +297,14 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         keys: Arc::clone(&keys),
         recipient: settings.demo_recipient().context("demo_recipient")?,
     };
+    let destruction = DestructionService {
+        auditor: Arc::clone(&auditor),
+        clock: Arc::clone(&ports.clock),
+        private_keys: Arc::clone(&private_keys),
+        provisioner: Arc::clone(&provisioner),
+        repository: Arc::clone(&ports.repository),
+        signer: StatementSigner { provisioner: Arc::clone(&provisioner), token: Arc::clone(&ports.token) },
+    };
     let key_policies = KeyPolicyService {
         auditor: Arc::clone(&auditor),
         authorizer: Arc::clone(&authorizer),
@@ -303,6 +320,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         clock: Arc::clone(&ports.clock),
         demo: Arc::new(demo),
         denials: Arc::new(Denials::new(Arc::clone(&auditor))),
+        destruction: Arc::new(destruction),
         key_policies: Arc::new(key_policies),
         packets: Arc::new(packets),
         rotation: Arc::new(RotationService {
@@ -386,6 +404,7 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
                 pre_expire_days: policy.pre_expire_days,
                 active: true,
                 automatic_rotation: true,
+                destruction: DestructionTerms::default(),
                 access: policy.access.clone().map_or(AccessList::AnyRoleHolder, AccessList::Principals),
             })
         })

@@ -11,7 +11,7 @@ use super::{
     output::Table,
     remote::CliError,
 };
-use crate::domain::key::KeyId;
+use crate::domain::{alias::ApplicationId, key::KeyId};
 
 /// Keys that are asked for at once; the server gives no more.
 const PAGE: usize = 1000;
@@ -19,12 +19,33 @@ const PAGE: usize = 1000;
 /// What to do with keys.
 #[derive(Debug, Subcommand)]
 pub enum KeysCommand {
+    /// Have a key, or a KEK, not destroyed after all.
+    CancelDestruction {
+        /// The key's id, or APPLICATION:VERSION of a KEK.
+        id: String,
+        /// Why, for people.
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Make the key of an application or reference that has no current one.
     Create {
         /// The application.
         application: String,
         /// The reference; none for the application's own (master) key.
         reference: Option<String>,
+    },
+    /// Have a key, or a KEK, destroyed when its time has come.
+    Destroy {
+        /// The key's id, or APPLICATION:VERSION of a KEK.
+        id: String,
+        /// Why, for people.
+        #[arg(long)]
+        reason: String,
+    },
+    /// List the KEKs of an application, which wrap its base keys.
+    Keks {
+        /// The application.
+        application: String,
     },
     /// List keys.
     List {
@@ -118,9 +139,24 @@ pub struct RotateArguments {
 /// What the server says, or why it cannot be asked.
 pub async fn run(remote: &Remote, command: KeysCommand) -> Result<()> {
     match command {
+        KeysCommand::CancelDestruction { id, reason } => {
+            let request = remote.request(Method::POST, &ending_path(&id, "/cancel-destruction")?);
+            print(remote, request.json(&json!({ "reason": reason })), transitions_table).await
+        }
         KeysCommand::Create { application, reference } => {
             let body = json!({ "applicationId": application, "referenceId": reference });
             print(remote, remote.request(Method::POST, "/v1/keys").json(&body), keys_table).await
+        }
+        KeysCommand::Destroy { id, reason } => {
+            let request = remote.request(Method::POST, &ending_path(&id, "/destroy")?);
+            print(remote, request.json(&json!({ "reason": reason })), transitions_table).await
+        }
+        KeysCommand::Keks { application } => {
+            let application = checked(&application)?;
+            let path = format!("/v1/keks/{application}");
+            let answer = remote.send(remote.request(Method::GET, &path)).await?;
+            remote.print(&answer.body, keks_table)?;
+            Ok(())
         }
         KeysCommand::List { application, reference, purpose, tag, expiring_before, state, most } => {
             let filter = [
@@ -226,6 +262,47 @@ fn path(id: &str, below: &str) -> Result<String> {
     Ok(format!("/v1/keys/{id}{below}"))
 }
 
+/// The path of a key by its id, or of a KEK by `APPLICATION:VERSION`, or of something of it.
+fn ending_path(id: &str, below: &str) -> Result<String> {
+    let Some((application, version)) = id.split_once(':') else { return path(id, below) };
+    let version: u32 = version.parse().context("a KEK is named by APPLICATION:VERSION")?;
+    Ok(format!("/v1/keks/{}/{version}{below}", checked(application)?))
+}
+
+/// What is no application does not get to stand in a path.
+fn checked(application: &str) -> Result<ApplicationId> {
+    let parsed = ApplicationId::parse(application)?;
+    anyhow::ensure!(!application.bytes().all(|byte| byte == b'.'), "{application:?} is no application");
+    Ok(parsed)
+}
+
+fn keks_table(body: &Value) -> Table {
+    let headings = ["APPLICATION", "VERSION", "STATE", "NEWEST", "CREATED", "DESTRUCTION"];
+    let names = ["applicationId", "version", "state", "newest", "createdAt"];
+    let keks = body.get("keks").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    keks.iter().fold(Table::new(&headings), |table, kek| {
+        let said = json!(destruction(kek).unwrap_or_default());
+        let members = names.map(|name| kek.get(name).unwrap_or(&Value::Null));
+        let [application, version, state, newest, created] = members;
+        table.row(&[application, version, state, newest, created, &said])
+    })
+}
+
+/// Where a destruction stands, in words.
+fn destruction(body: &Value) -> Option<String> {
+    let destruction = body.get("destruction").filter(|it| !it.is_null())?;
+    let part = |name: &str| destruction.get(name).and_then(Value::as_str);
+    let by = part("requestedBy").unwrap_or_default();
+    let is_removed = destruction.get("tombstone").is_some_and(|tombstone| !tombstone.is_null());
+    let stands = match (part("dueAt"), part("remark")) {
+        (Some(due), _) => format!("not before {due}"),
+        (None, Some(remark)) => remark.to_owned(),
+        (None, None) if is_removed => "the private part is no more".to_owned(),
+        (None, None) => "under way".to_owned(),
+    };
+    Some(format!("asked for by {by}: {stands}"))
+}
+
 /// One key, or an array of them.
 fn keys_table(body: &Value) -> Table {
     let headings = ["KEY", "APPLICATION", "REFERENCE", "GENERATION", "STATE", "NEWEST", "UNTIL", "TAGS"];
@@ -264,6 +341,10 @@ fn details_table(body: &Value) -> Table {
         table.row(&[&json!(name), key.get(name).unwrap_or(&Value::Null)])
     });
     let table = table.row(&[&json!("kid"), member("kid")]);
+    let table = match destruction(body) {
+        Some(said) => table.row(&[&json!("destruction"), &json!(said)]),
+        None => table,
+    };
     history.iter().fold(table, |table, transition| {
         let part = |name: &str| transition.get(name).and_then(Value::as_str).unwrap_or_default();
         let said = format!("{} by {}: {}", part("change"), part("actor"), part("reason"));

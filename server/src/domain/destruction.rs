@@ -69,7 +69,7 @@ mod tests {
             closes: false,
             since: Timestamp::from_seconds(since),
             schedule: schedule.map(Timestamp::from_seconds),
-            was_compromised: false,
+            compromised_since: None,
         })
     }
 

@@ -23,6 +23,11 @@ impl KeyId {
             });
         fits.then(|| Self(text.to_owned()))
     }
+
+    /// Whether it is the name of a KEK (see [`kek_id`]), which has no certificate.
+    pub fn names_kek(&self) -> bool {
+        self.0.starts_with(KEK_PREFIX)
+    }
 }
 
 /// `CKA_ID` of an object on the token: 16 random bytes, because tokens do not keep ids unique themselves.
@@ -149,9 +154,12 @@ impl KeyRecord {
     }
 }
 
+/// What the names of KEKs begin with.
+const KEK_PREFIX: &str = "kek:";
+
 /// The name of a KEK where its destruction is decided, beside those of keys.
 pub fn kek_id(application: &ApplicationId, version: u32) -> KeyId {
-    KeyId(format!("kek:{application}:{version}"))
+    KeyId(format!("{KEK_PREFIX}{application}:{version}"))
 }
 
 /// One version of a module's KEK: a non-extractable AES-256 key on the token.

@@ -229,8 +229,8 @@ pub struct Standing {
     pub since: Timestamp,
     /// When its destruction was asked for, if that stands.
     pub schedule: Option<Timestamp>,
-    /// Whether it was ever known as compromised.
-    pub was_compromised: bool,
+    /// Since when it is known as compromised, also while it is being destroyed.
+    pub compromised_since: Option<Timestamp>,
 }
 
 impl Standing {
@@ -245,7 +245,7 @@ impl Standing {
                 closes: false,
                 since: transition.at,
                 schedule,
-                was_compromised: transition.from == KeyState::Compromised,
+                compromised_since: (transition.from == KeyState::Compromised).then_some(transition.at),
             };
             return Self {
                 transition: transition.number,
@@ -253,7 +253,8 @@ impl Standing {
                 ..previous.copied().unwrap_or(undecided)
             };
         }
-        let compromised = [transition.from, transition.to].contains(&KeyState::Compromised);
+        let is_compromised = [transition.from, transition.to].contains(&KeyState::Compromised);
+        let known_since = previous.and_then(|previous| previous.compromised_since);
         Self {
             transition: transition.number,
             state: transition.to,
@@ -261,7 +262,7 @@ impl Standing {
             closes: transition.closes,
             since: transition.at,
             schedule,
-            was_compromised: compromised || previous.is_some_and(|previous| previous.was_compromised),
+            compromised_since: known_since.or_else(|| is_compromised.then_some(transition.at)),
         }
     }
 
@@ -272,7 +273,7 @@ impl Standing {
             KeyState::PreActivation => KeyState::Active,
             decided => decided,
         };
-        if self.was_compromised && matches!(wanted, KeyUse::Verify) {
+        if self.compromised_since.is_some() && matches!(wanted, KeyUse::Verify) {
             return Allowance::Refused;
         }
         state.allows(wanted)

@@ -9,6 +9,7 @@ pub mod authorization;
 pub(crate) mod bootstrap;
 pub mod demo;
 pub mod denials;
+pub mod destruction;
 mod following;
 pub mod key_policies;
 pub mod keys;
@@ -33,6 +34,8 @@ pub struct Services {
     pub demo: Arc<demo::DemoService>,
     /// Who was turned away at the door.
     pub denials: Arc<denials::Denials>,
+    /// Keys that end.
+    pub destruction: Arc<destruction::DestructionService>,
     /// Key policies.
     pub key_policies: Arc<key_policies::KeyPolicyService>,
     /// Keys and certificates.

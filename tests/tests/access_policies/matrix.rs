@@ -27,7 +27,9 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
-const KEEPER: [&str; 18] = [
+const KEEPER: [&str; 20] = [
+    "key.cancel_destruction",
+    "key.destroy",
     "key.examine",
     "key.issue_certificate",
     "key.generate",
@@ -119,8 +121,10 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 73] = [
+const OPERATIONS: [(&str, &str, bool); 78] = [
     ("approve", "approval.decide", false),
+    ("cancelKekDestruction", "key.cancel_destruction", true),
+    ("cancelKeyDestruction", "key.cancel_destruction", true),
     ("changeClientRoles", "client.change_roles", false),
     ("checkAccess", "access.read", false),
     ("coseSign1", "signature.sign", true),
@@ -133,6 +137,8 @@ const OPERATIONS: [(&str, &str, bool); 73] = [
     ("decryptPacket", "packet.decrypt", true),
     ("deleteClient", "client.delete", false),
     ("deny", "approval.decide", false),
+    ("destroyKek", "key.destroy", true),
+    ("destroyKey", "key.destroy", true),
     ("disableClient", "client.disable", false),
     ("enableClient", "client.enable", false),
     ("encrypt", "packet.encrypt", true),
@@ -157,6 +163,7 @@ const OPERATIONS: [(&str, &str, bool); 73] = [
     ("listApprovals", "approval.read", false),
     ("listAuditCheckpoints", "audit.read", false),
     ("listClients", "client.read", false),
+    ("listKeks", "key.read", true),
     ("listKeyPolicies", "policy.read", false),
     ("listKeys", "key.read", true),
     ("makeAuditCheckpoint", "audit.read", false),
@@ -264,6 +271,16 @@ impl Requests {
             "tagKey" => {
                 let request = client.request(Method::PUT, &format!("/v1/keys/{}/tags", self.key));
                 Answer::read(request.json(&json!({ "tags": ["x"] })).send().await.unwrap()).await
+            }
+            "destroyKey" => self.decide(client, "destroy", &json!({ "reason": " " })).await,
+            "cancelKeyDestruction" => self.decide(client, "cancel-destruction", &json!({})).await,
+            "listKeks" => client.get(&format!("/v1/keks/{application}")).await,
+            // The newest one.
+            "destroyKek" => {
+                client.post(&format!("/v1/keks/{application}/1/destroy"), &json!({ "reason": "x" })).await
+            }
+            "cancelKekDestruction" => {
+                client.post(&format!("/v1/keks/{application}/1/cancel-destruction"), &json!({})).await
             }
             "revokeKeyById" => {
                 let body = json!({ "cause": "superseded", "reason": "x".repeat(513) });
@@ -473,9 +490,11 @@ fn is_done(answer: &Answer, id: &str) -> bool {
         "putAccessPolicy" | "putKeyPolicy" | "removeKeyPolicy" => answer.status == 412,
         "approve" | "changeClientRoles" | "deleteClient" | "deny" | "disableClient" | "enableClient"
         | "readApproval" | "readClient" | "rotateClientSecret" => answer.status == 404,
-        "createKey" | "resumeKey" => answer.status == 409,
+        "cancelKekDestruction" | "cancelKeyDestruction" | "createKey" | "destroyKek" | "resumeKey" => {
+            answer.status == 409
+        }
         "rotateKey" => answer.status == 201 || answer.status == 409,
-        "revokeKeyById" | "suspendKey" => answer.status == 400,
+        "destroyKey" | "revokeKeyById" | "suspendKey" => answer.status == 400,
         "revokeKey" => answer.body["errors"][0]["errorCode"] == "KER-KMS-003",
         "listKeys" => answer.body["keys"].as_array().is_some_and(|keys| !keys.is_empty()),
         "removeAccessPolicy" => answer.status == 404 || answer.status == 412,
@@ -517,6 +536,7 @@ async fn roles_may_do_what_the_table_says_and_nothing_else() {
         .as_array()
         .unwrap()
         .iter()
+        .filter(|policy| policy["effect"] == "allow")
         .map(|policy| (policy["roles"][0].as_str().unwrap().to_owned(), policy.clone()))
         .collect();
     let roles: Vec<&str> = ROLES.iter().map(|(role, _)| *role).collect();

@@ -1,19 +1,31 @@
 //! Keys and what is decided about them, over HTTP: states, revocation, rotation, and who hears of it.
 #![cfg(test)]
 
+mod ends;
 mod four_eyes;
 mod mosip;
 mod native;
 mod servers;
 mod states;
 
+use std::sync::{Mutex, OnceLock};
+
 use kunji_tests::{
     http::{Answer, Http, b64},
     peer,
     site::Server,
+    softhsm::Token,
 };
 use reqwest::Method;
 use serde_json::{Value, json};
+
+/// A token that no other test has. A process sees the tokens alone that there were when it loaded the library, so all are
+/// made at once.
+pub(crate) fn token() -> Token {
+    static TOKENS: OnceLock<Mutex<Vec<Token>>> = OnceLock::new();
+    let tokens = TOKENS.get_or_init(|| Mutex::new(Token::create_all("keys", 4)));
+    tokens.lock().unwrap().pop().unwrap()
+}
 
 /// Three callers: one who administers keys, one who seals, and one who opens.
 pub(crate) struct Callers {

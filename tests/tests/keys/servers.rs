@@ -10,7 +10,6 @@ use kunji_tests::{
     cli::Operator,
     http::{Http, unb64},
     in_process,
-    softhsm::Token,
 };
 use serde_json::{Value, json};
 
@@ -25,7 +24,7 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let token: Arc<dyn KeyStore> = Arc::new(Token::create("keys").open().await.unwrap());
+        let token: Arc<dyn KeyStore> = Arc::new(crate::token().open().await.unwrap());
         let database = in_process::database().await;
         let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         let first = in_process::serve(&database, Arc::clone(&token), dirs[0].path()).await;
@@ -42,7 +41,6 @@ impl World {
     }
 }
 
-/// One test, since a process sees the tokens alone that there were when it loaded the library.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_servers_are_of_one_mind() {
     let world = World::new().await;

@@ -29,6 +29,7 @@ macro_rules! permissions {
 }
 
 permissions!(
+    CancelKeyDestruction,
     ChangeAccess,
     ChangeClientRoles,
     ChangeKeyPolicies,
@@ -36,6 +37,7 @@ permissions!(
     DecideApproval,
     Decrypt,
     DeleteClient,
+    DestroyKey,
     DisableClient,
     EnableClient,
     Encrypt,

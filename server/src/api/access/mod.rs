@@ -10,10 +10,10 @@ mod without_token;
 
 pub(super) use self::{
     authorized::{
-        Authorized, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient, DecideApproval,
-        Decrypt, DeleteClient, DisableClient, EnableClient, Encrypt, ExamineKeys, ExportAudit,
-        GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, MendKeys, ReadAccess, ReadApprovals,
-        ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys,
+        Authorized, CancelKeyDestruction, ChangeAccess, ChangeClientRoles, ChangeKeyPolicies, CreateClient,
+        DecideApproval, Decrypt, DeleteClient, DestroyKey, DisableClient, EnableClient, Encrypt, ExamineKeys,
+        ExportAudit, GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, MendKeys, ReadAccess,
+        ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys,
         RequestCertificate, ResumeKey, RevokeKey, RotateClientSecret, RotateKey, Sign, SuspendKey, TagKey,
         UploadCertificate, UploadOtherDomainCertificate, Verify,
     },

@@ -145,7 +145,10 @@ impl From<KeyError> for Refusal {
             KeyError::CurveNotAllowed => Fault::CurveNotAllowed.into(),
             KeyError::CurveReference => Fault::CurveReference.into(),
             KeyError::Exists | KeyError::Forestalled => Fault::Forestalled.into(),
-            KeyError::Internal(_) => Self::internal(&error),
+            // No call under the envelope destroys keys.
+            KeyError::Current | KeyError::Internal(_) | KeyError::Needed(_) | KeyError::NothingToDestroy => {
+                Self::internal(&error)
+            }
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
             KeyError::NotUsable(_) => Fault::KeyNotUsable.into(),
             KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),

@@ -33,6 +33,7 @@ pub(super) use self::{
 pub(super) type NativeApi = (
     audit::AuditApi,
     keys::KeysApi,
+    keys::KeyEndsApi,
     packets::PacketsApi,
     signatures::SignaturesApi,
     certificates::CertificatesApi,
@@ -57,6 +58,7 @@ pub(super) fn resources(
     (
         audit::AuditApi::new(services),
         keys::KeysApi::new(services),
+        keys::KeyEndsApi::new(services),
         packets::PacketsApi::new(services),
         signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),

@@ -253,7 +253,34 @@ fn problems_with_keys(operation: &str) -> &'static [ProblemKind] {
             &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyForestalled, P::KeyNotFound, P::RequestInvalid]
         }
         "tagKey" => &[P::KeyNotFound, P::RequestInvalid],
-        "suspendKey" | "resumeKey" => {
+        "destroyKey" => &[
+            P::ApprovalsFull,
+            P::KeyChangeRefused,
+            P::KeyCurrent,
+            P::KeyNeeded,
+            P::KeyNothingToDestroy,
+            P::KeyNotFound,
+            P::RequestInvalid,
+        ],
+        "destroyKek" => &[
+            P::AliasInvalid,
+            P::ApprovalsFull,
+            P::KeyChangeRefused,
+            P::KeyCurrent,
+            P::KeyNeeded,
+            P::KeyNotFound,
+            P::RequestInvalid,
+        ],
+        "cancelKekDestruction" => &[
+            P::AliasInvalid,
+            P::ApprovalsFull,
+            P::KeyChangeRefused,
+            P::KeyCurrent,
+            P::KeyNotFound,
+            P::RequestInvalid,
+        ],
+        "listKeks" => &[P::AliasInvalid, P::KeyNotFound],
+        "cancelKeyDestruction" | "suspendKey" | "resumeKey" => {
             &[P::ApprovalsFull, P::KeyChangeRefused, P::KeyNotFound, P::RequestInvalid]
         }
         _ => &[],

@@ -31,7 +31,7 @@ pub(crate) struct StatementSigner {
 impl StatementSigner {
     /// Signs what `statement` makes of the name of the current key, which is made when there is none or it nears its
     /// end. The signature is checked.
-    pub(super) async fn sign<S: Statement>(
+    pub(crate) async fn sign<S: Statement>(
         &self,
         statement: impl FnOnce(String) -> S,
     ) -> Result<Signed<S>, TrailError> {

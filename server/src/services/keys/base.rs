@@ -114,7 +114,7 @@ pub(super) async fn wrap(
     if *unwrapped != *pkcs8 {
         return Err(KeyError::Internal("the token wrapped a key wrongly"));
     }
-    Ok(KeyMaterial::Wrapped { kek_version: kek.version, blob })
+    Ok(KeyMaterial::Wrapped { kek_version: kek.version, first_kek: kek.version, blob })
 }
 
 /// The key an alias has after [`BaseKeyMaker::make`].

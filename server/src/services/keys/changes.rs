@@ -1,23 +1,16 @@
-//! What becomes of keys by decision: made anew, revoked, suspended, resumed.
+//! Keys that somebody asks for: the first of an alias, and successors before their time.
 
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use super::{KeyError, KeyInState, KeyService, SubjectOverrides};
-use crate::{
-    domain::{
-        access::{CallContext, Operation},
-        alias::{AliasRole, KeyAlias},
-        key::{KeyId, KeyMaterial, KeyRecord},
-        key_tags::KeyTags,
-        lifecycle::{Change, KeyState, Transition, after},
-    },
-    ports::repository::RepositoryError,
+use crate::domain::{
+    access::{CallContext, Operation},
+    alias::{AliasRole, KeyAlias},
+    key::{KeyId, KeyMaterial, KeyRecord},
+    key_tags::KeyTags,
 };
-
-/// Tries of a change while others change other keys.
-const ATTEMPTS: usize = 8;
 
 impl KeyService {
     /// Makes the first key of an alias, or one after a key that was revoked or has ended.
@@ -167,136 +160,13 @@ impl KeyService {
             KeyMaterial::Wrapped { .. } => self.base.make_requested(&key.alias, Some(key)).await,
             KeyMaterial::Token(_) => self.provisioner.rotate(key, subject).await,
             KeyMaterial::Elsewhere => Err(KeyError::BaseKeyNotAllowed),
-        }
-    }
-
-    /// Revokes the current base key of an alias: it is handed out no more, and still opens what it sealed. `closes`: no
-    /// other key is made until somebody asks for one.
-    ///
-    /// # Errors
-    /// [`KeyError::RevocationNotAllowed`] for an alias that is not that of a base key; [`KeyError::NothingToRevoke`];
-    /// [`KeyError::Waits`].
-    pub async fn revoke_current(
-        &self,
-        call: &CallContext,
-        alias: &KeyAlias,
-        closes: bool,
-    ) -> Result<(), KeyError> {
-        let operation = Operation::RevokeKey;
-        let revoked = async {
-            self.authorizer.check(call, operation, alias)?;
-            if alias.role() != AliasRole::Base {
-                return Err(KeyError::RevocationNotAllowed);
-            }
-            let newest = self.directory.newest_now(alias).await?.ok_or(KeyError::NothingToRevoke)?;
-            let request = StateChange { change: Change::Supersede, reason: "", closes };
-            match self.change_state(call, operation, &newest, request).await {
-                Err(KeyError::ChangeRefused(_)) => Err(KeyError::NothingToRevoke),
-                changed => changed,
-            }
-        };
-        self.auditor
-            .audited(call, operation, Some(alias), revoked, |transition| Some(&transition.key))
-            .await?;
-        Ok(())
-    }
-
-    /// Changes the state of a key.
-    ///
-    /// # Errors
-    /// [`KeyError::ChangeRefused`] when the key's state does not let it; [`KeyError::Waits`].
-    pub async fn change(
-        &self,
-        call: &CallContext,
-        id: &KeyId,
-        change: Change,
-        reason: &str,
-        closes: bool,
-    ) -> Result<Transition, KeyError> {
-        let operation = match change {
-            Change::Supersede | Change::Compromise => Operation::RevokeKey,
-            Change::Suspend => Operation::SuspendKey,
-            Change::Resume => Operation::ResumeKey,
-        };
-        let key = self.visible(call, operation, id).await?;
-        let changed = async {
-            if reason.len() > Transition::MAX_REASON || reason.chars().any(char::is_control) {
-                return Err(KeyError::ReasonInvalid);
-            }
-            self.change_state(call, operation, &key, StateChange { change, reason, closes }).await
-        };
-        self.auditor
-            .audited(call, operation, Some(&key.alias), changed, |transition| Some(&transition.key))
-            .await
-    }
-
-    async fn change_state(
-        &self,
-        call: &CallContext,
-        operation: Operation,
-        key: &KeyRecord,
-        request: StateChange<'_>,
-    ) -> Result<Transition, KeyError> {
-        let states = &self.directory.states;
-        let mut may_pass = false;
-        for _ in 0..ATTEMPTS {
-            states.refresh().await?;
-            let number = states.next_number();
-            let newest = self.directory.newest_now(&key.alias).await?;
-            let is_newest = newest.is_some_and(|newest| newest.id == key.id);
-            if request.closes && !is_newest {
-                return Err(KeyError::Forestalled);
-            }
-            let now = self.provisioner.clock.now();
-            let standing = states.standing(&key.id);
-            let from = states.of(key, is_newest, now);
-            let to = after(request.change, from, standing.as_ref())?;
-            if !may_pass {
-                self.pass(call, operation, &key.alias, &request.described(key, from)).await?;
-                may_pass = true;
-            }
-            let transition = Transition {
-                number,
-                key: key.id.clone(),
-                previous: standing.map(|standing| standing.transition),
-                change: request.change,
-                from,
-                to,
-                reason: request.reason.to_owned(),
-                actor: call.principal.name.clone(),
-                at: now,
-                closes: request.closes,
-            };
-            let closing = request.closes.then_some(key);
-            match self.provisioner.repository.insert_transition(&transition, closing).await {
-                Err(RepositoryError::Conflict) => {}
-                outcome => {
-                    outcome?;
-                    self.obey_now(call, &transition).await;
-                    return Ok(transition);
-                }
-            }
-        }
-        Err(RepositoryError::Conflict.into())
-    }
-
-    /// This server need not wait until it looks again. That it could not is no reason to call the change failed.
-    async fn obey_now(&self, call: &CallContext, transition: &Transition) {
-        tracing::warn!(
-            request_id = %call.request_id,
-            principal = call.principal.name,
-            key = transition.key.0,
-            from = transition.from.name(),
-            to = transition.to.name(),
-            "the state of a key was changed"
-        );
-        if let Err(error) = self.directory.states.refresh().await {
-            tracing::warn!(%error, "the state of a key is obeyed here a moment later");
+            // Only a key that has a successor is ever destroyed.
+            KeyMaterial::Removed { .. } => Err(KeyError::Forestalled),
         }
     }
 
     /// Has it wait, if a policy says so. Last of all checks, since what was approved is used up by it.
-    async fn pass(
+    pub(super) async fn pass(
         &self,
         call: &CallContext,
         operation: Operation,
@@ -341,25 +211,6 @@ impl KeyService {
         }
         self.authorizer.check(call, operation, &key.alias)?;
         Ok(key)
-    }
-}
-
-/// What is wanted of a key.
-#[derive(Clone, Copy)]
-struct StateChange<'a> {
-    change: Change,
-    reason: &'a str,
-    closes: bool,
-}
-
-impl StateChange<'_> {
-    /// All of it that matters to those who approve it.
-    fn described(&self, key: &KeyRecord, from: KeyState) -> Value {
-        json!({
-            "applicationId": key.alias.application.as_str(), "referenceId": key.alias.reference.as_str(),
-            "key": key.id.0, "change": self.change.name(), "from": from.name(), "reason": self.reason,
-            "disableAutoGeneration": self.closes,
-        })
     }
 }
 

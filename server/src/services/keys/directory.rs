@@ -7,7 +7,7 @@ use kunji_shared::Thumbprint;
 use moka::future::Cache;
 use tokio::time::{sleep, timeout};
 
-use super::states::KeyStates;
+use super::{last_uses::LastUses, states::KeyStates};
 use crate::{
     domain::{
         alias::KeyAlias,
@@ -24,7 +24,9 @@ use crate::{
 pub(crate) struct KeyDirectory {
     /// What was decided about keys.
     pub(crate) states: KeyStates,
-    repository: Arc<dyn Repository>,
+    /// What was used that is to be destroyed.
+    pub(super) uses: LastUses,
+    pub(super) repository: Arc<dyn Repository>,
     newest: Cache<KeyAlias, Arc<KeyRecord>>,
     /// What was newest when it was last read.
     confirmed: Cache<KeyAlias, Arc<KeyRecord>>,
@@ -54,6 +56,7 @@ impl KeyDirectory {
     pub(crate) fn new(repository: Arc<dyn Repository>, staleness: Duration, standby: Duration) -> Self {
         Self {
             states: KeyStates::new(Arc::clone(&repository)),
+            uses: LastUses::default(),
             repository,
             newest: Cache::builder().max_capacity(ENTRIES).time_to_live(staleness).build(),
             confirmed: Cache::builder().max_capacity(COPIES).time_to_live(standby).build(),
@@ -153,6 +156,20 @@ impl KeyDirectory {
     ) -> Result<Arc<KeyRecord>, RepositoryError> {
         self.repository.insert_requested_successor(&record).await?;
         Ok(self.keep_inserted(record).await)
+    }
+
+    /// Keeps nothing of a key whose record has changed.
+    pub(crate) async fn forget(&self, record: &KeyRecord) {
+        self.by_id.invalidate(&record.id).await;
+        self.by_thumbprint.invalidate(&record.thumbprint).await;
+        self.newest.invalidate(&record.alias).await;
+        self.confirmed.invalidate(&record.alias).await;
+        let alias = record.alias.clone();
+        for (name, _) in &self.confirmed_lists {
+            if name.0 == alias {
+                self.confirmed_lists.invalidate(&*name).await;
+            }
+        }
     }
 
     async fn keep_inserted(&self, record: KeyRecord) -> Arc<KeyRecord> {

@@ -33,6 +33,9 @@ pub enum KeyError {
     /// The reference is of no key on a curve.
     #[error("the reference is not of a key on a curve")]
     CurveReference,
+    /// The key is the newest of its alias, or the KEK that of its application.
+    #[error("the newest key is not destroyed: make its successor first")]
+    Current,
     /// The alias has a current key.
     #[error("the alias has a current key")]
     Exists,
@@ -48,12 +51,18 @@ pub enum KeyError {
     /// The alias has no private key of the server's that a certificate could be for.
     #[error("the alias has no key of the server's that could be certified")]
     NothingToCertify,
+    /// Something needs the key.
+    #[error("the key is needed by {0}")]
+    Needed(String),
     /// There is no such key, or the caller has no right to know.
     #[error("there is no such key")]
     NotFound,
     /// The key's state does not let it be used so.
     #[error("the key is {}", .0.name())]
     NotUsable(KeyState),
+    /// The private part of the key was never here.
+    #[error("the private part of the key is another domain's")]
+    NothingToDestroy,
     /// The alias has no current key.
     #[error("the alias has no current key")]
     NothingToRevoke,
@@ -112,15 +121,18 @@ impl KeyError {
             Self::Approvals(error) => error.code(),
             Self::ChangeRefused(_) => "key.change_refused",
             Self::Closed => "key.closed",
+            Self::Current => "key.current",
             Self::Exists => "key.exists",
             Self::Forestalled => "key.forestalled",
             Self::CurveNotAllowed => "key.curve_not_allowed",
             Self::CurveReference => "key.curve_reference",
             Self::Internal(_) => "internal",
             Self::ModuleKeyMissing => "key.module_missing",
+            Self::Needed(_) => "key.needed",
             Self::NotFound => "key.not_found",
             Self::NothingToCertify => "key.nothing_to_certify",
             Self::NotUsable(_) => "key.not_usable",
+            Self::NothingToDestroy => "key.nothing_to_destroy",
             Self::NothingToRevoke => "key.nothing_to_revoke",
             Self::PolicyMissing => "key.policy_missing",
             Self::QuotaExceeded => "key.quota_exceeded",

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{KeyError, KeyService, LISTED_VERSIONS};
-use crate::{
-    domain::{
-        access::{CallContext, Operation},
-        alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
-        key::{KeyId, KeyRecord},
-        key_tags::KeyTags,
-        lifecycle::{KeyState, Standing, Transition},
-        time::Timestamp,
-    },
-    ports::repository::RepositoryError,
+use super::{
+    KeyError, KeyService, LISTED_VERSIONS,
+    destruction::{DestructionView, missing},
+};
+use crate::domain::{
+    access::{CallContext, Operation},
+    alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
+    key::{KeyId, KeyRecord},
+    key_tags::KeyTags,
+    lifecycle::{KeyState, Standing, Transition},
+    time::Timestamp,
 };
 
 /// Most keys that are looked at for one page; a page may then be short, and the next one goes on.
@@ -72,6 +72,8 @@ pub struct KeyDetails {
     pub history: Vec<Transition>,
     /// Certificates (DER), leaf first, up to and including ROOT.
     pub chain: Vec<Vec<u8>>,
+    /// Where its destruction stands, if it was asked for.
+    pub destruction: Option<DestructionView>,
 }
 
 impl KeyService {
@@ -231,9 +233,13 @@ impl KeyService {
         let read = async {
             self.directory.states.refresh().await?;
             let chain = self.chain(Arc::clone(&key)).await?.certificates;
+            // What is at hand may be from before its private part was moved or removed.
+            let key = self.provisioner.key_now(id).await?;
             let history = self.history(id).await?;
             let tags = self.tags_of(id).await?;
-            Ok(KeyDetails { key: KeyInState { tags, ..self.in_state(key).await? }, history, chain })
+            let destruction = self.destruction_of(&key).await?;
+            let key = KeyInState { tags, ..self.in_state(key).await? };
+            Ok(KeyDetails { key, history, chain, destruction })
         };
         self.auditor.audited(call, operation, Some(&alias), read, |details| Some(&details.key.key.id)).await
     }
@@ -254,12 +260,7 @@ impl KeyService {
         let mut next = self.directory.states.standing(id).map(|standing| standing.transition);
         while let Some(number) = next.filter(|_| history.len() < HISTORY) {
             let found = self.provisioner.repository.find_transition(number).await?;
-            let transition =
-                found.filter(|found| found.key == *id).ok_or_else(|| RepositoryError::Inconsistent {
-                    table: "key_transition",
-                    record: number.to_string(),
-                    reason: "it is missing, or of another key",
-                })?;
+            let transition = found.filter(|found| found.key == *id).ok_or_else(|| missing(number))?;
             next = transition.previous;
             history.push(transition);
         }

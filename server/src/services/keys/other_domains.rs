@@ -122,7 +122,7 @@ pub(super) fn check_predecessor(newest: &KeyRecord, now: Timestamp) -> Result<()
         KeyMaterial::Token(_) if is_current => Err(UploadError::OwnTokenKey),
         KeyMaterial::Token(_) => Err(UploadError::OwnTokenKeyEnded),
         KeyMaterial::Wrapped { .. } if is_current => Err(UploadError::OwnKey),
-        KeyMaterial::Elsewhere | KeyMaterial::Wrapped { .. } => Ok(()),
+        KeyMaterial::Elsewhere | KeyMaterial::Removed { .. } | KeyMaterial::Wrapped { .. } => Ok(()),
     }
 }
 

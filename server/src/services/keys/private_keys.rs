@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use moka::future::Cache;
 use zeroize::Zeroizing;
 
-use super::KeyError;
+use super::{KeyError, directory::KeyDirectory};
 use crate::{
     domain::{
-        key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId, wrapping_context},
+        key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId, kek_id, wrapping_context},
         key_type::KeyType,
     },
     ports::{
@@ -20,6 +20,7 @@ use crate::{
 
 /// Unwraps base private keys through the token and keeps the most used for a set time.
 pub(crate) struct PrivateKeys {
+    directory: Arc<KeyDirectory>,
     repository: Arc<dyn Repository>,
     software: Arc<dyn SoftwareKeys>,
     token: Arc<dyn KeyStore>,
@@ -33,6 +34,7 @@ pub(crate) struct PrivateKeys {
 
 impl PrivateKeys {
     pub(crate) fn new(
+        directory: Arc<KeyDirectory>,
         repository: Arc<dyn Repository>,
         software: Arc<dyn SoftwareKeys>,
         token: Arc<dyn KeyStore>,
@@ -43,7 +45,7 @@ impl PrivateKeys {
             .then(|| Cache::builder().max_capacity(entries).time_to_live(lifetime).build());
         let signers = (!lifetime.is_zero())
             .then(|| Cache::builder().max_capacity(entries).time_to_live(lifetime).build());
-        Self { repository, software, token, keks: Cache::new(10_000), unwrapped, signers }
+        Self { directory, repository, software, token, keks: Cache::new(10_000), unwrapped, signers }
     }
 
     /// The private key of a base key. Several calls for one key that is not at hand share one unwrapping.
@@ -65,6 +67,16 @@ impl PrivateKeys {
         }
         let made = Box::pin(signers.try_get_with_by_ref(&key.id, self.unwrap_signer(key))).await;
         made.map_err(|error| shared_failure(&error))
+    }
+
+    /// Drops the private part of a key that is being destroyed.
+    pub(crate) async fn forget(&self, key: &KeyId) {
+        if let Some(unwrapped) = &self.unwrapped {
+            unwrapped.invalidate(key).await;
+        }
+        if let Some(signers) = &self.signers {
+            signers.invalidate(key).await;
+        }
     }
 
     /// Drops what is past its time. Without it a key that nobody uses any more would stay.
@@ -90,7 +102,19 @@ impl PrivateKeys {
 
     /// A private key as it was stored, for what is done with it once.
     pub(super) async fn pkcs8(&self, key: &KeyRecord) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        let KeyMaterial::Wrapped { kek_version, blob } = &key.material else {
+        if let KeyMaterial::Wrapped { kek_version, .. } = &key.material
+            && self.directory.states.is_ending(&kek_id(&key.alias.application, *kek_version))
+        {
+            // What is at hand is from before the private part was wrapped anew.
+            self.directory.forget(key).await;
+            let now = self.repository.find(&key.id).await?.ok_or(KeyError::NotFound)?;
+            return self.unwrap_pkcs8(&now).await;
+        }
+        self.unwrap_pkcs8(key).await
+    }
+
+    async fn unwrap_pkcs8(&self, key: &KeyRecord) -> Result<Zeroizing<Vec<u8>>, KeyError> {
+        let KeyMaterial::Wrapped { kek_version, blob, .. } = &key.material else {
             return Err(KeyError::Internal("a token key stands where a base key must"));
         };
         let context = wrapping_context(&key.alias, &key.id, &key.thumbprint, *kek_version);

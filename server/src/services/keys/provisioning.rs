@@ -453,7 +453,7 @@ fn has_keks(alias: &KeyAlias) -> bool {
 pub(crate) fn token_key_of(key: &KeyRecord) -> Result<TokenKeyId, KeyError> {
     match key.material {
         KeyMaterial::Token(id) => Ok(id),
-        KeyMaterial::Elsewhere | KeyMaterial::Wrapped { .. } => {
+        KeyMaterial::Elsewhere | KeyMaterial::Removed { .. } | KeyMaterial::Wrapped { .. } => {
             Err(KeyError::Internal("a base key stands where a token key must"))
         }
     }

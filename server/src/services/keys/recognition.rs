@@ -14,7 +14,7 @@ use super::{
 use crate::{
     domain::{
         alias::{AliasRole, ApplicationId, KeyAlias},
-        key::{CheckValue, KeyMaterial, KeyRecord, KnownKey, TokenKeyId},
+        key::{CheckValue, KeyMaterial, KeyRecord, KnownKey, TokenKeyId, kek_id},
     },
     ports::{
         key_store::KeyStoreError,
@@ -82,6 +82,9 @@ impl Provisioner {
         let newest = trusted(self.repository.find_newest_kek(application).await)?.flatten();
         let mut known = Vec::new();
         for version in 1..=newest.map_or(0, |newest| newest.version) {
+            if self.directory.states.is_ending(&kek_id(application, version)) {
+                continue;
+            }
             let Some(Some(kek)) = trusted(self.repository.find_kek(application, version).await)? else {
                 continue;
             };
@@ -139,12 +142,12 @@ pub(super) fn known_pair(id: TokenKeyId, alias: &KeyAlias, generation: u32, publ
 }
 
 /// What the pair is called on the token.
-pub(super) fn pair_label(alias: &KeyAlias, generation: u32) -> String {
+pub(crate) fn pair_label(alias: &KeyAlias, generation: u32) -> String {
     format!("sign/{alias}/{generation}")
 }
 
 /// What the KEK is called on the token.
-pub(super) fn kek_label(application: &ApplicationId, version: u32) -> String {
+pub(crate) fn kek_label(application: &ApplicationId, version: u32) -> String {
     format!("kek/{application}/{version}")
 }
 

@@ -42,15 +42,14 @@ impl KeyStates {
 
     /// Since when the key counts as compromised.
     pub(crate) fn compromised_since(&self, key: &KeyId) -> Option<Timestamp> {
-        let standing = self.standing(key).filter(|standing| standing.state == KeyState::Compromised)?;
-        Some(standing.since)
+        self.standing(key)?.compromised_since
     }
 
     /// The keys that are compromised, each with the time since which it is, and the number of the newest transition.
     pub(crate) fn compromised(&self) -> (u64, Vec<(KeyId, Timestamp)>) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let all = known.standings.iter().filter(|(_, standing)| standing.state == KeyState::Compromised);
-        (known.newest, all.map(|(id, standing)| (id.clone(), standing.since)).collect())
+        let since = |(id, standing): (&KeyId, &Standing)| Some((id.clone(), standing.compromised_since?));
+        (known.newest, known.standings.iter().filter_map(since).collect())
     }
 
     /// The number of the newest transition that is known.
@@ -60,7 +59,22 @@ impl KeyStates {
 
     /// Whether what was decided about the key allows the use. What time says of a key is asked where keys are chosen.
     pub(crate) fn allows(&self, key: &KeyId, wanted: KeyUse) -> Allowance {
-        self.decided(key).allows(wanted)
+        self.standing(key).map_or(Allowance::Allowed, |standing| standing.allows(wanted))
+    }
+
+    /// Keys, and KEKs, whose destruction is scheduled or under way, in the order of their newest transitions.
+    pub(crate) fn ending(&self) -> Vec<(KeyId, Standing)> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let is_ending =
+            |standing: &Standing| standing.schedule.is_some() || standing.state == KeyState::Destroying;
+        let mut ending: Vec<_> = known
+            .standings
+            .iter()
+            .filter(|(_, standing)| is_ending(standing))
+            .map(|(key, standing)| (key.clone(), *standing))
+            .collect();
+        ending.sort_by_key(|(_, standing)| standing.transition);
+        ending
     }
 
     /// What was decided about the key; `Active` when nothing was.
@@ -69,6 +83,11 @@ impl KeyStates {
             None | Some(KeyState::PreActivation) => KeyState::Active,
             Some(decided) => decided,
         }
+    }
+
+    /// Whether nothing stops the destruction of the key any more, or it is over.
+    pub(crate) fn is_ending(&self, key: &KeyId) -> bool {
+        matches!(self.decided(key), KeyState::Destroying | KeyState::Destroyed)
     }
 
     /// Whether the key may be the current one of its alias.
@@ -94,7 +113,7 @@ impl KeyStates {
     }
 
     /// The number that the next transition will have.
-    pub(super) fn next_number(&self) -> u64 {
+    pub(crate) fn next_number(&self) -> u64 {
         self.newest().saturating_add(1)
     }
 
@@ -129,7 +148,8 @@ impl KeyStates {
         for transition in &transitions {
             // Two may read at once.
             if transition.number > known.newest {
-                known.standings.insert(transition.key.clone(), Standing::from(transition));
+                let standing = Standing::after(known.standings.get(&transition.key), transition);
+                known.standings.insert(transition.key.clone(), standing);
                 known.newest = transition.number;
             }
         }

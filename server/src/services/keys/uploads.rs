@@ -102,7 +102,9 @@ impl KeyService {
                 let context = wrapping_context(&newest.alias, &id, &thumbprint, kek.version);
                 base::wrap(&self.provisioner, &kek, &context, pkcs8).await?
             }
-            ref material @ (KeyMaterial::Elsewhere | KeyMaterial::Token(_)) => material.clone(),
+            ref material @ (KeyMaterial::Elsewhere | KeyMaterial::Removed { .. } | KeyMaterial::Token(_)) => {
+                material.clone()
+            }
         };
         Ok(KeyRecord {
             issuer: id.clone(),

@@ -78,7 +78,7 @@ impl Unlocker {
                 let frame = envelope.with_thumbprint(modulus_of(&key)?)?;
                 frame.content(&open_inputs(inputs))?;
                 let data_key = self.unwrap(&key, &frame, head).await?;
-                return unlocked(&key, frame, data_key);
+                return Ok(self.noted(unlocked(&key, frame, data_key)?));
             }
             if !envelope.may_lack_thumbprint() {
                 // Boxed: what is rare need not be a part of every operation's state.
@@ -163,7 +163,16 @@ impl Unlocker {
             }
         }
         let unknown = if other_domain { PacketError::OtherDomain } else { PacketError::UnknownKey };
-        best.ok_or_else(|| unusable.or(misfit.map(PacketError::from)).unwrap_or(unknown))
+        best.map(|best| self.noted(best))
+            .ok_or_else(|| unusable.or(misfit.map(PacketError::from)).unwrap_or(unknown))
+    }
+
+    /// That a key opened something puts off its destruction.
+    fn noted(&self, unlocked: Unlocked) -> Unlocked {
+        if unlocked.genuine {
+            self.directory.note_use(&unlocked.key);
+        }
+        unlocked
     }
 
     /// No key here has the thumbprint of a packet for the alias.

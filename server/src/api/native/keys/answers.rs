@@ -12,7 +12,7 @@ use poem_openapi::{
 };
 use serde::Serialize;
 
-use super::super::approvals::described;
+use super::{super::approvals::described, ends::DestructionAnswer};
 use crate::{
     api::wire::Json,
     domain::{key::KeyMaterial, key_type::KeyType, lifecycle::Transition},
@@ -40,7 +40,8 @@ pub(super) struct KeyVersionAnswer {
     key_bits: Option<u32>,
     /// The curve: `P-256`, `P-384`, `secp256k1` or `Ed25519`; null for an RSA key.
     curve: Option<String>,
-    /// Where the private part is: `token`, `database` (wrapped by the token), or `elsewhere` (another domain has it).
+    /// Where the private part is: `token`, `database` (wrapped by the token), `elsewhere` (another domain
+    /// has it) or `nowhere` (it was destroyed).
     stored_in: String,
     /// SHA-256 over the certificate, in hexadecimal.
     thumbprint: String,
@@ -62,6 +63,7 @@ impl From<&KeyInState> for KeyVersionAnswer {
             KeyMaterial::Token(_) => "token",
             KeyMaterial::Wrapped { .. } => "database",
             KeyMaterial::Elsewhere => "elsewhere",
+            KeyMaterial::Removed { .. } => "nowhere",
         };
         let (key_bits, curve) = match key.key_type {
             KeyType::Rsa(modulus) => (u32::try_from(modulus.bits()).ok(), None),
@@ -110,7 +112,8 @@ impl From<KeyPage> for KeyListAnswer {
 pub(super) struct TransitionAnswer {
     /// The key.
     key_id: String,
-    /// `supersede`, `compromise`, `suspend` or `resume`.
+    /// `supersede`, `compromise`, `suspend`, `resume`, `scheduleDestruction`, `cancelDestruction`, `destroy` or
+    /// `finishDestruction`.
     change: String,
     /// The state before.
     from: String,
@@ -154,6 +157,8 @@ pub(super) struct KeyDetailsAnswer {
     history: Vec<TransitionAnswer>,
     /// Its certificate and those of its issuers up to ROOT's, PEM.
     chain: Vec<String>,
+    /// Where its destruction stands; null when it was not asked for.
+    destruction: Option<DestructionAnswer>,
 }
 
 impl From<KeyDetails> for KeyDetailsAnswer {
@@ -162,6 +167,7 @@ impl From<KeyDetails> for KeyDetailsAnswer {
             key: KeyVersionAnswer::from(&details.key),
             kid: details.key.key.kid(),
             history: details.history.iter().map(TransitionAnswer::from).collect(),
+            destruction: details.destruction.as_ref().map(DestructionAnswer::from),
             chain: details.chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect(),
         }
     }

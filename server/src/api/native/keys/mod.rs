@@ -1,6 +1,7 @@
 //! `/v1/keys`: keys, their states, and what is decided about them.
 
 mod answers;
+mod ends;
 
 use poem::Result;
 use poem_openapi::{
@@ -12,6 +13,7 @@ use serde::Deserialize;
 use self::answers::{
     CreatedKey, KeyDetailsAnswer, KeyListAnswer, KeyVersionAnswer, TransitionAnswer, TransitionResponse,
 };
+pub(crate) use self::ends::KeyEndsApi;
 use super::{
     approvals::OrWaiting,
     problem::{Problem, ProblemKind},

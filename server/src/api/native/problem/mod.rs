@@ -96,8 +96,11 @@ problem_kinds! {
     LastAdministrator, "client.last_administrator", 409, "Without the client nobody could administer the server";
     KeyChangeRefused, "key.change_refused", 409, "The key's state does not let it";
     KeyClosed, "key.closed", 409, "The key was revoked, and no other one is made by itself";
+    KeyCurrent, "key.current", 409, "The newest key is not destroyed";
     KeyExists, "key.exists", 409, "The alias has a current key";
     KeyForestalled, "key.forestalled", 409, "The key has a successor already";
+    KeyNeeded, "key.needed", 409, "Something needs the key";
+    KeyNothingToDestroy, "key.nothing_to_destroy", 409, "The private part of the key is not here";
     KeyNotFound, "key.not_found", 404, "There is no such key";
     KeyNotUsable, "key.not_usable", 409, "The key's state does not let it be used";
     MediaType, "request.media_type", 415, "The content type is not read here";

@@ -20,6 +20,19 @@ impl From<KeyError> for Problem {
                 ProblemKind::KeyClosed,
                 "have an administrator make a new one: POST /v1/keys, or kunji keys create",
             ),
+            KeyError::Current => Self::new(
+                ProblemKind::KeyCurrent,
+                "make its successor first: POST /v1/keys/{id}/rotate, or kunji rotate",
+            ),
+            KeyError::Needed(_) => Self::new(
+                ProblemKind::KeyNeeded,
+                format!(
+                    "{error}: wait for the end of that one, rotate it, or have it wrapped by a newer KEK"
+                ),
+            ),
+            KeyError::NothingToDestroy => {
+                Self::new(ProblemKind::KeyNothingToDestroy, "have the other domain destroy it")
+            }
             KeyError::Exists => Self::new(ProblemKind::KeyExists, "rotate it, if you want another one"),
             KeyError::Forestalled => Self::new(
                 ProblemKind::KeyForestalled,
@@ -36,9 +49,10 @@ impl From<KeyError> for Problem {
                 format!("an administrator decided that it is {}; GET /v1/keys tells more", state.name()),
             ),
             KeyError::Tags(fault) => Self::new(ProblemKind::RequestInvalid, fault.to_string()),
-            KeyError::ReasonInvalid => {
-                Self::new(ProblemKind::RequestInvalid, "reason must be one line of at most 512 bytes")
-            }
+            KeyError::ReasonInvalid => Self::new(
+                ProblemKind::RequestInvalid,
+                "reason must be one line of at most 512 bytes, and not blank where a key is destroyed",
+            ),
             KeyError::BaseKeyNotAllowed => Self::new(
                 ProblemKind::BaseKeyNotAllowed,
                 "ROOT, KERNEL and PARTNER have no encryption keys of their own; the certificates of other domains are \

@@ -83,7 +83,7 @@ impl Ledger {
     /// Notes what was decided since the last time. What could not be read is read the next time.
     pub(super) async fn update(&mut self, provisioner: &Provisioner) -> Result<(), KeyError> {
         let (standings, newest) = provisioner.directory.states.after(self.known);
-        for (key, standing) in &standings {
+        for (key, standing) in standings.iter().filter(|(key, _)| !key.names_kek()) {
             self.note(provisioner, key, standing).await?;
         }
         self.known = newest;

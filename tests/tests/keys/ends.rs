@@ -1,0 +1,314 @@
+//! Keys end when their time has come, wherever a server is killed on the way, and not before.
+
+use std::sync::Arc;
+
+use kunji_server::{
+    app::{self, Ports, Running},
+    domain::{
+        access::{CallContext, Principal, Role},
+        alias::{ApplicationId, KeyAlias},
+        audit::{
+            statement::{Signed, VerifyingKeys},
+            tombstone::Tombstone,
+        },
+        authorization::PolicyText,
+        key::{KeyMaterial, KeyRecord},
+        lifecycle::{Change, KeyState, Transition},
+    },
+    ports::{
+        clock::Clock,
+        key_store::KeyStore,
+        repository::{Repository, RepositoryError},
+    },
+    services::{
+        authorization::Precondition,
+        keys::{DestructionView, KeyError},
+        packets::CallerInputs,
+    },
+};
+use kunji_shared::secret::Plaintext;
+use kunji_tests::{
+    faults::{Life, ManualClock, Mortal},
+    in_process,
+};
+use tempfile::TempDir;
+
+const CONTENT: &[u8] = b"content";
+
+/// Servers of one database, one token and one clock.
+struct World {
+    clock: Arc<ManualClock>,
+    repository: Arc<dyn Repository>,
+    store: Arc<dyn KeyStore>,
+}
+
+fn caller(name: &str) -> CallContext {
+    let principal = Principal { name: name.to_owned(), roles: Role::ALL.to_vec(), issuer: None };
+    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+}
+
+fn alias(reference: &str) -> KeyAlias {
+    KeyAlias::parse("REGISTRATION", reference).unwrap()
+}
+
+fn registration() -> ApplicationId {
+    ApplicationId::parse("REGISTRATION").unwrap()
+}
+
+/// A server, and what it needs as long as it lives.
+struct Server {
+    running: Running,
+    _dir: TempDir,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self {
+            clock: Arc::new(ManualClock::at(1_767_607_872_000)),
+            repository: in_process::repository(&in_process::database().await).await,
+            store: Arc::new(crate::token().open().await.unwrap()),
+        }
+    }
+
+    async fn start(&self, life: &Arc<Life>) -> Server {
+        let dir = tempfile::tempdir().unwrap();
+        let environment =
+            [("KUNJI_KEYS", "ROOT,REGISTRATION"), ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0")];
+        let settings = in_process::settings(dir.path(), &environment);
+        let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
+        let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
+        let ports = Ports {
+            clock: Arc::<ManualClock>::clone(&self.clock),
+            ..in_process::ports(dir.path(), in_process::trail(dir.path()), repository, token)
+        };
+        Server { running: app::start(&settings, ports).await.unwrap(), _dir: dir }
+    }
+
+    async fn record(&self, key: &KeyRecord) -> KeyRecord {
+        self.repository.find(&key.id).await.unwrap().unwrap()
+    }
+
+    /// Nothing of the key's private part is left, and what stays says so.
+    async fn check_tombstone(&self, server: &Server, key: &KeyRecord) -> Tombstone {
+        assert!(matches!(self.record(key).await.material, KeyMaterial::Removed { .. }));
+        let line = self.repository.find_tombstone(&key.id).await.unwrap().unwrap();
+        let signed = Signed::<Tombstone>::from_line(line.as_bytes()).unwrap();
+        let pem = server.running.services.audit.certificates(&caller("auditor")).await.unwrap();
+        signed.verify(&VerifyingKeys::from_pem(&pem).unwrap()).unwrap();
+        assert_eq!(signed.statement.thumbprint, key.thumbprint.to_string());
+        assert_eq!((&*signed.statement.requested_by, &*signed.statement.reason), ("keeper", "retired"));
+        signed.statement
+    }
+}
+
+impl Server {
+    /// A key that has a successor, and a packet for it.
+    async fn superseded(&self, reference: &str) -> (Arc<KeyRecord>, Vec<u8>) {
+        let services = &self.running.services;
+        let key = services.keys.certificate(&caller("user"), &alias(reference)).await.unwrap();
+        let sealed = services
+            .packets
+            .encrypt(
+                &caller("user"),
+                &alias(reference),
+                Plaintext::new(CONTENT.to_vec()),
+                CallerInputs::default(),
+            )
+            .await
+            .unwrap();
+        services.keys.rotate(&caller("keeper"), &key.id).await.unwrap();
+        (key, sealed)
+    }
+
+    async fn opens(&self, reference: &str, sealed: &[u8]) -> bool {
+        let packets = &self.running.services.packets;
+        let inputs = CallerInputs::default();
+        packets.decrypt(&caller("user"), &alias(reference), sealed.to_vec(), inputs).await.is_ok()
+    }
+
+    async fn change(&self, key: &KeyRecord, change: Change) -> Result<Transition, KeyError> {
+        self.running.services.keys.change(&caller("keeper"), &key.id, change, "retired", false).await
+    }
+
+    async fn change_kek(&self, version: u32, change: Change) -> Result<Transition, KeyError> {
+        let keys = &self.running.services.keys;
+        keys.change_kek(&caller("keeper"), &registration(), version, change, "retired").await
+    }
+
+    /// Makes the steps that are due.
+    async fn advance(&self) -> usize {
+        self.running.services.destruction.advance().await.unwrap()
+    }
+
+    async fn view(&self, key: &KeyRecord) -> (KeyState, DestructionView) {
+        let shown = self.running.services.keys.describe(&caller("keeper"), &key.id).await.unwrap();
+        (shown.key.state, shown.destruction.unwrap())
+    }
+
+    /// Has nobody need to agree.
+    async fn without_four_eyes(&self) {
+        let authorization = &self.running.services.authorization;
+        let shipped = authorization.in_force().policy("kunji.destruction").unwrap();
+        let text = PolicyText { enabled: false, ..shipped.text };
+        authorization.put(&caller("administrator"), text, &Precondition::Present).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_waits_and_then_ends_for_good() {
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    let (key, sealed) = server.superseded("ends").await;
+    let newest = world.repository.find_newest(&key.alias).await.unwrap().unwrap();
+
+    // The shipped policies have somebody else agree.
+    assert!(matches!(server.change(&key, Change::ScheduleDestruction).await, Err(KeyError::Waits(_))));
+    server.without_four_eyes().await;
+    assert!(matches!(server.change(&newest, Change::ScheduleDestruction).await, Err(KeyError::Current)));
+    server.change(&key, Change::ScheduleDestruction).await.unwrap();
+    assert!(matches!(
+        server.change(&key, Change::ScheduleDestruction).await,
+        Err(KeyError::ChangeRefused(_))
+    ));
+    let (state, view) = server.view(&key).await;
+    let due = view.due_at.unwrap();
+    assert_eq!(state, KeyState::Deactivated);
+    assert_eq!(due, key.period.not_after.plus_days(30).plus_seconds(120));
+
+    // A module's key that certified what lives is needed; and so is the KEK that wraps it.
+    let module = world.record(&key).await.issuer;
+    let module = server.running.services.keys.rotate(&caller("keeper"), &module).await.unwrap();
+    let old = world.repository.find(&key.issuer).await.unwrap().unwrap();
+    assert!(module.is_newest && old.generation == 1);
+    assert!(matches!(server.change(&old, Change::ScheduleDestruction).await, Err(KeyError::Needed(_))));
+    assert!(matches!(server.change_kek(1, Change::ScheduleDestruction).await, Err(KeyError::Needed(_))));
+    assert!(matches!(server.change_kek(2, Change::ScheduleDestruction).await, Err(KeyError::Current)));
+
+    // Until then it opens, and what is asked for can be taken back.
+    world.clock.advance_days(700);
+    server.change(&key, Change::CancelDestruction).await.unwrap();
+    world.clock.advance_days(100);
+    assert_eq!(server.advance().await, 0);
+    assert!(server.opens("ends", &sealed).await);
+    server.change(&key, Change::ScheduleDestruction).await.unwrap();
+    let requested = world.clock.now();
+    world.clock.advance_days(20);
+    assert!(server.opens("ends", &sealed).await);
+    server.running.services.destruction.record_uses().await;
+    let (_, view) = server.view(&key).await;
+    assert_eq!(view.due_at.unwrap(), requested.plus_days(50).plus_seconds(120), "its last use counts");
+    world.clock.advance_days(30);
+    assert_eq!(server.advance().await, 0, "not before its time");
+
+    // Then nothing stops it: everybody obeys first, and its private part goes when they have.
+    world.clock.advance_seconds(121);
+    assert_eq!(server.advance().await, 1);
+    assert!(!server.opens("ends", &sealed).await);
+    assert!(matches!(server.change(&key, Change::CancelDestruction).await, Err(KeyError::ChangeRefused(_))));
+    assert!(matches!(world.record(&key).await.material, KeyMaterial::Wrapped { .. }));
+    assert_eq!(server.advance().await, 0, "another server may not know yet");
+    world.clock.advance_seconds(151);
+    assert_eq!(server.advance().await, 1);
+    assert_eq!(world.check_tombstone(&server, &key).await.wrapped_by, Some((1, 1)));
+    assert_eq!(server.advance().await, 0, "a backup would open");
+    let (state, view) = server.view(&key).await;
+    assert_eq!(state, KeyState::Destroying);
+    assert!(view.remark.unwrap().contains("kek:REGISTRATION:1"));
+
+    // With the KEK of its time it is destroyed. The newest key has another one by now.
+    let newest = world.repository.find_newest(&key.alias).await.unwrap().unwrap();
+    server.running.services.keys.rotate(&caller("keeper"), &newest.id).await.unwrap();
+    // One that the KEK wraps stays in its way.
+    assert!(matches!(server.change_kek(1, Change::ScheduleDestruction).await, Err(KeyError::Needed(_))));
+}
+
+/// The database itself holds to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_private_part_is_removed_of_a_key_that_is_not_being_destroyed() {
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    server.without_four_eyes().await;
+    let (key, sealed) = server.superseded("guarded").await;
+    let scheduled = server.change(&key, Change::ScheduleDestruction).await.unwrap();
+    let removed = KeyRecord { material: KeyMaterial::Removed { keks: Some((1, 1)) }, ..(*key).clone() };
+    for number in [scheduled.number, scheduled.number + 1] {
+        let outcome = world.repository.remove_private_part(&removed, number, "{}").await;
+        assert!(matches!(outcome, Err(RepositoryError::Conflict)), "{outcome:?}");
+    }
+    assert!(server.opens("guarded", &sealed).await);
+    assert_eq!(world.repository.find_tombstone(&key.id).await.unwrap(), None);
+}
+
+/// Servers are killed at each call on the way; whoever comes next goes on, and two at once do no harm.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_killed_on_the_way_another_goes_on() {
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    server.without_four_eyes().await;
+    let other = world.start(&Life::of(i64::MAX)).await;
+    let life = Life::of(i64::MAX);
+    let mortal = world.start(&life).await;
+    let module = world.repository.find_newest(&KeyAlias::master(registration())).await.unwrap().unwrap();
+    let (key, _) = server.superseded("killed").await;
+    // On the token, and in the records.
+    server.running.services.keys.rotate(&caller("keeper"), &module.id).await.unwrap();
+    let after = world.repository.find_newest(&key.alias).await.unwrap().unwrap();
+    server.running.services.keys.rotate(&caller("keeper"), &after.id).await.unwrap();
+    world.clock.advance_days(1100);
+    for ending in [&*key, &after, &module] {
+        server.change(ending, Change::ScheduleDestruction).await.unwrap();
+    }
+    mortal.running.services.destruction.record_uses().await;
+    for round in 0..3 {
+        // Two steps for each; then the KEK, as soon as it wraps nothing.
+        world.clock.advance_days(31);
+        if round == 1 {
+            server.change_kek(1, Change::ScheduleDestruction).await.unwrap();
+        }
+        for calls in 0.. {
+            life.go_on(calls);
+            let outcome = mortal.running.services.destruction.advance().await;
+            // What the dead server holds runs out.
+            world.clock.advance_seconds(200);
+            if !life.is_over() {
+                outcome.unwrap();
+                break;
+            }
+        }
+        life.go_on(i64::MAX);
+        let (one, two) = tokio::join!(
+            server.running.services.destruction.advance(),
+            other.running.services.destruction.advance()
+        );
+        one.unwrap();
+        two.unwrap();
+        world.clock.advance_seconds(200);
+    }
+    for _ in 0..4 {
+        server.advance().await;
+        world.clock.advance_seconds(200);
+    }
+    for ending in [&*key, &after, &module] {
+        let (state, view) = server.view(ending).await;
+        assert_eq!(state, KeyState::Destroyed, "{view:?}");
+        world.check_tombstone(&server, ending).await;
+        let history =
+            server.running.services.keys.describe(&caller("keeper"), &ending.id).await.unwrap().history;
+        let changes: Vec<_> = history.iter().map(|transition| transition.change).collect();
+        assert_eq!(changes, [Change::FinishDestruction, Change::Destroy, Change::ScheduleDestruction]);
+    }
+    let KeyMaterial::Token(object) = module.material else { panic!("it is on the token") };
+    assert_eq!(world.store.find_signing_pair(object).await.unwrap(), None);
+    let kek = world.repository.find_kek(&registration(), 1).await.unwrap().unwrap();
+    assert!(!world.store.has_kek(kek.token_key).await.unwrap());
+    let keks = server.running.services.keys.keks(&caller("keeper"), &registration()).await.unwrap();
+    assert_eq!(keks.last().unwrap().state, KeyState::Destroyed);
+
+    // Who starts now misses nothing.
+    let next = world.start(&Life::of(i64::MAX)).await;
+    let tokens = world.store.examine().await;
+    assert!(
+        tokens.iter().all(|token| token.condition == kunji_server::ports::key_store::TokenCondition::Ready)
+    );
+    next.running.services.keys.certificate(&caller("user"), &alias("killed")).await.unwrap();
+}
