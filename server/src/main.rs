@@ -15,6 +15,7 @@ use kunji_server::{
         doctor::DoctorArguments,
         keys::{KeysCommand, RotateArguments},
         policy::PolicyCommand,
+        rewrap::RewrapArguments,
     },
     config, telemetry,
 };
@@ -93,6 +94,14 @@ enum Command {
         #[command(flatten)]
         server: ServerArguments,
     },
+    /// Have all private keys in the database wrapped by the newest KEKs, by a running server, and see how far that has
+    /// come.
+    Rewrap {
+        #[command(flatten)]
+        rewrap: RewrapArguments,
+        #[command(flatten)]
+        server: ServerArguments,
+    },
     /// Make the successor of a key now, on a running server.
     Rotate {
         #[command(flatten)]
@@ -158,6 +167,9 @@ fn run(command: Command) -> Result<()> {
         Command::PdfWorker => app::pdf_worker::run(),
         Command::Policy { command, server } => {
             ask(&server, async |remote| cli::policy::run(&remote, command).await)
+        }
+        Command::Rewrap { rewrap, server } => {
+            ask(&server, async |remote| cli::rewrap::run(&remote, &rewrap).await)
         }
         Command::Rotate { key, server } => {
             ask(&server, async |remote| cli::keys::rotate(&remote, &key).await)

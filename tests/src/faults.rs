@@ -36,6 +36,7 @@ use kunji_server::{
             ClientRepository, KeyRepository, ProvisioningRepository, Repository, RepositoryError,
             RosterRepository, StoredRoster, SymmetricKeyRepository, SystemSecret,
         },
+        rewrap::{RewrapRepository, RewrapRun},
         rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
     },
 };
@@ -330,6 +331,25 @@ impl KeyEndRepository for Mortal<dyn Repository> {
 
     async fn find_tombstone(&self, id: &KeyId) -> Result<Option<String>, RepositoryError> {
         database!(self.find_tombstone(id))
+    }
+}
+
+#[async_trait]
+impl RewrapRepository for Mortal<dyn Repository> {
+    /// Takes nothing of its life: servers ask this again and again, and when one dies must not depend on time.
+    async fn find_rewrap(&self) -> Result<Option<RewrapRun>, RepositoryError> {
+        if self.life.is_over() {
+            return Err(RepositoryError::Unavailable("dead".to_owned()));
+        }
+        self.real.find_rewrap().await
+    }
+
+    async fn put_rewrap(&self, run: &RewrapRun) -> Result<(), RepositoryError> {
+        database!(self.put_rewrap(run))
+    }
+
+    async fn replace_wrapping(&self, from: &KeyRecord, to: &KeyRecord) -> Result<(), RepositoryError> {
+        database!(self.replace_wrapping(from, to))
     }
 }
 

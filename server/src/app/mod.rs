@@ -46,6 +46,7 @@ use crate::{
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
         readiness::Readiness,
+        rewrap::RewrapService,
         rotation::RotationService,
         signatures::{CompromisedKeys, KeySets, OwnKeys, SignatureService},
     },
@@ -228,11 +229,12 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
 }
 
 /// What services do by themselves.
-fn tasks_of(services: &Services) -> [tokio::task::JoinHandle<()>; 3] {
+fn tasks_of(services: &Services) -> [tokio::task::JoinHandle<()>; 4] {
     [
         tokio::spawn(Arc::clone(&services.key_policies).follow()),
         tokio::spawn(Arc::clone(&services.rotation).keep_renewed()),
         tokio::spawn(Arc::clone(&services.destruction).keep_destroying()),
+        tokio::spawn(Arc::clone(&services.rewrap).keep_rewrapping()),
     ]
 }
 
@@ -323,6 +325,12 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         destruction: Arc::new(destruction),
         key_policies: Arc::new(key_policies),
         packets: Arc::new(packets),
+        rewrap: Arc::new(RewrapService {
+            auditor: Arc::clone(&auditor),
+            clock: Arc::clone(&ports.clock),
+            provisioner: Arc::clone(&provisioner),
+            repository: Arc::clone(&ports.repository),
+        }),
         rotation: Arc::new(RotationService {
             clock: Arc::clone(&ports.clock),
             keys: Arc::clone(&keys),

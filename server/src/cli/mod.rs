@@ -13,6 +13,7 @@ pub mod keys;
 mod output;
 pub mod policy;
 mod remote;
+pub mod rewrap;
 mod versioned;
 
 pub use remote::{CliError, Remote};

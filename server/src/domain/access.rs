@@ -127,6 +127,8 @@ pub enum Operation {
     ResumeKey,
     /// Have a key protect nothing new, or be known as compromised.
     RevokeKey,
+    /// Have private keys wrapped by newer KEKs, and read how far that has come.
+    RewrapKeys,
     /// Give a client a new secret.
     RotateClientSecret,
     /// Make the successor of a key before its time.
@@ -147,7 +149,7 @@ pub enum Operation {
 
 impl Operation {
     /// Every operation.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 40] = [
         Self::CancelKeyDestruction,
         Self::ChangeAccess,
         Self::ChangeClientRoles,
@@ -179,6 +181,7 @@ impl Operation {
         Self::RequestCertificate,
         Self::ResumeKey,
         Self::RevokeKey,
+        Self::RewrapKeys,
         Self::RotateClientSecret,
         Self::RotateKey,
         Self::Sign,
@@ -223,6 +226,7 @@ impl Operation {
             Self::ReadKeys => "key.read",
             Self::ResumeKey => "key.resume",
             Self::RevokeKey => "key.revoke",
+            Self::RewrapKeys => "key.rewrap",
             Self::RotateClientSecret => "client.rotate_secret",
             Self::RotateKey => "key.rotate",
             Self::Sign => "signature.sign",
@@ -280,6 +284,7 @@ impl Operation {
             | Self::ReadAudit
             | Self::ReadClients
             | Self::ReadKeyPolicies
+            | Self::RewrapKeys
             | Self::RotateClientSecret => false,
         }
     }
@@ -332,6 +337,7 @@ impl Operation {
             | Self::RequestCertificate
             | Self::ResumeKey
             | Self::RevokeKey
+            | Self::RewrapKeys
             | Self::RotateKey
             | Self::SuspendKey
             | Self::TagKey

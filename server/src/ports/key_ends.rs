@@ -21,7 +21,7 @@ pub trait KeyEndRepository: Send + Sync {
     ///
     /// # Errors
     /// [`RepositoryError::Conflict`] unless the transition of the number `destroying` leads this key to the state
-    /// `destroying`, and when there is a tombstone already.
+    /// `destroying`, when there is a tombstone already, and when another KEK wraps the private part than `record` says.
     async fn remove_private_part(
         &self,
         record: &KeyRecord,

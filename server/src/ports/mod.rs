@@ -36,6 +36,7 @@ pub mod key_store;
 pub mod pdf;
 pub mod repository;
 pub mod revocation_lists;
+pub mod rewrap;
 pub mod rotation;
 pub mod secret_hasher;
 pub mod software_keys;

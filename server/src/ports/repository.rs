@@ -15,6 +15,7 @@ use super::{
     key_ends::KeyEndRepository,
     key_policies::KeyPolicyRepository,
     key_states::{KeyStateRepository, KeyTagRepository},
+    rewrap::RewrapRepository,
     rotation::{CrossCertificateRepository, NewestKeyRepository},
 };
 use crate::domain::{
@@ -299,6 +300,7 @@ pub trait Repository:
     + KeyStateRepository
     + KeyTagRepository
     + KeyEndRepository
+    + RewrapRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

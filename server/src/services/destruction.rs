@@ -20,10 +20,7 @@ use crate::{
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord},
         lifecycle::{Change, KeyState, Standing, Transition, after},
     },
-    ports::{
-        clock::Clock,
-        repository::{Repository, RepositoryError},
-    },
+    ports::{clock::Clock, repository::Repository},
 };
 
 /// The lease of whoever destroys keys.
@@ -97,12 +94,7 @@ impl DestructionService {
 
     /// Takes the lease, or extends it.
     async fn is_ours(&self) -> Result<bool, KeyError> {
-        let now = self.clock.now();
-        let until = now.plus_seconds(LEASE_SECONDS);
-        match self.repository.try_lease(LEASE, &self.provisioner.holder, now, until).await {
-            Err(RepositoryError::Conflict) => Ok(false),
-            outcome => Ok(outcome?),
-        }
+        self.provisioner.holds(LEASE, LEASE_SECONDS).await
     }
 
     /// The next step of one key. Returns whether there was one to make.

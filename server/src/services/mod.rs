@@ -16,6 +16,7 @@ pub mod keys;
 pub mod packets;
 pub(crate) mod pseudonyms;
 pub mod readiness;
+pub mod rewrap;
 pub mod rotation;
 pub mod signatures;
 
@@ -46,6 +47,8 @@ pub struct Services {
     pub readiness: Arc<readiness::Readiness>,
     /// Which certificates are revoked.
     pub revocation_lists: Arc<keys::revocation::RevocationLists>,
+    /// Private keys that move to newer KEKs.
+    pub rewrap: Arc<rewrap::RewrapService>,
     /// What is renewed when.
     pub rotation: Arc<rotation::RotationService>,
     /// JWS.

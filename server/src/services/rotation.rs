@@ -17,10 +17,7 @@ use crate::{
         rotation::{Forecast, NewestKey, NewestKeys, forecast},
         time::Timestamp,
     },
-    ports::{
-        clock::Clock,
-        repository::{Repository, RepositoryError},
-    },
+    ports::{clock::Clock, repository::Repository},
 };
 
 pub use crate::ports::rotation::AliasPlace;
@@ -99,12 +96,7 @@ impl RotationService {
 
     /// Takes the lease, or extends it.
     async fn is_ours(&self) -> Result<bool, KeyError> {
-        let now = self.clock.now();
-        let until = now.plus_seconds(LEASE_SECONDS);
-        match self.repository.try_lease(LEASE, &self.provisioner.holder, now, until).await {
-            Err(RepositoryError::Conflict) => Ok(false),
-            outcome => Ok(outcome?),
-        }
+        self.provisioner.holds(LEASE, LEASE_SECONDS).await
     }
 
     /// ROOT, then the applications' keys with their KEKs, then the others on the token.

@@ -26,7 +26,7 @@ use zeroize::Zeroizing;
 macro_rules! key_store_contract {
     ($store:expr) => {
         $crate::key_store_contract!($store; signatures_verify, curves_sign_or_are_refused, ids_name_one_key, absent_keys_are_not_found,
-            keys_have_one_use, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served,
+            keys_have_one_use, destroyed_keys_are_gone, wrapping_round_trips, wrapped_secrets_cannot_be_altered, many_callers_are_served,
             objects_are_listed, keys_show_themselves, healthy_when_well);
     };
     ($store:expr; $($promise:ident),+) => {
@@ -148,6 +148,26 @@ pub async fn absent_keys_are_not_found(store: Arc<impl KeyStore>) {
     assert!(matches!(store.sign_digest(id, [7; 32]).await, Err(KeyStoreError::NotFound)));
     assert!(matches!(store.wrap(id, b"", secret(b"s")).await, Err(KeyStoreError::NotFound)));
     assert!(matches!(store.unwrap(id, b"", &[1; 60]).await, Err(KeyStoreError::NotFound)));
+}
+
+/// What is destroyed is gone, can be destroyed again, and only under a name that it was made with.
+pub async fn destroyed_keys_are_gone(store: Arc<impl KeyStore>) {
+    let (pair, kek) = (fresh_id(), fresh_id());
+    let labels = |label: &str| [label.to_owned(), "another".to_owned()];
+    store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
+    store.generate_kek(kek, "kek").await.unwrap();
+    check_wrapping(&*store, kek).await;
+    assert!(matches!(store.destroy(kek, &labels("pair")).await, Err(KeyStoreError::Ambiguous)));
+    check_wrapping(&*store, kek).await;
+    for _ in 0..2 {
+        store.destroy(pair, &labels("pair")).await.unwrap();
+        store.destroy(kek, &labels("kek")).await.unwrap();
+    }
+    assert_eq!(store.find_signing_pair(pair).await.unwrap(), None);
+    assert!(!store.has_kek(kek).await.unwrap());
+    assert!(matches!(store.sign_digest(pair, [7; 32]).await, Err(KeyStoreError::NotFound)));
+    assert!(matches!(store.wrap(kek, b"", secret(b"s")).await, Err(KeyStoreError::NotFound)));
+    store.check_health().await.unwrap();
 }
 
 /// A KEK does not sign, a signing pair does not wrap.

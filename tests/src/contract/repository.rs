@@ -31,6 +31,7 @@ use kunji_server::{
             AccessPolicyChange, AccessPolicyRecord, AccessPolicyRecords, Repository, RepositoryError,
             StoredRoster, SystemSecret,
         },
+        rewrap::RewrapRun,
         rotation::NewestPage,
     },
 };
@@ -60,6 +61,9 @@ macro_rules! repository_contract {
                 one_of_many_transitions_wins,
                 a_closed_alias_gets_a_successor_on_request_alone,
                 closing_and_succeeding_exclude_each_other,
+                private_parts_go_with_a_decision_alone,
+                the_latest_use_of_a_key_counts,
+                a_wrapping_is_replaced_once,
                 keks_succeed_each_other,
                 one_of_many_keks_wins,
                 clients_are_unique,
@@ -354,6 +358,87 @@ pub async fn transitions_are_numbered_over_all_keys(repository: Subject) -> Resu
         ensure!(repository.list_transitions(after).await? == expected, "after {after}");
     }
     ensure!(repository.find_transition(5).await?.is_none());
+    Ok(())
+}
+
+/// A private part is removed, once, where the state is `destroying`; what stays is the tombstone.
+pub async fn private_parts_go_with_a_decision_alone(repository: Subject) -> Result<()> {
+    let whole = key(&alias("A")?, 1, 1);
+    let other = key(&alias("B")?, 1, 2);
+    repository.insert_successor(&whole).await?;
+    let decision = |number, change, from, to| Transition {
+        change,
+        from,
+        to,
+        previous: (number > 1).then_some(number - 1),
+        ..transition(number, &whole)
+    };
+    let schedule = Change::ScheduleDestruction;
+    let (off, destroying) = (KeyState::Deactivated, KeyState::Destroying);
+    repository.insert_transition(&decision(1, schedule, off, off), None).await?;
+    repository.insert_transition(&decision(2, Change::Destroy, off, destroying), None).await?;
+    let removed = |keks| KeyRecord { material: KeyMaterial::Removed { keks: Some(keks) }, ..whole.clone() };
+    for (record, number) in [
+        (removed((1, 1)), 1),
+        (removed((1, 1)), 3),
+        (removed((1, 2)), 2),
+        (KeyRecord { id: other.id.clone(), ..removed((1, 1)) }, 2),
+        (whole.clone(), 2),
+    ] {
+        ensure!(is_conflict(&repository.remove_private_part(&record, number, "{}").await), "{number}");
+    }
+    ensure!(is_conflict(&repository.bury_kek(&kek(1, 1)?.id(), 2, "{}").await), "of another");
+    ensure!(repository.find(&whole.id).await? == Some(whole.clone()));
+    repository.remove_private_part(&removed((1, 1)), 2, "{}").await?;
+    ensure!(repository.find(&whole.id).await? == Some(removed((1, 1))));
+    ensure!(repository.find_by_thumbprint(&whole.thumbprint).await? == Some(removed((1, 1))));
+    ensure!(repository.find_tombstone(&whole.id).await?.as_deref() == Some("{}"));
+    ensure!(is_conflict(&repository.remove_private_part(&removed((1, 1)), 2, "{ }").await), "again");
+    Ok(())
+}
+
+/// Uses may be written down in any order.
+pub async fn the_latest_use_of_a_key_counts(repository: Subject) -> Result<()> {
+    let key = key(&alias("A")?, 1, 1);
+    ensure!(repository.find_key_use(&key.id).await?.is_none());
+    for (seconds, latest) in [(5, 5), (3, 5), (5, 5), (9, 9)] {
+        repository.note_key_use(&key.id, Timestamp::from_seconds(seconds)).await?;
+        ensure!(repository.find_key_use(&key.id).await? == Some(Timestamp::from_seconds(latest)));
+    }
+    Ok(())
+}
+
+/// Of two who move a private key to another KEK one does; and a walk has one state after the other.
+pub async fn a_wrapping_is_replaced_once(repository: Subject) -> Result<()> {
+    let old = key(&alias("A")?, 1, 1);
+    repository.insert_successor(&old).await?;
+    let moved = |blob: u8| KeyRecord {
+        material: KeyMaterial::Wrapped { kek_version: 2, first_kek: 1, blob: vec![blob; 1240] },
+        ..old.clone()
+    };
+    repository.replace_wrapping(&old, &moved(7)).await?;
+    ensure!(is_conflict(&repository.replace_wrapping(&old, &moved(8)).await), "twice");
+    ensure!(is_conflict(&repository.replace_wrapping(&moved(9), &moved(8)).await), "from another");
+    ensure!(repository.find(&old.id).await? == Some(moved(7)));
+    ensure!(repository.find_newest(&old.alias).await? == Some(moved(7)));
+
+    ensure!(repository.find_rewrap().await?.is_none());
+    let run = |version| RewrapRun {
+        run: 1,
+        version,
+        started_at: Timestamp::from_seconds(1),
+        started_by: "keeper".to_owned(),
+        after: (version > 1).then(|| old.id.clone()),
+        examined: version,
+        moved: 1,
+        failed: 0,
+        ended_at: None,
+    };
+    ensure!(is_conflict(&repository.put_rewrap(&run(2)).await), "2 without 1");
+    repository.put_rewrap(&run(1)).await?;
+    ensure!(is_conflict(&repository.put_rewrap(&run(1)).await), "1 again");
+    repository.put_rewrap(&run(2)).await?;
+    ensure!(repository.find_rewrap().await? == Some(run(2)));
     Ok(())
 }
 

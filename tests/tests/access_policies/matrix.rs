@@ -27,7 +27,7 @@ const SERVICE: [&str; 6] = [
 ];
 const FIELD: [&str; 4] = ["certificate.read", "certificate.list", "packet.encrypt", "signature.verify"];
 const MAKER: [&str; 4] = ["key.generate", "key.request_certificate", "key.rotate", "key.upload_certificate"];
-const KEEPER: [&str; 20] = [
+const KEEPER: [&str; 21] = [
     "key.cancel_destruction",
     "key.destroy",
     "key.examine",
@@ -39,6 +39,7 @@ const KEEPER: [&str; 20] = [
     "key.request_certificate",
     "key.resume",
     "key.revoke",
+    "key.rewrap",
     "key.rotate",
     "key.suspend",
     "key.tag",
@@ -121,7 +122,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 78] = [
+const OPERATIONS: [(&str, &str, bool); 80] = [
     ("approve", "approval.decide", false),
     ("cancelKekDestruction", "key.cancel_destruction", true),
     ("cancelKeyDestruction", "key.cancel_destruction", true),
@@ -183,11 +184,13 @@ const OPERATIONS: [(&str, &str, bool); 78] = [
     ("readClient", "client.read", false),
     ("readKey", "key.read", true),
     ("readKeyPolicy", "policy.read", false),
+    ("readRewrap", "key.rewrap", false),
     ("removeAccessPolicy", "access.change", false),
     ("removeKeyPolicy", "policy.change", false),
     ("resumeKey", "key.resume", true),
     ("revokeKey", "key.revoke", true),
     ("revokeKeyById", "key.revoke", true),
+    ("rewrapKeys", "key.rewrap", false),
     ("rotateClientSecret", "client.rotate_secret", false),
     ("rotateKey", "key.rotate", true),
     ("searchAuditEvents", "audit.read", false),
@@ -352,6 +355,8 @@ impl Requests {
         let application = self.application;
         match id {
             "listKeyPolicies" => client.get("/v1/policies").await,
+            "readRewrap" => client.get("/v1/rewrap").await,
+            "rewrapKeys" => client.post("/v1/rewrap", &json!({})).await,
             "planRotation" => client.get("/v1/rotation/plan?days=30&limit=1").await,
             "examineKeys" => client.get("/v1/doctor?limit=1").await,
             "mendKeys" => client.post("/v1/doctor/mend", &json!({})).await,

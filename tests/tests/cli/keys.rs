@@ -1,10 +1,11 @@
-use kunji_tests::{cli::Operator, site::shared};
+use kunji_tests::{cli::Operator, http::Http, site::shared};
+use serde_json::json;
 
 #[tokio::test]
 async fn keys_are_listed_shown_and_decided_about() {
     let shared = shared();
     let administrator = shared.server.http().sign_in("administrator", &shared.server.secret).await;
-    let body = serde_json::json!({ "clientId": "cli-keeper", "roles": ["key-administrator"] });
+    let body = json!({ "clientId": "cli-keeper", "roles": ["key-administrator"] });
     let made = administrator.post("/v1/clients", &body).await;
     let operator =
         Operator::client(&shared.server, "cli-keeper", made.body["clientSecret"].as_str().unwrap());
@@ -42,6 +43,40 @@ async fn keys_are_listed_shown_and_decided_about() {
         (&["keys", "resume", id], "key.change_refused"),
         (&["keys", "show", "../clients"], "is none"),
         (&["keys", "create", "REGISTRATION", "cli-keys"], "key.exists"),
+    ] {
+        let outcome = operator.run(arguments);
+        assert!(!outcome.success && outcome.stderr.contains(code), "{outcome:?}");
+    }
+    keys_end_by_command(&administrator, &operator, id).await;
+}
+
+/// The key is superseded. As shipped, an administrator has to agree.
+async fn keys_end_by_command(administrator: &Http, operator: &Operator, id: &str) {
+    let destroy = ["keys", "destroy", id, "--reason", "retired"];
+    assert!(operator.run(&destroy).success);
+    let waiting = administrator.get("/v1/approvals").await;
+    let waiting = waiting.body["approvals"].as_array().unwrap();
+    let approval = waiting.iter().find(|it| it["operation"] == "key.destroy").unwrap();
+    let path = format!("/v1/approvals/{}/approve", approval["id"].as_str().unwrap());
+    assert_eq!(administrator.post(&path, &json!({})).await.status, 200);
+    let scheduled = operator.json(&destroy);
+    assert_eq!(
+        (&scheduled["change"], &scheduled["to"]),
+        (&"scheduleDestruction".into(), &"compromised".into())
+    );
+    let shown = operator.run(&["keys", "show", id]);
+    assert!(shown.stdout.contains("asked for by cli-keeper: not before 20"), "{shown:?}");
+    assert_eq!(operator.json(&["keys", "cancel-destruction", id])["change"], "cancelDestruction");
+
+    let keks = operator.run(&["keys", "keks", "REGISTRATION"]);
+    let row: Vec<_> = keks.stdout.lines().nth(1).unwrap().split_whitespace().collect();
+    assert_eq!((row[0], row[2], row[3]), ("REGISTRATION", "active", "true"), "{keks:?}");
+    assert_eq!(operator.json(&["rewrap"])["failed"], 0);
+    assert_ne!(operator.json(&["rewrap", "--status"])["state"], "never");
+    for (arguments, code) in [
+        (&["keys", "cancel-destruction", id][..], "key.change_refused"),
+        (&["keys", "destroy", "REGISTRATION:99", "--reason", "x"], "key.not_found"),
+        (&["keys", "destroy", "REGISTRATION:x", "--reason", "x"], "APPLICATION:VERSION"),
     ] {
         let outcome = operator.run(arguments);
         assert!(!outcome.success && outcome.stderr.contains(code), "{outcome:?}");

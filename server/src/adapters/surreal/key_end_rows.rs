@@ -6,7 +6,7 @@ use surrealdb::types::SurrealValue;
 use super::{SurrealRepository, integrity::Row, runner::Query};
 use crate::{
     domain::{
-        key::{KeyId, KeyRecord},
+        key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::KeyState,
         time::Timestamp,
     },
@@ -72,11 +72,17 @@ impl KeyEndRepository for SurrealRepository {
             BEGIN;
             LET $decided = SELECT * FROM ONLY type::record('key_transition', $transition);
             IF $decided.key != $id OR $decided.to_state != $destroying { THROW 'not destroying' };
+            LET $wrapped_by = SELECT VALUE kek_version FROM ONLY type::record('key', $id);
+            IF $wrapped_by != $kek { THROW 'wrapped anew' };
             CREATE ONLY type::record('tombstone', $id) CONTENT $tombstone RETURN NONE;
             UPDATE ONLY type::record('key', $id) CONTENT $key RETURN NONE;
             DELETE type::record('key_use', $id) RETURN NONE;
             COMMIT;";
-        let query = self.burial(TEXT, &record.id, destroying, tombstone)?;
+        let kek = match record.material {
+            KeyMaterial::Removed { keks } => keks.map(|(_, last)| last),
+            _ => return Err(RepositoryError::Conflict),
+        };
+        let query = self.burial(TEXT, &record.id, destroying, tombstone)?.bind("kek", kek);
         self.bury(query.bind("key", self.seal_key(record)?), &record.id, tombstone).await
     }
 

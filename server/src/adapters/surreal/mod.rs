@@ -40,6 +40,7 @@ mod link;
 mod newest_rows;
 mod policy_rows;
 mod provisioning_rows;
+mod rewrap_rows;
 mod roster_rows;
 mod runner;
 mod schema;

@@ -58,6 +58,7 @@ permissions!(
     RequestCertificate,
     ResumeKey,
     RevokeKey,
+    RewrapKeys,
     RotateClientSecret,
     RotateKey,
     Sign,

@@ -15,6 +15,7 @@ mod oauth;
 mod packets;
 mod problem;
 mod revocation_lists;
+mod rewrap;
 mod rotation;
 mod signatures;
 mod versioned;
@@ -42,6 +43,7 @@ pub(super) type NativeApi = (
     access_policies::AccessPoliciesApi,
     approvals::ApprovalsApi,
     key_policies::KeyPoliciesApi,
+    rewrap::RewrapApi,
     rotation::RotationApi,
     doctor::DoctorApi,
     oauth::OAuthApi,
@@ -67,6 +69,7 @@ pub(super) fn resources(
         access_policies::AccessPoliciesApi::new(services),
         approvals::ApprovalsApi::new(services),
         key_policies::KeyPoliciesApi::new(services),
+        rewrap::RewrapApi::new(services),
         rotation::RotationApi::new(services),
         doctor::DoctorApi::new(services),
         oauth::OAuthApi::new(token_requests),

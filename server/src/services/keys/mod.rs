@@ -44,6 +44,7 @@ pub(crate) mod recognition;
 mod renewal;
 mod requests;
 pub mod revocation;
+mod rewrapping;
 mod rotation;
 pub(crate) mod signer;
 pub(crate) mod states;

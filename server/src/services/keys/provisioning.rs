@@ -399,6 +399,15 @@ impl Provisioner {
         Ok(id)
     }
 
+    /// Takes a lease for a work of this server's, or extends it, without waiting. Returns whether it is held.
+    pub(crate) async fn holds(&self, name: &str, seconds: i64) -> Result<bool, KeyError> {
+        let now = self.clock.now();
+        match self.repository.try_lease(name, &self.holder, now, now.plus_seconds(seconds)).await {
+            Err(RepositoryError::Conflict) => Ok(false),
+            outcome => Ok(outcome?),
+        }
+    }
+
     /// Waits until this task alone, of all tasks of all servers, holds the lease.
     pub(crate) async fn lease(&self, name: &str) -> Result<Lease, KeyError> {
         let local = {
