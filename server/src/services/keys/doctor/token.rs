@@ -8,7 +8,6 @@ use crate::{
         alias::{AliasRole, ApplicationId, KeyAlias},
         doctor::{Fault, Finding, Known, Series, Slot, Subject, TokenObject},
         key::{KeyMaterial, KeyRecord, KnownKey, TokenKeyId},
-        lifecycle::KeyState,
     },
     ports::key_store::{KeyStoreError, Presence, TokenView},
     services::keys::{LISTED_VERSIONS, issuing::public_key_of, provisioning::Provisioner},
@@ -119,8 +118,7 @@ impl Provisioner {
     }
 
     fn is_destroyed(&self, key: &KeyRecord) -> bool {
-        let standing = self.directory.states.standing(&key.id);
-        standing.is_some_and(|it| matches!(it.state, KeyState::Destroying | KeyState::Destroyed))
+        self.directory.states.is_ending(&key.id)
     }
 
     async fn name_keks(&self, application: &ApplicationId, named: &mut Named) -> Result<(), KeyError> {
@@ -132,6 +130,9 @@ impl Provisioner {
             let found = self.repository.find_kek(application, version).await;
             let Some(Some(kek)) = trusted(found, about, &mut named.findings)? else { continue };
             named.add(Series::Kek(application.clone()), version, kek.token_key);
+            if self.directory.states.is_ending(&kek.id()) {
+                continue;
+            }
             self.know_kek(kek.token_key, recognition::kek_label(application, version), named).await?;
         }
         Ok(())
