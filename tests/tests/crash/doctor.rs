@@ -195,7 +195,7 @@ async fn what_records_say_amiss(world: &World, known: &mut Vec<Finding>) {
         record
     };
     let kekless = |record: &mut KeyRecord| {
-        record.material = KeyMaterial::Wrapped { kek_version: 9, blob: vec![1; 64] };
+        record.material = KeyMaterial::Wrapped { kek_version: 9, first_kek: 9, blob: vec![1; 64] };
     };
     let endless = |record: &mut KeyRecord| record.period.not_after = Timestamp::from_millis(i64::MAX / 2);
     let orphaned = |record: &mut KeyRecord| record.issuer = KeyId(uuid::Uuid::new_v4().to_string());
