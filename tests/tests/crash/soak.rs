@@ -16,8 +16,8 @@ const FUNCTIONS: [&str; 6] =
     ["C_GenerateKey*", "C_Sign", "C_Encrypt", "C_Decrypt", "C_FindObjects", "C_GetAttributeValue"];
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
 const FAULTS: [Fault; 2] = [Fault::Kill, Fault::KillAfter];
-/// Steps of the longest operation, and of a first start, or about as many.
-const STEPS: u64 = 12;
+/// Steps of an operation, and of a first start, at which servers are killed.
+const STEPS: u64 = 8;
 const STEPS_OF_START: u64 = 60;
 
 /// Numbers that look random and are the same for one seed (SplitMix64).
@@ -70,7 +70,7 @@ async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
         }
         finish(world).await;
     }
-    assert!(killed * 10 >= tried * 2, "of {tried} servers only {killed} were killed");
+    assert!(killed * 10 >= tried, "of {tried} servers only {killed} were killed");
 }
 
 /// A first start that is killed somewhere. Whether it was.

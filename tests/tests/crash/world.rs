@@ -153,7 +153,9 @@ impl World {
                 }
                 // The engine's tasks end some time after its last handle.
                 let lock = fs::File::open(directory.join("LOCK")).unwrap();
-                lock.lock().unwrap();
+                while lock.try_lock().is_err() {
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }
