@@ -33,8 +33,7 @@ pub(super) use self::{
 /// The resources of this module.
 pub(super) type NativeApi = (
     audit::AuditApi,
-    keys::KeysApi,
-    keys::KeyEndsApi,
+    (keys::KeysApi, keys::KeyEndsApi),
     packets::PacketsApi,
     signatures::SignaturesApi,
     certificates::CertificatesApi,
@@ -59,8 +58,7 @@ pub(super) fn resources(
 ) -> NativeApi {
     (
         audit::AuditApi::new(services),
-        keys::KeysApi::new(services),
-        keys::KeyEndsApi::new(services),
+        (keys::KeysApi::new(services), keys::KeyEndsApi::new(services)),
         packets::PacketsApi::new(services),
         signatures::SignaturesApi::new(services, settings.public_certificates_per_minute),
         certificates::CertificatesApi::new(services, settings.public_certificates_per_minute),
