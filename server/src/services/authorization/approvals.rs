@@ -351,13 +351,12 @@ impl Voters {
             return Ok(!authorizer.is_denied_to_vote(&voter));
         }
         let Some(id) = ClientId::parse(&name) else { return Ok(false) };
-        let client = match self.0.get(&id) {
-            Some(known) => known.clone(),
-            None => {
-                let found = authorizer.repository.find_client(&id).await?;
-                self.0.insert(id, found.clone());
-                found
-            }
+        let client = if let Some(known) = self.0.get(&id) {
+            known.clone()
+        } else {
+            let found = authorizer.repository.find_client(&id).await?;
+            self.0.insert(id, found.clone());
+            found
         };
         Ok(client.is_some_and(|client| {
             let is_same = client.disabled_at.is_none() && client.created_at <= vote.at;
