@@ -249,6 +249,7 @@ struct Shared {
 }
 
 fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Services> {
+    let (destruction, rewrap) = (destruction(&ports, &shared), rewrap(&ports, &shared));
     let Shared { access, audit, auditor, authorizer, private_keys, provisioner } = shared;
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
@@ -299,14 +300,6 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         keys: Arc::clone(&keys),
         recipient: settings.demo_recipient().context("demo_recipient")?,
     };
-    let destruction = DestructionService {
-        auditor: Arc::clone(&auditor),
-        clock: Arc::clone(&ports.clock),
-        private_keys: Arc::clone(&private_keys),
-        provisioner: Arc::clone(&provisioner),
-        repository: Arc::clone(&ports.repository),
-        signer: StatementSigner { provisioner: Arc::clone(&provisioner), token: Arc::clone(&ports.token) },
-    };
     let key_policies = KeyPolicyService {
         auditor: Arc::clone(&auditor),
         authorizer: Arc::clone(&authorizer),
@@ -325,12 +318,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         destruction: Arc::new(destruction),
         key_policies: Arc::new(key_policies),
         packets: Arc::new(packets),
-        rewrap: Arc::new(RewrapService {
-            auditor: Arc::clone(&auditor),
-            clock: Arc::clone(&ports.clock),
-            provisioner: Arc::clone(&provisioner),
-            repository: Arc::clone(&ports.repository),
-        }),
+        rewrap: Arc::new(rewrap),
         rotation: Arc::new(RotationService {
             clock: Arc::clone(&ports.clock),
             keys: Arc::clone(&keys),
@@ -360,6 +348,27 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         }),
         keys,
     })
+}
+
+fn destruction(ports: &Ports, shared: &Shared) -> DestructionService {
+    let provisioner = &shared.provisioner;
+    DestructionService {
+        auditor: Arc::clone(&shared.auditor),
+        clock: Arc::clone(&ports.clock),
+        private_keys: Arc::clone(&shared.private_keys),
+        provisioner: Arc::clone(provisioner),
+        repository: Arc::clone(&ports.repository),
+        signer: StatementSigner { provisioner: Arc::clone(provisioner), token: Arc::clone(&ports.token) },
+    }
+}
+
+fn rewrap(ports: &Ports, shared: &Shared) -> RewrapService {
+    RewrapService {
+        auditor: Arc::clone(&shared.auditor),
+        clock: Arc::clone(&ports.clock),
+        provisioner: Arc::clone(&shared.provisioner),
+        repository: Arc::clone(&ports.repository),
+    }
 }
 
 fn provisioner(

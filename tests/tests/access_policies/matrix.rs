@@ -277,14 +277,6 @@ impl Requests {
             }
             "destroyKey" => self.decide(client, "destroy", &json!({ "reason": " " })).await,
             "cancelKeyDestruction" => self.decide(client, "cancel-destruction", &json!({})).await,
-            "listKeks" => client.get(&format!("/v1/keks/{application}")).await,
-            // The newest one.
-            "destroyKek" => {
-                client.post(&format!("/v1/keks/{application}/1/destroy"), &json!({ "reason": "x" })).await
-            }
-            "cancelKekDestruction" => {
-                client.post(&format!("/v1/keks/{application}/1/cancel-destruction"), &json!({})).await
-            }
             "revokeKeyById" => {
                 let body = json!({ "cause": "superseded", "reason": "x".repeat(513) });
                 self.decide(client, "revoke", &body).await
@@ -354,6 +346,14 @@ impl Requests {
     async fn send_of_keys(&self, client: &Http, id: &str) -> Answer {
         let application = self.application;
         match id {
+            "listKeks" => client.get(&format!("/v1/keks/{application}")).await,
+            // The newest one.
+            "destroyKek" => {
+                client.post(&format!("/v1/keks/{application}/1/destroy"), &json!({ "reason": "x" })).await
+            }
+            "cancelKekDestruction" => {
+                client.post(&format!("/v1/keks/{application}/1/cancel-destruction"), &json!({})).await
+            }
             "listKeyPolicies" => client.get("/v1/policies").await,
             "readRewrap" => client.get("/v1/rewrap").await,
             "rewrapKeys" => client.post("/v1/rewrap", &json!({})).await,

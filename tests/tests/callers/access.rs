@@ -37,7 +37,7 @@ const ANONYMOUS: [&str; 13] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 73] = [
+const GUARDED: [(&str, &[&str]); 80] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -60,6 +60,11 @@ const GUARDED: [(&str, &[&str]); 73] = [
     ("GET /v1/keys", &["key-administrator"]),
     ("GET /v1/keys/{key_id}", &["key-administrator"]),
     ("POST /v1/keys", &["key-administrator"]),
+    ("GET /v1/keks/{application}", &["key-administrator"]),
+    ("POST /v1/keks/{application}/{version}/cancel-destruction", &["key-administrator"]),
+    ("POST /v1/keks/{application}/{version}/destroy", &["key-administrator"]),
+    ("POST /v1/keys/{key_id}/cancel-destruction", &["key-administrator"]),
+    ("POST /v1/keys/{key_id}/destroy", &["key-administrator"]),
     ("POST /v1/keys/{key_id}/resume", &["key-administrator"]),
     ("POST /v1/keys/{key_id}/revoke", &["key-administrator"]),
     ("POST /v1/keys/{key_id}/rotate", &["key-administrator"]),
@@ -71,6 +76,8 @@ const GUARDED: [(&str, &[&str]); 73] = [
     ("GET /v1/policies", &["administrator", "auditor", "key-administrator"]),
     ("GET /v1/policies/{application}", &["administrator", "auditor", "key-administrator"]),
     ("GET /v1/keymanager/getCertificateChain", &["encryptor", "key-administrator"]),
+    ("GET /v1/rewrap", &["key-administrator"]),
+    ("POST /v1/rewrap", &["key-administrator"]),
     ("GET /v1/rotation/plan", &["administrator", "auditor", "key-administrator"]),
     ("POST /v1/access/check", &["administrator", "auditor"]),
     ("POST /v1/approvals/{id}/approve", &["administrator"]),
@@ -126,7 +133,11 @@ async fn administrator(shared: &Shared) -> Http {
 fn target(operation: &str) -> (Method, String) {
     let (method, path) = operation.split_once(' ').unwrap();
     let path = path.replace("{objectType}", "CERTIFICATE").replace("{client_id}", "nobody");
-    let path = path.replace("{name}", "none").replace("{id}", "none").replace("{file}", "none.crl");
+    let path = path
+        .replace("{name}", "none")
+        .replace("{id}", "none")
+        .replace("{file}", "none.crl")
+        .replace("{version}", "1");
     (method.parse().unwrap(), path.replace("{application}", "REGISTRATION").replace("{reference}", "x"))
 }
 

@@ -28,7 +28,8 @@ fn request(document: &[u8], more: Value) -> Value {
         "data": b64(document), "lowerLeftX": 72, "lowerLeftY": 72, "upperRightX": 272, "upperRightY": 132,
         "reason": "The voucher was paid out", "pageNumber": 1,
     });
-    request.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let Value::Object(more) = more else { panic!("members are wanted") };
+    request.as_object_mut().unwrap().extend(more);
     request
 }
 
@@ -66,7 +67,7 @@ impl Verifiers {
     /// Both must find this many signatures, all valid; what pyHanko says of each.
     fn verify(&mut self, document: &[u8], signatures: usize) -> Vec<Value> {
         let path = self.poppler(document, signatures);
-        self.pyhanko(json!({ "path": path, "roots": self.roots }), signatures)
+        self.pyhanko(&json!({ "path": path, "roots": self.roots }), signatures)
     }
 
     fn poppler(&self, document: &[u8], signatures: usize) -> PathBuf {
@@ -80,8 +81,8 @@ impl Verifiers {
         path
     }
 
-    fn pyhanko(&mut self, request: Value, signatures: usize) -> Vec<Value> {
-        let answer = self.pyhanko.ask(&request);
+    fn pyhanko(&mut self, request: &Value, signatures: usize) -> Vec<Value> {
+        let answer = self.pyhanko.ask(request);
         let found = answer["signatures"].as_array().unwrap_or_else(|| panic!("{answer}")).clone();
         assert_eq!(found.len(), signatures, "{answer}");
         for one in &found {
@@ -184,7 +185,7 @@ async fn with_a_password_the_document_opens_with_it_alone() {
             assert!(about.contains(said), "{name}: {said}: {about}");
         }
         let request = json!({ "path": path, "roots": verifiers.roots, "password": "p\u{e4}ss w\u{f6}rd" });
-        let found = verifiers.pyhanko(request, 1);
+        let found = verifiers.pyhanko(&request, 1);
         assert_eq!(found[0]["reason"], "The voucher was paid out");
     }
 }

@@ -7,7 +7,7 @@ use hayro_syntax::{
     object::{Array, Dict, ObjRef, ObjectIdentifier, String as PdfString},
 };
 
-use secrecy::ExposeSecret as _;
+use secrecy::ExposeSecret;
 
 use super::{
     encryption::Sealer,
@@ -76,7 +76,7 @@ fn finish(mut file: File, signing: &Signing) -> Result<PreparedPdf, PdfError> {
 /// Whether a reader of the result finds the signature: otherwise what was sent is damaged in a way that others would see.
 fn check(prepared: &PreparedPdf, placement: &PdfPlacement) -> Result<(), PdfError> {
     let document = Arc::new(prepared.document.clone());
-    let pdf = open(&document, placement.password.as_ref().map(|password| password.expose_secret()))?;
+    let pdf = open(&document, placement.password.as_ref().map(ExposeSecret::expose_secret))?;
     let catalog = pdf.xref().get::<Dict<'_>>(pdf.xref().root_id());
     let field = catalog.and_then(|catalog| last(&catalog.get::<Dict<'_>>("AcroForm")?, "Fields"));
     let page = usize::try_from(placement.page).ok().and_then(|page| pdf.pages().get(page.checked_sub(1)?));
