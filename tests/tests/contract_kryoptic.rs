@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 /// One for each test here; made before any test uses the library.
-static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(create_all(24)));
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(create_all(32)));
 
 fn token() -> Token {
     let token = TOKENS.lock().unwrap().pop();

@@ -30,7 +30,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 /// One for each test here; made before any test loads the library.
-static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 48)));
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("contract", 56)));
 
 fn token() -> Token {
     let token = TOKENS.lock().unwrap().pop();
