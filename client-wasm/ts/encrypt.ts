@@ -32,7 +32,7 @@ export async function seal(
   const certificate = certificateOf(recipient);
   const size = sizeOf(data);
   if (size === undefined || size > environment.sealInPiecesFrom) {
-    return await collected(await sealInPieces(inputReader(data), certificate, layout, environment, watch));
+    return await collected(await sealInPieces(inputReader(data), certificate, layout, environment, watch), watch);
   }
   const content = await watch.during(bytesOf(data));
   watch.total(content.length);
@@ -41,11 +41,17 @@ export async function seal(
   return packet;
 }
 
-/** The whole of a packet that is made in pieces. */
-async function collected({ length, parts }: SealedPieces): Promise<Bytes> {
+/**
+ * The whole of a packet that is made in pieces. A stream gives way when its reader does; here nobody else would, and
+ * giving way in between would keep the browser from taking back what a stream's reader has let go.
+ */
+async function collected({ length, parts }: SealedPieces, watch: Watch): Promise<Bytes> {
   if (length === undefined) {
     const made: Bytes[] = [];
-    for await (const part of parts) made.push(part);
+    for await (const part of parts) {
+      made.push(part);
+      await watch.pause();
+    }
     return concatenate(...made);
   }
   const whole = allocate(length);
@@ -53,6 +59,7 @@ async function collected({ length, parts }: SealedPieces): Promise<Bytes> {
   for await (const part of parts) {
     whole.set(part, offset);
     offset += part.length;
+    await watch.pause();
   }
   return whole;
 }

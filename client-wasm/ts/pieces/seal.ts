@@ -109,7 +109,6 @@ async function* textsOf(
     watch.check();
     await hashing.catch(failed);
     watch.advance(piece.length);
-    await watch.pause();
     piece = following;
   }
   return offset;
