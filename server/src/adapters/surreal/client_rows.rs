@@ -1,9 +1,7 @@
 //! Rows of clients.
 
-use std::ops::Bound;
-
 use async_trait::async_trait;
-use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
@@ -145,14 +143,7 @@ impl ClientRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::client_rows::list_clients
             SELECT * FROM $range LIMIT $limit;";
         self.integrity.require()?;
-        let start = match after {
-            Some(id) => Bound::Excluded(RecordIdKey::String(id.as_str().to_owned())),
-            None => Bound::Unbounded,
-        };
-        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
-        let query = Query::new(TEXT)
-            .bind("range", RecordId::new(ClientRow::TABLE, RecordIdKey::Range(Box::new(range))))
-            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = Query::new(TEXT).page(ClientRow::TABLE, after.map(ClientId::as_str), limit);
         let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
         rows.into_iter()
             .map(|row| {

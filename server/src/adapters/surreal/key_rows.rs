@@ -1,10 +1,8 @@
 //! Rows of keys, and of what leads to them: generations, the newest of each alias, thumbprints.
 
-use std::ops::Bound;
-
 use async_trait::async_trait;
 use kunji_shared::{ModulusLength, Thumbprint, encoding::encode_hex};
-use surrealdb::types::{Bytes, RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+use surrealdb::types::{Bytes, SurrealValue, Value};
 
 use super::{
     SurrealRepository,
@@ -367,14 +365,7 @@ impl SurrealRepository {
             -- kunji_server::adapters::surreal::key_rows::read_keys
             SELECT * FROM $range LIMIT $limit;";
         self.integrity.require()?;
-        let start = match after {
-            Some(id) => Bound::Excluded(RecordIdKey::String(id.0.clone())),
-            None => Bound::Unbounded,
-        };
-        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
-        let query = Query::new(TEXT)
-            .bind("range", RecordId::new(KeyRow::TABLE, RecordIdKey::Range(Box::new(range))))
-            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = Query::new(TEXT).page(KeyRow::TABLE, after.map(|id| &*id.0), limit);
         let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
         let open = |row| {
             let (id, row) = self.integrity.open_any::<KeyRow>(row)?;

@@ -1,9 +1,7 @@
 //! The newest keys of all aliases, page by page.
 
-use std::ops::Bound;
-
 use async_trait::async_trait;
-use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, Value};
+use surrealdb::types::Value;
 
 use super::{
     SurrealRepository,
@@ -35,14 +33,7 @@ impl NewestKeyRepository for SurrealRepository {
                 ]);
             };";
         self.integrity.require()?;
-        let start = match after {
-            Some(place) => Bound::Excluded(RecordIdKey::String(place.as_str().to_owned())),
-            None => Bound::Unbounded,
-        };
-        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
-        let query = Query::new(TEXT)
-            .bind("range", RecordId::new(NewestKeyRow::TABLE, RecordIdKey::Range(Box::new(range))))
-            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = Query::new(TEXT).page(NewestKeyRow::TABLE, after.map(AliasPlace::as_str), limit);
         let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
         let is_full = rows.len() >= limit;
         let mut page = NewestPage::default();

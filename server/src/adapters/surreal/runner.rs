@@ -5,11 +5,12 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
+    ops::Bound,
     sync::Arc,
     time::Duration,
 };
 
-use surrealdb::types::{SurrealValue, Value, Variables};
+use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value, Variables};
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
@@ -44,6 +45,18 @@ impl Query {
     pub(super) fn bind(mut self, name: &'static str, value: impl SurrealValue) -> Self {
         self.values.insert(name, value);
         self
+    }
+
+    /// Binds `$range`, the rows of `table` behind the one of the id `after`, or all, in the order of their ids; and
+    /// `$limit`.
+    pub(super) fn page(self, table: &'static str, after: Option<&str>, limit: usize) -> Self {
+        let start = match after {
+            Some(id) => Bound::Excluded(RecordIdKey::String(id.to_owned())),
+            None => Bound::Unbounded,
+        };
+        let range = RecordIdKey::Range(Box::new(RecordIdKeyRange { start, end: Bound::Unbounded }));
+        self.bind("range", RecordId::new(table, range))
+            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX))
     }
 }
 

@@ -1,9 +1,7 @@
 //! Rows of tags of keys.
 
-use std::ops::Bound;
-
 use async_trait::async_trait;
-use surrealdb::types::{RecordId, RecordIdKey, RecordIdKeyRange, SurrealValue, Value};
+use surrealdb::types::{SurrealValue, Value};
 
 use super::{
     SurrealRepository,
@@ -74,14 +72,7 @@ impl KeyTagRepository for SurrealRepository {
             -- kunji_server::adapters::surreal::tag_rows::list_tagged
             SELECT * FROM $range LIMIT $limit;";
         self.integrity.require()?;
-        let start = match after {
-            Some(id) => Bound::Excluded(RecordIdKey::String(id.0.clone())),
-            None => Bound::Unbounded,
-        };
-        let range = RecordIdKeyRange { start, end: Bound::Unbounded };
-        let query = Query::new(TEXT)
-            .bind("range", RecordId::new(KeyTagsRow::TABLE, RecordIdKey::Range(Box::new(range))))
-            .bind("limit", i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = Query::new(TEXT).page(KeyTagsRow::TABLE, after.map(|id| &*id.0), limit);
         let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
         let read = |row| {
             let (key, row) = self.integrity.open_any::<KeyTagsRow>(row)?;
