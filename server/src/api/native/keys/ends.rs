@@ -8,8 +8,8 @@ use serde_json::Value;
 use super::{
     super::{approvals::OrWaiting, problem::Problem},
     ReasonRequest,
-    answers::{TransitionAnswer, TransitionResponse},
-    parse_id,
+    answers::TransitionResponse,
+    parse_id, transitioned,
 };
 use crate::{
     api::{
@@ -41,8 +41,7 @@ impl KeyEndsApi {
         change: Change,
         reason: &str,
     ) -> Result<OrWaiting<TransitionResponse>, Problem> {
-        let changed = self.services.keys.change(call, &parse_id(id)?, change, reason, false).await;
-        Ok(OrWaiting::of(changed, |transition| TransitionResponse(TransitionAnswer::from(&transition)))?)
+        transitioned(self.services.keys.change(call, &parse_id(id)?, change, reason, false).await)
     }
 
     async fn change_kek(
@@ -53,8 +52,7 @@ impl KeyEndsApi {
         reason: &str,
     ) -> Result<OrWaiting<TransitionResponse>, Problem> {
         let application = ApplicationId::parse(application)?;
-        let changed = self.services.keys.change_kek(call, &application, version, change, reason).await;
-        Ok(OrWaiting::of(changed, |transition| TransitionResponse(TransitionAnswer::from(&transition)))?)
+        transitioned(self.services.keys.change_kek(call, &application, version, change, reason).await)
     }
 }
 

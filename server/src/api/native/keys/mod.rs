@@ -31,7 +31,7 @@ use crate::{
         alias::{ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
         key::KeyId,
         key_tags::{TagFault, is_tag},
-        lifecycle::{Change, KeyState},
+        lifecycle::{Change, KeyState, Transition},
         time::Timestamp,
     },
     services::{
@@ -63,8 +63,7 @@ impl KeysApi {
         closes: bool,
     ) -> Result<OrWaiting<TransitionResponse>, Problem> {
         let reason = reason.unwrap_or_default();
-        let changed = self.services.keys.change(call, &parse_id(id)?, change, &reason, closes).await;
-        Ok(OrWaiting::of(changed, |transition| TransitionResponse(TransitionAnswer::from(&transition)))?)
+        transitioned(self.services.keys.change(call, &parse_id(id)?, change, &reason, closes).await)
     }
 }
 
@@ -229,6 +228,11 @@ impl KeysApi {
     ) -> Result<OrWaiting<TransitionResponse>, Problem> {
         self.change(&caller.call, &key_id, Change::Resume, body.0.reason, false).await
     }
+}
+
+/// What was decided, or which approval that waits for.
+fn transitioned(decided: Result<Transition, KeyError>) -> Result<OrWaiting<TransitionResponse>, Problem> {
+    Ok(OrWaiting::of(decided, |transition| TransitionResponse(TransitionAnswer::from(&transition)))?)
 }
 
 /// The id of a key that there may be.
