@@ -12,19 +12,16 @@
     clippy::print_stdout,
     reason = "a measurement of something that fails is none"
 )]
-#![expect(clippy::cast_precision_loss, clippy::indexing_slicing, reason = "figures for people")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::{hint::black_box, thread, time::Instant};
 
 use aws_lc_rs::signature::{ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256};
-use cryptoki::{
-    mechanism::Mechanism,
-    object::{Attribute, ObjectClass},
-};
+use cryptoki::{mechanism::Mechanism, object::ObjectClass};
 use kunji_server::{domain::key::TokenKeyId, ports::key_store::TokenSigner as _};
 use kunji_shared::ModulusLength;
 use kunji_tests::{
-    contract::key_store::fresh_id,
+    contract::{key_store::fresh_id, pkcs11::only},
     cost::{CONNECTIONS, Measured, Work, print_head},
     http::{Http, b64, unb64},
     load::{Load, Post},
@@ -121,15 +118,13 @@ async fn signatures(server: &Server, client: &Http) {
 }
 
 fn bare_rate(raw: &RawToken, id: TokenKeyId) -> f64 {
-    let template = [Attribute::Id(id.0.to_vec()), Attribute::Class(ObjectClass::PRIVATE_KEY)];
     let begun = Instant::now();
     thread::scope(|scope| {
         for _ in 0..CONNECTIONS {
             // Logged in with the others.
             let session = raw.library.open_ro_session(raw.slot).unwrap();
-            let template = &template;
             scope.spawn(move || {
-                let key = session.find_objects(template).unwrap()[0];
+                let key = only(&session, &id.0, ObjectClass::PRIVATE_KEY);
                 for _ in 0..SIGNATURES / CONNECTIONS {
                     session.sign(&Mechanism::RsaPkcs, key, &[7; 51]).unwrap();
                 }

@@ -12,14 +12,11 @@
     clippy::print_stdout,
     reason = "a measurement of something that fails is none"
 )]
-#![expect(clippy::cast_precision_loss, clippy::indexing_slicing, reason = "figures for people")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::time::{Duration, Instant};
 
-use cryptoki::{
-    mechanism::Mechanism,
-    object::{Attribute, ObjectClass},
-};
+use cryptoki::{mechanism::Mechanism, object::ObjectClass};
 use futures_util::future::join_all;
 use kunji_server::{
     adapters::pkcs11::{Isolation, Pkcs11KeyStore, Pkcs11Settings},
@@ -28,7 +25,7 @@ use kunji_server::{
 };
 use kunji_shared::ModulusLength;
 use kunji_tests::{
-    contract::key_store::fresh_id,
+    contract::{key_store::fresh_id, pkcs11::only},
     measure::{Comparison, median, percentile},
     raw_token::RawToken,
     softhsm::{Token, isolated},
@@ -129,8 +126,7 @@ async fn sign(store: &Pkcs11KeyStore, id: TokenKeyId, signatures: usize) -> Vec<
 }
 
 fn bare_rate(raw: &RawToken, id: TokenKeyId) -> f64 {
-    let template = [Attribute::Id(id.0.to_vec()), Attribute::Class(ObjectClass::PRIVATE_KEY)];
-    let key = raw.session.find_objects(&template).unwrap()[0];
+    let key = only(&raw.session, &id.0, ObjectClass::PRIVATE_KEY);
     let begun = Instant::now();
     for _ in 0..SIGNATURES {
         raw.session.sign(&Mechanism::RsaPkcs, key, &[7; 51]).unwrap();
