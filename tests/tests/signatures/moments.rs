@@ -126,7 +126,7 @@ async fn a_compromised_key_is_believed_for_what_it_signed_before() {
     // What the time-stamps say is a little later than the clock that stands.
     server.clock.advance_seconds(3600);
     let client = server.client().await;
-    let keys = client.get("/v1/keys?applicationId=ID_REPO&limit=100").await;
+    let keys = client.get("/v1/keys?application=ID_REPO&limit=100").await;
     let keys = keys.body["keys"].as_array().unwrap().clone();
     let id = keys.iter().find(|key| key["referenceId"] == "").unwrap()["keyId"].as_str().unwrap();
     let body = json!({ "cause": "compromised", "reason": "found on a stick" });
