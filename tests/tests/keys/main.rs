@@ -6,6 +6,7 @@ mod four_eyes;
 mod mosip;
 mod native;
 mod servers;
+mod signing;
 mod states;
 
 use std::sync::{Mutex, OnceLock};
@@ -23,7 +24,7 @@ use serde_json::{Value, json};
 /// made at once.
 pub(crate) fn token() -> Token {
     static TOKENS: OnceLock<Mutex<Vec<Token>>> = OnceLock::new();
-    let tokens = TOKENS.get_or_init(|| Mutex::new(Token::create_all("keys", 5)));
+    let tokens = TOKENS.get_or_init(|| Mutex::new(Token::create_all("keys", 12)));
     tokens.lock().unwrap().pop().unwrap()
 }
 

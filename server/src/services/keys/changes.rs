@@ -10,13 +10,15 @@ use crate::domain::{
     alias::{AliasRole, KeyAlias},
     key::{KeyId, KeyMaterial, KeyRecord},
     key_tags::KeyTags,
+    lifecycle::KeyState,
 };
 
 impl KeyService {
     /// Makes the first key of an alias, or one after a key that was revoked or has ended.
     ///
     /// # Errors
-    /// [`KeyError::Exists`] when the alias has a current key; [`KeyError::Forestalled`] when somebody else made one.
+    /// [`KeyError::Exists`] when the alias has a current key; [`KeyError::NotUsable`] when that is suspended, and
+    /// [`KeyService::rotate`] alone makes its successor; [`KeyError::Forestalled`] when somebody else made one.
     pub async fn create(
         &self,
         call: &CallContext,
@@ -30,6 +32,12 @@ impl KeyService {
             let newest = self.directory.newest_now(alias).await?;
             if newest.as_ref().is_some_and(|newest| self.usable(newest, 0)) {
                 return Err(KeyError::Exists);
+            }
+            // Who resumes it wants no other, and who rotates it may have to ask others first.
+            if let Some(newest) = &newest
+                && self.directory.states.decided(&newest.id) == KeyState::Suspended
+            {
+                return Err(KeyError::NotUsable(KeyState::Suspended));
             }
             match (alias.role(), newest) {
                 (AliasRole::Internal, _) => Err(KeyError::NotFound),

@@ -106,10 +106,11 @@ impl KeyService {
         let (_, pre_expire_days) = self.policies.periods(alias)?;
         let _making = self.creation_lock(alias).lock().await;
         let newest = self.directory.newest_now(alias).await?;
-        let is_current =
-            |key: &Arc<KeyRecord>| key.period.is_current(self.provisioner.clock.now(), pre_expire_days);
-        if let Some(newest) = newest.clone().filter(is_current) {
-            return Ok(newest);
+        if let Some(newest) = &newest {
+            if self.usable(newest, pre_expire_days) {
+                return Ok(Arc::clone(newest));
+            }
+            self.directory.states.check_renewable(&newest.id)?;
         }
         let made = self.base.make(alias, newest.as_deref(), subject).await?;
         if made.by_us {

@@ -13,6 +13,7 @@ use crate::{
         alias::{AliasRole, KeyAlias},
         jose::SignatureAlgorithm,
         key::KeyRecord,
+        lifecycle::{Allowance, KeyUse},
     },
     ports::{clock::Clock, entropy::Entropy, key_store::KeyStoreError, pdf::PdfSigning},
 };
@@ -84,7 +85,12 @@ impl SignatureService {
         if !self.policies.admits(&alias.application, &call.principal.name) {
             return Err(SignatureError::AccessListed);
         }
-        Ok(self.keys.current(call, alias).await?)
+        let key = self.keys.current(call, alias).await?;
+        // However the key was found: what was decided about it counts.
+        if self.directory.states.allows(&key.id, KeyUse::Sign) != Allowance::Allowed {
+            return Err(KeyError::NotUsable(self.directory.states.decided(&key.id)).into());
+        }
+        Ok(key)
     }
 
     /// A signature of the key.
