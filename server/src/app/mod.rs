@@ -1,6 +1,10 @@
 //! The composition root: the only place that names adapters.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
@@ -359,6 +363,7 @@ fn destruction(ports: &Ports, shared: &Shared) -> DestructionService {
         provisioner: Arc::clone(provisioner),
         repository: Arc::clone(&ports.repository),
         signer: StatementSigner { provisioner: Arc::clone(provisioner), token: Arc::clone(&ports.token) },
+        told: Mutex::default(),
     }
 }
 
@@ -406,7 +411,7 @@ fn provisioner(
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),
         holder: kunji_shared::encoding::encode_hex(&holder),
-        held: std::sync::Mutex::default(),
+        held: Mutex::default(),
     })
 }
 

@@ -173,6 +173,18 @@ impl Auditor {
         self.sink.record(self.about(event, alias.as_ref())).await
     }
 
+    /// Records what the server is about to do of itself with a key; the details say so (`begun`).
+    pub(crate) async fn own_begun(
+        &self,
+        operation: &'static str,
+        alias: KeyAlias,
+        key: KeyId,
+    ) -> Result<(), AuditError> {
+        let details = Some(json!({ "begun": true }));
+        let event = AuditEvent { key: Some(key), details, ..AuditEvent::own(self.clock.now(), operation) };
+        self.sink.record(self.about(event, Some(&alias))).await
+    }
+
     /// Records what the server did of itself, or what happened to it, with what there is to know of it.
     pub(crate) async fn own_with(
         &self,

@@ -5,7 +5,11 @@
 //! so that a server that is killed, or goes on after its lease has run out, does no harm: the states are a log without
 //! gaps, tokens are asked until none has the key, and record and tombstone change in one step.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use super::{
     audit::signer::StatementSigner,
@@ -39,6 +43,8 @@ pub struct DestructionService {
     pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) signer: StatementSigner,
+    /// Steps that this process has recorded: of which key, after which transition.
+    pub(crate) told: Mutex<HashSet<(KeyId, u64, &'static str)>>,
 }
 
 /// Keys after which the lease is extended.
@@ -175,6 +181,7 @@ impl DestructionService {
                 if self.provisioner.wrapped_by(kek).await?.is_some() {
                     return Ok(false);
                 }
+                self.tell(ending, standing, "key.remove_private_part").await?;
                 let label = recognition::kek_label(&kek.application, kek.version);
                 token.destroy(kek.token_key, &[label]).await?;
                 let tombstone = self.tombstone(ending, None, requested).await?;
@@ -188,6 +195,7 @@ impl DestructionService {
                         if twins.iter().any(|twin| !states.is_ending(&twin.id)) {
                             return Ok(false);
                         }
+                        self.tell(ending, standing, "key.remove_private_part").await?;
                         let labels: Vec<_> = twins
                             .iter()
                             .chain([&**key])
@@ -196,7 +204,10 @@ impl DestructionService {
                         token.destroy(id, &labels).await?;
                         None
                     }
-                    KeyMaterial::Wrapped { first_kek, kek_version, .. } => Some((first_kek, kek_version)),
+                    KeyMaterial::Wrapped { first_kek, kek_version, .. } => {
+                        self.tell(ending, standing, "key.remove_private_part").await?;
+                        Some((first_kek, kek_version))
+                    }
                     KeyMaterial::Elsewhere | KeyMaterial::Removed { .. } => return Ok(false),
                 };
                 let tombstone = self.tombstone(ending, keks, requested).await?;
@@ -205,7 +216,6 @@ impl DestructionService {
                 self.provisioner.directory.forget(key).await;
             }
         }
-        self.tell(ending, "key.remove_private_part").await?;
         Ok(true)
     }
 
@@ -255,16 +265,30 @@ impl DestructionService {
         if states.standing(&transition.key).as_ref() != Some(standing) {
             return Ok(false);
         }
+        let operation = if change == Change::Destroy { "key.begin_destruction" } else { "key.destroyed" };
+        self.tell(ending, standing, operation).await?;
         self.repository.insert_transition(&transition, None).await?;
         states.refresh().await?;
         tracing::warn!(key = transition.key.0, to = transition.to.name(), "a key is destroyed as asked for");
-        self.tell(ending, if change == Change::Destroy { "key.begin_destruction" } else { "key.destroyed" })
-            .await?;
         Ok(true)
     }
 
-    async fn tell(&self, ending: &Ending, operation: &'static str) -> Result<(), KeyError> {
-        Ok(self.auditor.own(operation, Some(ending.alias()), Some(ending.id())).await?)
+    /// Records a step before it is made: what cannot be taken back must not go unrecorded because the server dies right
+    /// after it. A step that has to be tried again is told of again by another server alone, as a token that is away can
+    /// have it tried each minute.
+    async fn tell(
+        &self,
+        ending: &Ending,
+        standing: &Standing,
+        operation: &'static str,
+    ) -> Result<(), KeyError> {
+        let step = (ending.id(), standing.transition, operation);
+        if self.told.lock().unwrap_or_else(PoisonError::into_inner).contains(&step) {
+            return Ok(());
+        }
+        self.auditor.own_begun(operation, ending.alias(), ending.id()).await?;
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(step);
+        Ok(())
     }
 
     async fn tombstone(

@@ -1,162 +1,17 @@
 //! Keys end when their time has come, wherever a server is killed on the way, and not before.
 
-use std::sync::Arc;
-
 use kunji_server::{
-    app::{self, Ports, Running},
     domain::{
-        access::{CallContext, Principal, Role},
-        alias::{ApplicationId, KeyAlias},
-        audit::{
-            statement::{Signed, VerifyingKeys},
-            tombstone::Tombstone,
-        },
-        authorization::PolicyText,
+        alias::KeyAlias,
         key::{KeyMaterial, KeyRecord},
-        lifecycle::{Change, KeyState, Transition},
+        lifecycle::{Change, KeyState},
     },
-    ports::{
-        clock::Clock,
-        key_store::KeyStore,
-        repository::{Repository, RepositoryError},
-    },
-    services::{
-        authorization::Precondition,
-        keys::{DestructionView, KeyError},
-        packets::CallerInputs,
-    },
+    ports::{clock::Clock, repository::RepositoryError},
+    services::keys::KeyError,
 };
-use kunji_shared::secret::Plaintext;
-use kunji_tests::{
-    faults::{Life, ManualClock, Mortal},
-    in_process,
-};
-use tempfile::TempDir;
+use kunji_tests::faults::Life;
 
-const CONTENT: &[u8] = b"content";
-
-/// Servers of one database, one token and one clock.
-struct World {
-    clock: Arc<ManualClock>,
-    repository: Arc<dyn Repository>,
-    store: Arc<dyn KeyStore>,
-}
-
-fn caller(name: &str) -> CallContext {
-    let principal = Principal { name: name.to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
-}
-
-fn alias(reference: &str) -> KeyAlias {
-    KeyAlias::parse("REGISTRATION", reference).unwrap()
-}
-
-fn registration() -> ApplicationId {
-    ApplicationId::parse("REGISTRATION").unwrap()
-}
-
-/// A server, and what it needs as long as it lives.
-struct Server {
-    running: Running,
-    _dir: TempDir,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self {
-            clock: Arc::new(ManualClock::at(1_767_607_872_000)),
-            repository: in_process::repository(&in_process::database().await).await,
-            store: Arc::new(crate::token().open().await.unwrap()),
-        }
-    }
-
-    async fn start(&self, life: &Arc<Life>) -> Server {
-        let dir = tempfile::tempdir().unwrap();
-        let environment = [
-            ("KUNJI_KEYS", "ROOT,REGISTRATION"),
-            ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
-            // Every use unwraps on the token.
-            ("KUNJI_KEY_CACHE_SECONDS", "0"),
-        ];
-        let settings = in_process::settings(dir.path(), &environment);
-        let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
-        let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
-        let ports = Ports {
-            clock: Arc::<ManualClock>::clone(&self.clock),
-            ..in_process::ports(dir.path(), in_process::trail(dir.path()), repository, token)
-        };
-        Server { running: app::start(&settings, ports).await.unwrap(), _dir: dir }
-    }
-
-    async fn record(&self, key: &KeyRecord) -> KeyRecord {
-        self.repository.find(&key.id).await.unwrap().unwrap()
-    }
-
-    /// Nothing of the key's private part is left, and what stays says so.
-    async fn check_tombstone(&self, server: &Server, key: &KeyRecord) -> Tombstone {
-        assert!(matches!(self.record(key).await.material, KeyMaterial::Removed { .. }));
-        let line = self.repository.find_tombstone(&key.id).await.unwrap().unwrap();
-        let signed = Signed::<Tombstone>::from_line(line.as_bytes()).unwrap();
-        let pem = server.running.services.audit.certificates(&caller("auditor")).await.unwrap();
-        signed.verify(&VerifyingKeys::from_pem(&pem).unwrap()).unwrap();
-        assert_eq!(signed.statement.thumbprint, key.thumbprint.to_string());
-        assert_eq!((&*signed.statement.requested_by, &*signed.statement.reason), ("keeper", "retired"));
-        signed.statement
-    }
-}
-
-impl Server {
-    /// A key that has a successor, and a packet for it.
-    async fn superseded(&self, reference: &str) -> (Arc<KeyRecord>, Vec<u8>) {
-        let services = &self.running.services;
-        let key = services.keys.certificate(&caller("user"), &alias(reference)).await.unwrap();
-        let sealed = services
-            .packets
-            .encrypt(
-                &caller("user"),
-                &alias(reference),
-                Plaintext::new(CONTENT.to_vec()),
-                CallerInputs::default(),
-            )
-            .await
-            .unwrap();
-        services.keys.rotate(&caller("keeper"), &key.id).await.unwrap();
-        (key, sealed)
-    }
-
-    async fn opens(&self, reference: &str, sealed: &[u8]) -> bool {
-        let packets = &self.running.services.packets;
-        let inputs = CallerInputs::default();
-        packets.decrypt(&caller("user"), &alias(reference), sealed.to_vec(), inputs).await.is_ok()
-    }
-
-    async fn change(&self, key: &KeyRecord, change: Change) -> Result<Transition, KeyError> {
-        self.running.services.keys.change(&caller("keeper"), &key.id, change, "retired", false).await
-    }
-
-    async fn change_kek(&self, version: u32, change: Change) -> Result<Transition, KeyError> {
-        let keys = &self.running.services.keys;
-        keys.change_kek(&caller("keeper"), &registration(), version, change, "retired").await
-    }
-
-    /// Makes the steps that are due.
-    async fn advance(&self) -> usize {
-        self.running.services.destruction.advance().await.unwrap()
-    }
-
-    async fn view(&self, key: &KeyRecord) -> (KeyState, DestructionView) {
-        let shown = self.running.services.keys.describe(&caller("keeper"), &key.id).await.unwrap();
-        (shown.key.state, shown.destruction.unwrap())
-    }
-
-    /// Has nobody need to agree.
-    async fn without_four_eyes(&self) {
-        let authorization = &self.running.services.authorization;
-        let shipped = authorization.in_force().policy("kunji.destruction").unwrap();
-        let text = PolicyText { enabled: false, ..shipped.text };
-        authorization.put(&caller("administrator"), text, &Precondition::Present).await.unwrap();
-    }
-}
+use crate::world::{World, alias, caller, registration};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_waits_and_then_ends_for_good() {
@@ -300,6 +155,11 @@ async fn whoever_is_killed_on_the_way_another_goes_on() {
             server.running.services.keys.describe(&caller("keeper"), &ending.id).await.unwrap().history;
         let changes: Vec<_> = history.iter().map(|transition| transition.change).collect();
         assert_eq!(changes, [Change::FinishDestruction, Change::Destroy, Change::ScheduleDestruction]);
+        // However often a step was tried, it is on record.
+        for operation in ["key.begin_destruction", "key.remove_private_part", "key.destroyed"] {
+            let told = [&server, &other, &mortal].map(|server| server.told(operation, &ending.id));
+            assert!(told.iter().sum::<usize>() > 0, "{operation} of {} is on no record", ending.alias);
+        }
     }
     let KeyMaterial::Token(object) = module.material else { panic!("it is on the token") };
     assert_eq!(world.store.find_signing_pair(object).await.unwrap(), None);
