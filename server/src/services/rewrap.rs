@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{
     auditor::Auditor,
-    keys::{KeyError, provisioning::Provisioner},
+    keys::{KeyError, last_named, provisioning::Provisioner},
 };
 use crate::{
     domain::{
@@ -104,22 +104,27 @@ impl RewrapService {
             return Ok(false);
         }
         self.provisioner.directory.states.refresh().await?;
-        let keys = self.repository.list_keys(run.after.as_ref(), PIECE).await?;
+        let rows = self.repository.examine_keys(run.after.as_ref(), PIECE).await?;
+        let last = last_named(&rows, run.after.as_ref());
+        let is_end = rows.len() < PIECE || last == run.after;
         let mut newest = HashMap::new();
-        for key in &keys {
-            match self.move_key(key, &mut newest).await {
+        for row in rows {
+            let moved = match row {
+                Ok(key) => self.move_key(&key, &mut newest).await.inspect_err(|error| {
+                    tracing::error!(key = key.id.0, %error, "a key could not be wrapped anew");
+                }),
+                Err(error) => Err(error.into()),
+            };
+            match moved {
                 Ok(moved) => run.moved += u64::from(moved),
                 Err(error) if is_away(&error) => return Err(error),
-                Err(error) => {
-                    tracing::error!(key = key.id.0, %error, "a key could not be wrapped anew");
-                    run.failed += 1;
-                }
+                Err(_) => run.failed += 1,
             }
             run.examined += 1;
         }
-        run.after = keys.last().map(|key| key.id.clone()).or(run.after);
+        run.after = last;
         run.version = run.version.saturating_add(1);
-        run.ended_at = (keys.len() < PIECE).then(|| self.clock.now());
+        run.ended_at = is_end.then(|| self.clock.now());
         match self.repository.put_rewrap(&run).await {
             // Another server was faster.
             Err(RepositoryError::Conflict) => return Ok(true),

@@ -8,6 +8,7 @@ mod native;
 mod servers;
 mod signing;
 mod states;
+mod untrusted;
 mod world;
 
 use std::sync::{Mutex, OnceLock};

@@ -7,14 +7,18 @@ use serde_json::json;
 use super::{
     KeyError, KeyService, LISTED_VERSIONS,
     destruction::{DestructionView, missing},
+    last_named,
 };
-use crate::domain::{
-    access::{CallContext, Operation},
-    alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
-    key::{KeyId, KeyRecord},
-    key_tags::KeyTags,
-    lifecycle::{KeyState, Standing, Transition},
-    time::Timestamp,
+use crate::{
+    domain::{
+        access::{CallContext, Operation},
+        alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
+        key::{KeyId, KeyRecord},
+        key_tags::KeyTags,
+        lifecycle::{KeyState, Standing, Transition},
+        time::Timestamp,
+    },
+    ports::repository::RepositoryError,
 };
 
 /// Most keys that are looked at for one page; a page may then be short, and the next one goes on.
@@ -78,6 +82,7 @@ pub struct KeyDetails {
 
 impl KeyService {
     /// Keys that the caller may read, those after `after`, at most `limit`. A page may be short although more follow.
+    /// Keys whose rows cannot be trusted are left out: the doctor names them.
     ///
     /// # Errors
     /// [`KeyError::NotFound`] when `after` is no key of the alias that the filter names.
@@ -119,7 +124,9 @@ impl KeyService {
                     continue;
                 }
                 let id = key.id.clone();
-                let shown = KeyInState { tags, ..self.in_state(key).await? };
+                // Its alias's newest key may not be to be trusted either.
+                let Some(shown) = trusted(self.in_state(key).await)? else { continue };
+                let shown = KeyInState { tags, ..shown };
                 if filter.state.is_none_or(|state| state == shown.state) {
                     keys.push(shown);
                 }
@@ -138,18 +145,24 @@ impl KeyService {
     async fn piece(&self, filter: &KeyFilter, after: Option<&KeyId>) -> Result<Piece, KeyError> {
         let repository = &self.provisioner.repository;
         let Some(tag) = &filter.tag else {
-            let keys = repository.list_keys(after, PIECE).await?;
+            let rows = repository.examine_keys(after, PIECE).await?;
+            let next = last_named(&rows, after);
+            let is_end = rows.len() < PIECE || next.as_ref() == after;
+            let mut keys = Vec::with_capacity(rows.len());
+            for row in rows {
+                keys.extend(trusted(row.map_err(KeyError::from))?);
+            }
             let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
             let tags = repository.find_tags(&ids).await?;
-            let is_end = keys.len() < PIECE;
             let found = keys.into_iter().map(Arc::new).zip(tags).collect();
-            return Ok(Piece { found, next: ids.last().cloned(), is_end });
+            return Ok(Piece { found, next, is_end });
         };
         let tagged = repository.list_tagged(after, PIECE).await?;
         let (next, is_end) = (tagged.last().map(|(id, _)| id.clone()), tagged.len() < PIECE);
         let mut found = Vec::new();
         for (id, tags) in tagged.into_iter().filter(|(_, tags)| tags.contain(tag)) {
-            found.extend(self.directory.by_id(&id).await?.map(|key| (key, tags)));
+            let key = trusted(self.directory.by_id(&id).await.map_err(KeyError::from))?.flatten();
+            found.extend(key.map(|key| (key, tags)));
         }
         Ok(Piece { found, next, is_end })
     }
@@ -277,6 +290,14 @@ impl KeyService {
 
     fn is_shown(&self, call: &CallContext, alias: &KeyAlias) -> bool {
         alias.role() != AliasRole::Internal && self.authorizer.may(call, Operation::ReadKeys, alias)
+    }
+}
+
+/// What was read; `None` when it cannot be trusted, which is in the log. One such row hides no others.
+fn trusted<T>(read: Result<T, KeyError>) -> Result<Option<T>, KeyError> {
+    match read {
+        Err(KeyError::Repository(RepositoryError::Inconsistent { .. })) => Ok(None),
+        read => read.map(Some),
     }
 }
 

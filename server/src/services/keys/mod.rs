@@ -9,10 +9,10 @@ use crate::{
     domain::{
         access::{CallContext, Operation},
         alias::{AliasRole, KeyAlias},
-        key::KeyRecord,
+        key::{KeyId, KeyRecord},
         lifecycle::{Allowance, KeyUse},
     },
-    ports::software_keys::SoftwareKeys,
+    ports::{repository::RepositoryError, software_keys::SoftwareKeys},
     services::{auditor::Auditor, authorization::Authorizer},
 };
 
@@ -427,6 +427,20 @@ impl KeyService {
         let index = usize::try_from(hash % CREATION_LOCKS as u64).unwrap_or(0);
         self.creation.get(index).unwrap_or(&UNSHARED)
     }
+}
+
+/// After which key to go on that was read from these rows, in the order of ids: `after` itself when none of them has a
+/// name. Those that cannot be trusted have one too.
+pub(crate) fn last_named(
+    rows: &[Result<KeyRecord, RepositoryError>],
+    after: Option<&KeyId>,
+) -> Option<KeyId> {
+    let name = |row: &Result<KeyRecord, RepositoryError>| match row {
+        Ok(key) => Some(key.id.clone()),
+        Err(RepositoryError::Inconsistent { record, .. }) => KeyId::parse(record),
+        Err(_) => None,
+    };
+    rows.iter().rev().find_map(name).or_else(|| after.cloned())
 }
 
 /// Never used: there are always [`CREATION_LOCKS`] locks.

@@ -10,8 +10,7 @@ use crate::{
         key::{KeyId, KeyMaterial, KeyRecord},
         time::Timestamp,
     },
-    ports::repository::RepositoryError,
-    services::keys::provisioning::Provisioner,
+    services::keys::{last_named, provisioning::Provisioner},
 };
 
 /// What many records of one page ask for, and the findings so far.
@@ -41,15 +40,8 @@ impl Provisioner {
         limit: usize,
     ) -> Result<Examination, KeyError> {
         let rows = self.repository.examine_keys(after, limit).await?;
-        let (mut page, mut last, count) = (Page::default(), after.cloned(), rows.len());
+        let (mut page, last, count) = (Page::default(), last_named(&rows, after), rows.len());
         for row in rows {
-            match &row {
-                Ok(key) => last = Some(key.id.clone()),
-                Err(RepositoryError::Inconsistent { record, .. }) => {
-                    last = KeyId::parse(record).or(last);
-                }
-                Err(_) => {}
-            }
             let Some(key) = trusted(row, Subject::default, &mut page.findings)? else { continue };
             self.examine_succession(&key, &mut page).await?;
             self.examine_kek(&key, &mut page).await?;

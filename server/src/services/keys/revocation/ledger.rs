@@ -1,17 +1,20 @@
 //! What is revoked, by whoever issued it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use x509_cert::{Certificate, der::Decode as _, der::Encode as _};
 
 use super::super::{KeyError, issuing::refused, provisioning::Provisioner};
-use crate::domain::{
-    alias::AliasRole,
-    digest::sha256,
-    key::{KeyId, KeyRecord, length_prefixed},
-    lifecycle::Standing,
-    revocation::{Edition, Reason, revoked_since},
-    time::Timestamp,
+use crate::{
+    domain::{
+        alias::AliasRole,
+        digest::sha256,
+        key::{KeyId, KeyRecord, length_prefixed},
+        lifecycle::Standing,
+        revocation::{Edition, Reason, revoked_since},
+        time::Timestamp,
+    },
+    ports::repository::RepositoryError,
 };
 
 /// Who issues, as those see it who verify: name and key. Several certificates can be of one.
@@ -73,6 +76,8 @@ pub(super) struct Ledger {
     decided: HashMap<Authority, Decided>,
     /// The number of the newest decision that is in it.
     known: u64,
+    /// Keys whose rows cannot be trusted.
+    left_out: HashSet<KeyId>,
 }
 
 impl Ledger {
@@ -80,11 +85,27 @@ impl Ledger {
         self.decided.get(&authority)
     }
 
-    /// Notes what was decided since the last time. What could not be read is read the next time.
-    pub(super) async fn update(&mut self, provisioner: &Provisioner) -> Result<(), KeyError> {
-        let (standings, newest) = provisioner.directory.states.after(self.known);
+    /// Notes what was decided since the last time. What could not be read is read the next time. What cannot be trusted
+    /// is left out, as it would otherwise keep back all that is revoked; `again`: it is looked at anew, since it may
+    /// have been mended.
+    pub(super) async fn update(&mut self, provisioner: &Provisioner, again: bool) -> Result<(), KeyError> {
+        let states = &provisioner.directory.states;
+        let (mut standings, newest) = states.after(self.known);
+        if again {
+            let left_out = self.left_out.iter();
+            standings.extend(left_out.filter_map(|key| Some((key.clone(), states.standing(key)?))));
+        }
         for (key, standing) in standings.iter().filter(|(key, _)| !key.names_kek()) {
-            self.note(provisioner, key, standing).await?;
+            match self.note(provisioner, key, standing).await {
+                Err(KeyError::Repository(error @ RepositoryError::Inconsistent { .. })) => {
+                    tracing::error!(key = key.0, %error, "revocation lists lack what was decided about a key");
+                    self.left_out.insert(key.clone());
+                }
+                outcome => {
+                    outcome?;
+                    self.left_out.remove(key);
+                }
+            }
         }
         self.known = newest;
         Ok(())
@@ -116,7 +137,10 @@ impl Ledger {
 
 async fn find(provisioner: &Provisioner, id: &KeyId) -> Result<std::sync::Arc<KeyRecord>, KeyError> {
     let found = provisioner.directory.by_id(id).await?;
-    found.ok_or(KeyError::Internal("a key that something was decided about has no record"))
+    found.ok_or_else(|| {
+        let reason = "something was decided about the key, and there is no record of it";
+        RepositoryError::Inconsistent { table: "key", record: id.0.clone(), reason }.into()
+    })
 }
 
 fn serial_of(certificate: &[u8]) -> Result<Vec<u8>, KeyError> {

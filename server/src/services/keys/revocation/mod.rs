@@ -29,6 +29,7 @@ use crate::{
         revocation::{Edition, hour_of},
         time::Timestamp,
     },
+    ports::repository::RepositoryError,
     services::following,
 };
 
@@ -116,7 +117,7 @@ impl RevocationLists {
         if let Some(list) = self.find_known(issuer).and_then(|known| known.list) {
             return self.in_time(list);
         }
-        ledger.update(&self.provisioner).await?;
+        ledger.update(&self.provisioner, false).await?;
         let known = Known { authority: Authority::of(&record.certificate)?, key: record, list: None };
         let list = self.renewed(&ledger, &known).await?;
         self.keep(Known { list: Some(Arc::clone(&list)), ..known });
@@ -182,7 +183,8 @@ impl RevocationLists {
     /// `looked`: the hour in which issuers were looked for.
     async fn renew_all(&self, looked: &mut Option<Timestamp>) -> Result<(), KeyError> {
         let hour = hour_of(self.provisioner.clock.now());
-        if *looked != Some(hour) {
+        let is_new_hour = *looked != Some(hour);
+        if is_new_hour {
             self.look_for_issuers().await?;
             *looked = Some(hour);
         }
@@ -192,7 +194,7 @@ impl RevocationLists {
         if all.is_empty() {
             return Ok(());
         }
-        ledger.update(&self.provisioner).await?;
+        ledger.update(&self.provisioner, is_new_hour).await?;
         let mut outcome = Ok(());
         for known in all {
             match self.renewed(&ledger, &known).await {
@@ -211,7 +213,14 @@ impl RevocationLists {
         }
         let modules = self.provisioner.policies.applications().into_iter().map(KeyAlias::master);
         for alias in std::iter::once(root_alias()?).chain(modules) {
-            for key in self.provisioner.directory.list(&alias, LISTED_VERSIONS).await? {
+            let keys = match self.provisioner.directory.list(&alias, LISTED_VERSIONS).await {
+                Err(error @ RepositoryError::Inconsistent { .. }) => {
+                    tracing::error!(%alias, %error, "issuers whose revocation lists are to be made are not known");
+                    continue;
+                }
+                keys => keys?,
+            };
+            for key in keys {
                 if self.issues(&key) && self.find_known(&key.id).is_none() {
                     let authority = Authority::of(&key.certificate)?;
                     self.keep(Known { key: Arc::new(key), authority, list: None });
