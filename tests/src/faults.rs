@@ -216,6 +216,15 @@ impl KeyRepository for Mortal<dyn Repository> {
         database!(self.list(alias, limit))
     }
 
+    async fn list_older(
+        &self,
+        alias: &KeyAlias,
+        before: u32,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        database!(self.list_older(alias, before, limit))
+    }
+
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
         database!(self.insert_successor(record))
     }

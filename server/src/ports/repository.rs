@@ -46,6 +46,14 @@ pub trait KeyRepository: Send + Sync {
     /// All keys of the alias, newest first, at most `limit`.
     async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError>;
 
+    /// The same of those before the generation `before`.
+    async fn list_older(
+        &self,
+        alias: &KeyAlias,
+        before: u32,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError>;
+
     /// Inserts the alias's next key and makes it the newest, in one step.
     ///
     /// # Errors

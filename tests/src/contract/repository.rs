@@ -272,6 +272,10 @@ pub async fn versions_are_listed_newest_first(repository: Subject) -> Result<()>
     ensure!(generations(repository.list(&alias, 100).await?) == [12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
     ensure!(generations(repository.list(&alias, 3).await?) == [12, 11, 10]);
     ensure!(repository.list(&alias, 0).await?.is_empty());
+    ensure!(generations(repository.list_older(&alias, 5, 100).await?) == [4, 3, 2, 1]);
+    ensure!(generations(repository.list_older(&alias, 5, 2).await?) == [4, 3]);
+    ensure!(repository.list_older(&alias, 1, 100).await?.is_empty());
+    ensure!(repository.list_older(&alias, 14, 100).await.is_err(), "there is no generation 13");
     Ok(())
 }
 

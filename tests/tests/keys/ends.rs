@@ -3,13 +3,14 @@
 use kunji_server::{
     domain::{
         alias::KeyAlias,
-        key::{KeyMaterial, KeyRecord},
+        key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::{Change, KeyState},
     },
     ports::{clock::Clock, repository::RepositoryError},
     services::keys::KeyError,
 };
-use kunji_tests::faults::Life;
+use kunji_shared::Thumbprint;
+use kunji_tests::{faults::Life, peer};
 
 use crate::world::{World, alias, caller, registration};
 
@@ -96,6 +97,32 @@ async fn no_private_part_is_removed_of_a_key_that_is_not_being_destroyed() {
     }
     assert!(server.opens("guarded", &sealed).await);
     assert_eq!(world.repository.find_tombstone(&key.id).await.unwrap(), None);
+}
+
+/// A private part stays as long as another record has it, however many keys the name has had since.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_twin_is_found_among_any_number_of_keys() {
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    server.without_four_eyes().await;
+    let (keys, call) = (&server.running.services.keys, caller("user"));
+    let key = keys.certificate(&call, &alias("twins")).await.unwrap();
+    let other = keys.certificate(&call, &alias("other")).await.unwrap();
+    for generation in 2..=1_003 {
+        let model = if generation == 2 { &key } else { &other };
+        let record = KeyRecord {
+            id: KeyId(uuid::Uuid::new_v4().to_string()),
+            alias: key.alias.clone(),
+            generation,
+            thumbprint: Thumbprint::from_bytes(peer::random()),
+            ..(**model).clone()
+        };
+        world.repository.insert_successor(&record).await.unwrap();
+    }
+    server.change(&key, Change::ScheduleDestruction).await.unwrap();
+    world.clock.advance_days(800);
+    assert_eq!(server.advance().await, 0, "it is needed");
+    assert_eq!(server.view(&key).await.0, KeyState::Deactivated);
 }
 
 /// Servers are killed at each call on the way; whoever comes next goes on, and two at once do no harm.

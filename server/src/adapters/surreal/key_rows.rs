@@ -251,38 +251,17 @@ impl KeyRepository for SurrealRepository {
 
     /// Generations have no gaps, so the newest one says which there are.
     async fn list(&self, alias: &KeyAlias, limit: usize) -> Result<Vec<KeyRecord>, RepositoryError> {
-        const TEXT: &str = "
-            -- kunji_server::adapters::surreal::key_rows::list
-            $versions.map(|$version| {
-                LET $mapping = SELECT * FROM ONLY type::record('key_version', $version);
-                LET $key = IF $mapping = NONE { NONE } ELSE {
-                    SELECT * FROM ONLY type::record('key', $mapping.key)
-                };
-                RETURN [$mapping, $key];
-            });";
         let newest = self.find_newest(alias).await?.map_or(0, |key| key.generation);
-        let hash = alias_hash(alias);
-        let generations: Vec<_> = (1..=newest).rev().take(limit).collect();
-        let versions: Vec<_> =
-            generations.iter().map(|generation| version_name(&hash, *generation)).collect();
-        let answer = self.runner.read(Query::new(TEXT).bind("versions", versions.clone())).await?;
-        let Value::Array(rows) = answer else { return Err(unexpected_form()) };
-        if rows.len() != versions.len() {
-            return Err(unexpected_form());
-        }
-        let mut keys = Vec::with_capacity(rows.len());
-        for ((row, version), generation) in rows.into_iter().zip(&versions).zip(generations) {
-            let [mapping, key] = parts(row)?;
-            let key = match self.integrity.open::<KeyVersionRow>(version, mapping)? {
-                Some(mapping) => self.open_key(&KeyId(mapping.key), key)?,
-                None => None,
-            };
-            match key {
-                Some(key) if key.alias == *alias && key.generation == generation => keys.push(key),
-                _ => return Err(inconsistent(KeyVersionRow::TABLE, version, "it does not name the key")),
-            }
-        }
-        Ok(keys)
+        self.read_versions(alias, (1..=newest).rev().take(limit).collect()).await
+    }
+
+    async fn list_older(
+        &self,
+        alias: &KeyAlias,
+        before: u32,
+        limit: usize,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        self.read_versions(alias, (1..before).rev().take(limit).collect()).await
     }
 
     async fn insert_successor(&self, record: &KeyRecord) -> Result<(), RepositoryError> {
@@ -372,6 +351,45 @@ impl SurrealRepository {
             KeyRecord::try_from((id.clone(), row)).map_err(|reason| inconsistent(KeyRow::TABLE, &id, reason))
         };
         Ok(rows.into_iter().map(open).collect())
+    }
+
+    /// The alias's keys of these generations, each of which there must be.
+    async fn read_versions(
+        &self,
+        alias: &KeyAlias,
+        generations: Vec<u32>,
+    ) -> Result<Vec<KeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_rows::read_versions
+            $versions.map(|$version| {
+                LET $mapping = SELECT * FROM ONLY type::record('key_version', $version);
+                LET $key = IF $mapping = NONE { NONE } ELSE {
+                    SELECT * FROM ONLY type::record('key', $mapping.key)
+                };
+                RETURN [$mapping, $key];
+            });";
+        self.integrity.require()?;
+        let hash = alias_hash(alias);
+        let versions: Vec<_> =
+            generations.iter().map(|generation| version_name(&hash, *generation)).collect();
+        let answer = self.runner.read(Query::new(TEXT).bind("versions", versions.clone())).await?;
+        let Value::Array(rows) = answer else { return Err(unexpected_form()) };
+        if rows.len() != versions.len() {
+            return Err(unexpected_form());
+        }
+        let mut keys = Vec::with_capacity(rows.len());
+        for ((row, version), generation) in rows.into_iter().zip(&versions).zip(generations) {
+            let [mapping, key] = parts(row)?;
+            let key = match self.integrity.open::<KeyVersionRow>(version, mapping)? {
+                Some(mapping) => self.open_key(&KeyId(mapping.key), key)?,
+                None => None,
+            };
+            match key {
+                Some(key) if key.alias == *alias && key.generation == generation => keys.push(key),
+                _ => return Err(inconsistent(KeyVersionRow::TABLE, version, "it does not name the key")),
+            }
+        }
+        Ok(keys)
     }
 
     /// The row of a key, with its tag.

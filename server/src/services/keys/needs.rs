@@ -18,22 +18,32 @@ impl Provisioner {
     pub(crate) async fn twins(&self, key: &KeyRecord) -> Result<Vec<KeyRecord>, KeyError> {
         let public_key = public_key_of(&key.certificate)?;
         let mut twins = Vec::new();
-        for other in self.repository.list(&key.alias, LISTED_VERSIONS).await? {
-            if other.id != key.id && !other.is_elsewhere() && public_key_of(&other.certificate)? == public_key
-            {
-                twins.push(other);
+        let mut page = self.repository.list(&key.alias, PIECE).await?;
+        loop {
+            let last = page.last().filter(|_| page.len() == PIECE).map(|last| last.generation);
+            for other in page {
+                let is_other = other.id != key.id && !other.is_elsewhere();
+                if is_other && public_key_of(&other.certificate)? == public_key {
+                    twins.push(other);
+                }
             }
+            let Some(last) = last else { return Ok(twins) };
+            page = self.repository.list_older(&key.alias, last, PIECE).await?;
         }
-        Ok(twins)
     }
 
-    /// A key whose certificate the issuer has signed, and that has not ended; certificates end with their issuer's.
+    /// Whether the key can have signed a certificate that has not ended; certificates end with their issuer's.
+    pub(crate) fn may_have_children(&self, issuer: &KeyRecord) -> bool {
+        matches!(issuer.alias.role(), AliasRole::Root | AliasRole::Module)
+            && self.clock.now() <= issuer.period.not_after
+    }
+
+    /// A key whose certificate the issuer has signed, and that has not ended.
     pub(crate) async fn living_child(&self, issuer: &KeyRecord) -> Result<Option<KeyRecord>, KeyError> {
-        let now = self.clock.now();
-        let certifies = matches!(issuer.alias.role(), AliasRole::Root | AliasRole::Module);
-        if !certifies || issuer.period.not_after < now {
+        if !self.may_have_children(issuer) {
             return Ok(None);
         }
+        let now = self.clock.now();
         let is_child =
             |key: &KeyRecord| key.id != issuer.id && key.issuer == issuer.id && now <= key.period.not_after;
         self.find_key(is_child).await
