@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::Duration,
@@ -41,30 +41,71 @@ use kunji_server::{
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
+use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 /// Calls until death, shared by all that dies together.
 #[derive(Debug)]
-pub struct Life(AtomicI64);
+pub struct Life {
+    calls: AtomicI64,
+    pause: Mutex<Option<(&'static str, Arc<Pause>)>>,
+}
+
+/// A call that waits, while others get ahead of whoever makes it.
+#[derive(Debug, Default)]
+pub struct Pause {
+    come: Notify,
+    over: Notify,
+}
+
+impl Pause {
+    /// Waits until the call is made.
+    pub async fn reached(&self) {
+        self.come.notified().await;
+    }
+
+    /// Lets it go on.
+    pub fn end(&self) {
+        self.over.notify_one();
+    }
+}
 
 impl Life {
     /// Dies after `calls` calls.
     pub fn of(calls: i64) -> Arc<Self> {
-        Arc::new(Self(AtomicI64::new(calls)))
+        Arc::new(Self { calls: AtomicI64::new(calls), pause: Mutex::default() })
+    }
+
+    /// Has the next call of this name wait.
+    pub fn pause_at(&self, call: &'static str) -> Arc<Pause> {
+        let pause = Arc::new(Pause::default());
+        *self.pause.lock().unwrap_or_else(PoisonError::into_inner) = Some((call, Arc::clone(&pause)));
+        pause
+    }
+
+    async fn come_to(&self, call: &str) {
+        let pause = {
+            let mut next = self.pause.lock().unwrap_or_else(PoisonError::into_inner);
+            next.take_if(|(name, _)| *name == call)
+        };
+        if let Some((_, pause)) = pause {
+            pause.come.notify_one();
+            pause.over.notified().await;
+        }
     }
 
     /// Lives on, for `calls` more calls: as the next process does, but for what this one remembers.
     pub fn go_on(&self, calls: i64) {
-        self.0.store(calls, Ordering::SeqCst);
+        self.calls.store(calls, Ordering::SeqCst);
     }
 
     /// Whether it died.
     pub fn is_over(&self) -> bool {
-        self.0.load(Ordering::SeqCst) < 0
+        self.calls.load(Ordering::SeqCst) < 0
     }
 
     fn goes_on(&self) -> bool {
-        self.0.fetch_sub(1, Ordering::SeqCst) > 0
+        self.calls.fetch_sub(1, Ordering::SeqCst) > 0
     }
 }
 
@@ -81,6 +122,7 @@ macro_rules! lives {
         if !$self.life.goes_on() {
             return Err($dead);
         }
+        $self.life.come_to(stringify!($call)).await;
         $self.real.$call($($argument),*).await
     }};
 }

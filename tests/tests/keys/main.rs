@@ -5,6 +5,7 @@ mod ends;
 mod four_eyes;
 mod mosip;
 mod native;
+mod rivals;
 mod servers;
 mod signing;
 mod states;

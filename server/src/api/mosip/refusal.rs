@@ -146,9 +146,11 @@ impl From<KeyError> for Refusal {
             KeyError::CurveReference => Fault::CurveReference.into(),
             KeyError::Exists | KeyError::Forestalled => Fault::Forestalled.into(),
             // No call under the envelope destroys keys.
-            KeyError::Current | KeyError::Internal(_) | KeyError::Needed(_) | KeyError::NothingToDestroy => {
-                Self::internal(&error)
-            }
+            KeyError::Busy
+            | KeyError::Current
+            | KeyError::Internal(_)
+            | KeyError::Needed(_)
+            | KeyError::NothingToDestroy => Self::internal(&error),
             KeyError::ModuleKeyMissing => Fault::ModuleKeyMissing.into(),
             KeyError::NotUsable(_) => Fault::KeyNotUsable.into(),
             KeyError::NothingToCertify => Fault::RequestNotAllowed.into(),

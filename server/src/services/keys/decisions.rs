@@ -85,6 +85,11 @@ impl KeyService {
             .await
     }
 
+    /// Makes a change, again after others have changed other keys. When it is this key's state that others have changed
+    /// meanwhile, it is not made: what was approved is named by the state that it begins with.
+    ///
+    /// # Errors
+    /// [`KeyError::ChangeRefused`], [`KeyError::Forestalled`], [`KeyError::Waits`]; [`RepositoryError::Conflict`].
     pub(super) async fn change_state(
         &self,
         call: &CallContext,
@@ -93,7 +98,7 @@ impl KeyService {
         request: StateChange<'_>,
     ) -> Result<Transition, KeyError> {
         let states = &self.directory.states;
-        let mut may_pass = false;
+        let mut passed = None;
         for _ in 0..ATTEMPTS {
             states.refresh().await?;
             let number = states.next_number();
@@ -106,10 +111,15 @@ impl KeyService {
             let standing = states.standing(&id);
             let from = state_of(standing.as_ref(), decided.period(), is_newest, now);
             let to = after(request.change, from, standing.as_ref())?;
-            if !may_pass {
-                let content = request.described(decided, from);
-                self.pass(call, operation, &decided.alias(), &content).await?;
-                may_pass = true;
+            match passed {
+                None => {
+                    let content = request.described(decided, from);
+                    self.pass(call, operation, &decided.alias(), &content).await?;
+                    passed = Some((from, to));
+                }
+                Some(approved) if approved == (from, to) => {}
+                // Something else would be done than what was approved.
+                Some(_) => return Err(RepositoryError::Conflict.into()),
             }
             let transition = Transition {
                 number,

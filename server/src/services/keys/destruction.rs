@@ -1,5 +1,7 @@
 //! How keys end, as callers ask for it and see it; what is done about it, [`crate::services::destruction`] does.
 
+use tokio::sync::SemaphorePermit;
+
 use super::{
     KeyError, KeyService,
     decisions::{Decided, StateChange, check_reason, check_said},
@@ -61,11 +63,30 @@ impl KeyService {
         let twin = self.provisioner.twins(key).await?.into_iter().find(|twin| is_newest(&twin.id));
         match twin {
             Some(twin) => Err(KeyError::Needed(self.named(call, &twin))),
-            None => match self.provisioner.living_child(key).await? {
+            None => match self.living_child(key).await? {
                 Some(child) => Err(KeyError::Needed(self.named(call, &child))),
                 None => Ok(()),
             },
         }
+    }
+
+    async fn living_child(&self, issuer: &KeyRecord) -> Result<Option<KeyRecord>, KeyError> {
+        if !self.provisioner.may_have_children(issuer) {
+            return Ok(None);
+        }
+        let _walk = self.begin_walk()?;
+        self.provisioner.living_child(issuer).await
+    }
+
+    /// The right to read the whole table of keys, which one request has at a time: whoever may ask for destructions, and
+    /// need not be allowed any, could otherwise occupy the database.
+    fn begin_walk(&self) -> Result<SemaphorePermit<'_>, KeyError> {
+        self.walks.try_acquire().map_err(|_| KeyError::Busy)
+    }
+
+    async fn wrapped_by(&self, kek: &KekRecord) -> Result<Option<KeyRecord>, KeyError> {
+        let _walk = self.begin_walk()?;
+        self.provisioner.wrapped_by(kek).await
     }
 
     /// A key by its name, for a caller who may know it.
@@ -80,7 +101,7 @@ impl KeyService {
     /// The KEKs of an application, newest first.
     ///
     /// # Errors
-    /// [`KeyError::NotFound`] when it has none, or the caller has no right to know.
+    /// [`KeyError::NotFound`] when it has none, or the caller has no right to know; [`KeyError::Busy`].
     pub async fn keks(
         &self,
         call: &CallContext,
@@ -108,7 +129,7 @@ impl KeyService {
         let now = self.provisioner.clock.now();
         let state = state_of(standing.as_ref(), Cryptoperiod::ENDLESS, is_newest, now);
         let remark = match standing.filter(|standing| standing.state == KeyState::Destroying) {
-            Some(_) if self.provisioner.wrapped_by(&kek).await?.is_some() => Some(STILL_WRAPS.to_owned()),
+            Some(_) if self.wrapped_by(&kek).await?.is_some() => Some(STILL_WRAPS.to_owned()),
             _ => None,
         };
         let alias = KeyAlias::master(kek.application.clone());
@@ -120,7 +141,7 @@ impl KeyService {
     ///
     /// # Errors
     /// [`KeyError::Current`] for the newest of its application, [`KeyError::Needed`] while it wraps a key,
-    /// [`KeyError::ChangeRefused`], [`KeyError::Waits`].
+    /// [`KeyError::Busy`], [`KeyError::ChangeRefused`], [`KeyError::Waits`].
     pub async fn change_kek(
         &self,
         call: &CallContext,
@@ -147,7 +168,7 @@ impl KeyService {
                 return Err(KeyError::Current);
             }
             if change == Change::ScheduleDestruction
-                && let Some(key) = self.provisioner.wrapped_by(&kek).await?
+                && let Some(key) = self.wrapped_by(&kek).await?
             {
                 return Err(KeyError::Needed(self.named(call, &key)));
             }

@@ -18,6 +18,9 @@ pub enum KeyError {
     /// The application can have no base keys (ROOT, KERNEL, PARTNER).
     #[error("no base key can be made for this application")]
     BaseKeyNotAllowed,
+    /// Another request reads all keys.
+    #[error("another request looks at all keys; try again when it has ended")]
+    Busy,
     /// Approvals are not at hand.
     #[error(transparent)]
     Approvals(ApprovalError),
@@ -118,6 +121,7 @@ impl KeyError {
         match self {
             Self::Audit(_) => "audit.unavailable",
             Self::BaseKeyNotAllowed => "key.base_not_allowed",
+            Self::Busy => "key.busy",
             Self::Approvals(error) => error.code(),
             Self::ChangeRefused(_) => "key.change_refused",
             Self::Closed => "key.closed",

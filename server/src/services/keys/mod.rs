@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use regex::Regex;
+use tokio::sync::Semaphore;
 
 use self::{base::BaseKeyMaker, private_keys::PrivateKeys, quota::CreationQuota};
 use crate::{
@@ -111,6 +112,8 @@ pub struct KeyService {
     quota: CreationQuota,
     references: BTreeMap<String, Regex>,
     signer: Arc<Signer>,
+    /// Requests that read the whole table of keys.
+    walks: Semaphore,
 }
 
 /// What the composition root decides about keys.
@@ -148,6 +151,7 @@ impl KeyService {
             quota: CreationQuota::new(settings.creation_quota_per_hour),
             references,
             signer,
+            walks: Semaphore::new(1),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KeyError, LISTED_VERSIONS, issuing::public_key_of, provisioning::Provisioner};
+use super::{KeyError, issuing::public_key_of, provisioning::Provisioner};
 use crate::domain::{
     alias::AliasRole,
     key::{KekRecord, KeyId, KeyMaterial, KeyRecord},

@@ -14,6 +14,7 @@ impl From<KeyError> for Problem {
         match error {
             KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Approvals(error) => error.into(),
+            KeyError::Busy => Self::too_often(1),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::ChangeRefused(refusal) => Self::new(ProblemKind::KeyChangeRefused, refusal.to_string()),
             KeyError::Closed => Self::new(
