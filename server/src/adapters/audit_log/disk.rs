@@ -46,37 +46,52 @@ pub(super) struct Opened {
     pub(super) disk: SegmentDirectory,
     pub(super) end: LogEnd,
     pub(super) tree: Frontier,
+    /// Number of the last segment's first event.
+    pub(super) first: u64,
+}
+
+impl Opened {
+    /// Cuts off event `next` and those behind it, all of which the caller has durably elsewhere.
+    ///
+    /// # Errors
+    /// [`OpenError::Gap`] when that is before the last segment; the operating system's.
+    pub(super) fn cut_back(
+        &mut self,
+        directory: &Path,
+        segments: &Segments,
+        next: u64,
+    ) -> Result<(), OpenError> {
+        if next >= self.end.next_sequence {
+            return Ok(());
+        }
+        if next < self.first {
+            return Err(OpenError::Gap { end: self.end.next_sequence - 1, spool: next });
+        }
+        let path = directory.join(segment_name(self.first));
+        let mut tree = tree::before(directory, segments, self.first).map_err(at(directory))?;
+        let length = grow(&path, &mut tree, next - self.first).map_err(at(&path))?;
+        cut(&self.disk.segment, length).map_err(at(&path))?;
+        self.end = LogEnd { next_sequence: next, segment_length: length };
+        self.tree = tree;
+        Ok(())
+    }
 }
 
 impl SegmentDirectory {
-    /// Makes the directory if it is not there, locks it, repairs the end of the log and says where that is. What
-    /// `authority` (where events wait that the log could not take) says is number `first` and behind is cut off: it
-    /// was never known to be durable here.
-    pub(super) fn open(
-        directory: &Path,
-        segments: &Segments,
-        authority: Option<u64>,
-    ) -> Result<Opened, OpenError> {
+    /// Makes the directory if it is not there, locks it, repairs the end of the log and says where that is.
+    pub(super) fn open(directory: &Path, segments: &Segments) -> Result<Opened, OpenError> {
         private_directory::ensure(directory).map_err(at(directory))?;
         let lock = lock(directory)?;
         let first = last_segment(directory).map_err(at(directory))?.unwrap_or(1);
         let path = directory.join(segment_name(first));
         let segment = open_segment(&path).map_err(at(&path))?;
-        let mut end = repair(&path, &segment, first)?;
+        let end = repair(&path, &segment, first)?;
         // The entry of a segment that is new, or that a crash kept from being synced.
         private_directory::sync(directory).map_err(at(directory))?;
         let mut tree = tree::before(directory, segments, first).map_err(at(directory))?;
-        let next = authority.unwrap_or(end.next_sequence);
-        if next > end.next_sequence || next < first {
-            return Err(OpenError::Gap { end: end.next_sequence - 1, spool: next });
-        }
-        let length = grow(&path, &mut tree, next - first).map_err(at(&path))?;
-        if next < end.next_sequence {
-            cut(&segment, length).map_err(at(&path))?;
-            end = LogEnd { next_sequence: next, segment_length: length };
-        }
+        grow(&path, &mut tree, end.next_sequence - first).map_err(at(&path))?;
         let disk = Self { directory: directory.to_owned(), segment, _lock: lock };
-        Ok(Opened { disk, end, tree })
+        Ok(Opened { disk, end, tree, first })
     }
 }
 
@@ -197,19 +212,19 @@ fn read_tail(mut segment: &File) -> io::Result<(Vec<u8>, u64)> {
 }
 
 /// Keeps, durably and under a name not taken, what is about to be cut off.
-fn set_aside(segment: &Path, offset: u64, unfinished: &[u8]) -> io::Result<()> {
+pub(super) fn set_aside(file: &Path, offset: u64, unfinished: &[u8]) -> io::Result<()> {
     let mut attempt = 0_u32;
-    let mut file = loop {
-        let mut name = segment.as_os_str().to_owned();
+    let mut aside = loop {
+        let mut name = file.as_os_str().to_owned();
         name.push(format!(".{offset}-{attempt}.torn"));
         match OpenOptions::new().create_new(true).write(true).mode(OWNER_ONLY).open(PathBuf::from(name)) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => attempt += 1,
             opened => break opened?,
         }
     };
-    file.write_all(unfinished)?;
-    file.sync_all()?;
-    segment.parent().map_or(Ok(()), private_directory::sync)
+    aside.write_all(unfinished)?;
+    aside.sync_all()?;
+    file.parent().map_or(Ok(()), private_directory::sync)
 }
 
 fn cut(segment: &File, length: u64) -> io::Result<()> {

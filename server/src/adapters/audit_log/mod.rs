@@ -53,6 +53,7 @@ mod published;
 mod recovery;
 mod segments;
 mod spool;
+mod start;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -67,11 +68,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use kunji_shared::encoding::encode_hex;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use self::{
-    disk::{Disk, Opened, SegmentDirectory},
+    disk::{Disk, SegmentDirectory},
     notes::Notes,
     published::Published,
     segments::Segments,
@@ -156,15 +156,21 @@ impl AuditLog {
         wrap: impl FnOnce(SegmentDirectory) -> D,
     ) -> Result<Self, OpenError> {
         let AuditLogSettings { archive, segment_bytes, spool } = settings;
-        let spool = spool.map(|(directory, limit)| Spool::open(&directory, limit)).transpose()?;
+        let mut spool = spool.map(|(directory, limit)| Spool::open(&directory, limit)).transpose()?;
         let segments = Segments::new(directory, archive.clone());
-        let opened = SegmentDirectory::open(directory, &segments, spool.as_ref().and_then(Spool::first))?;
+        let mut opened = SegmentDirectory::open(directory, &segments)?;
+        if let Some(spool) = &spool {
+            start::check_spool(directory, &segments, &opened, spool)?;
+        }
         let notes = Notes::new(directory);
         let at = disk::at;
         let id = notes.log_id().map_err(at(directory))?;
         let last = notes.last_checkpoint().map_err(at(directory))?;
         if let Some(Signed { statement, .. }) = last {
-            compare(directory, &segments, &opened, spool.as_ref(), &id, &statement)?;
+            start::check_signed(directory, &segments, &opened, spool.as_ref(), &id, &statement)?;
+        }
+        if let Some(spool) = &mut spool {
+            start::join(directory, &segments, &mut opened, spool)?;
         }
         let files = Files { directory: directory.to_owned(), archive, id, notes, segments };
         let ledger = Ledger::new(opened, wrap, segment_bytes, spool);
@@ -181,36 +187,6 @@ impl AuditLog {
             .spawn(move || writer::run(ledger, inbox, &seen))?;
         Ok(Self { outbox: Some(outbox), writer: Some(writer), load, files, published })
     }
-}
-
-/// Whether the log is the one that was signed last. Only the part since the last segment began is looked at: the
-/// rest is for those who verify.
-fn compare(
-    directory: &Path,
-    segments: &Segments,
-    opened: &Opened,
-    spool: Option<&Spool>,
-    id: &str,
-    signed: &Checkpoint,
-) -> Result<(), OpenError> {
-    let size = opened.tree.size();
-    let differs = || OpenError::Differs { size: signed.size, time: signed.time.clone() };
-    if signed.log != id {
-        return Err(differs());
-    }
-    if signed.size > size + spool.map_or(0, Spool::events) {
-        return Err(OpenError::Shortened { end: size, size: signed.size, time: signed.time.clone() });
-    }
-    let tree = if signed.size == size {
-        opened.tree.clone()
-    } else {
-        match tree::before(directory, segments, signed.size + 1) {
-            // It is archived elsewhere.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            tree => tree.map_err(disk::at(directory))?,
-        }
-    };
-    if encode_hex(&tree.root()) == signed.root { Ok(()) } else { Err(differs()) }
 }
 
 #[async_trait]
@@ -314,6 +290,17 @@ impl Drop for AuditLog {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// The log and what waits in its spool have different events of one number.
+    #[error(
+        "event {event} of the audit trail is another one in its spool, {spool}: they do not belong together; restore \
+         the one that is not the newest, or move the spool's file away and keep it"
+    )]
+    Contradiction {
+        /// The first such event.
+        event: u64,
+        /// The spool's file.
+        spool: PathBuf,
+    },
     /// Lines that were durable once are not what was written.
     #[error(
         "the audit trail is damaged: {segment} makes no sense from byte {offset} on, and that is more than a crash \

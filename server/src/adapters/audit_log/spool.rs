@@ -18,7 +18,7 @@ pub(super) struct Spool {
     /// The same lines as in the file.
     waiting: Vec<u8>,
     events: u64,
-    /// Whether the file still has lines that are in the log by now.
+    /// Whether the file may have more than that: lines that are in the log by now, or whose callers were refused.
     stale: bool,
     limit: usize,
     _lock: File,
@@ -36,7 +36,7 @@ impl Spool {
         Ok(Self { path, file, waiting, events, stale: false, limit, _lock: lock })
     }
 
-    /// Whole lines in sequence count; what follows them was being written when a crash came.
+    /// Whole lines in sequence count; what follows them was being written when a crash came, and is set aside.
     fn read(path: &Path) -> io::Result<(File, Vec<u8>, u64)> {
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path)?;
@@ -51,6 +51,10 @@ impl Spool {
             expected = sequence.checked_add(1);
             events += 1;
             whole += line.len();
+        }
+        match waiting.get(whole..) {
+            Some(unfinished) if !unfinished.is_empty() => disk::set_aside(path, whole as u64, unfinished)?,
+            _ => {}
         }
         waiting.truncate(whole);
         file.set_len(whole as u64)?;
@@ -69,9 +73,20 @@ impl Spool {
         &self.waiting
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Numbers and lines, without their ends, of the events that wait.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let lines = self.waiting.split_inclusive(|byte| *byte == b'\n');
+        lines.filter_map(|line| line.strip_suffix(b"\n")).filter_map(|line| Some((sequence_of(line)?, line)))
+    }
+
     /// Number of the first event that waits.
     pub(super) fn first(&self) -> Option<u64> {
-        sequence_of(self.waiting.split(|byte| *byte == b'\n').next()?)
+        self.lines().next().map(|(number, _)| number)
     }
 
     /// Notes that the log has what waited.
@@ -80,6 +95,20 @@ impl Spool {
             events = self.events,
             "the audit trail can be written again: it has what waited in the spool"
         );
+        self.clear();
+    }
+
+    /// Notes that a start found every line in the log, and later events behind them.
+    pub(super) fn forget(&mut self) {
+        tracing::warn!(
+            events = self.events,
+            path = %self.path.display(),
+            "the spool of the audit trail is an older copy: the log has all of it"
+        );
+        self.clear();
+    }
+
+    fn clear(&mut self) {
         self.waiting.clear();
         self.events = 0;
         self.stale = true;
@@ -91,12 +120,11 @@ impl Spool {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the spool of the audit trail is full"));
         }
         self.settle()?;
-        let length = self.waiting.len() as u64;
-        // What an earlier attempt may have left.
-        self.file.set_len(length)?;
-        self.file.seek(SeekFrom::End(0))?;
+        // Until it is known to be whole and durable.
+        self.stale = true;
         self.file.write_all(piece)?;
         self.file.sync_data()?;
+        self.stale = false;
         if self.events == 0 {
             tracing::error!(path = %self.path.display(), "the audit trail cannot be written: events wait in the spool");
         }
@@ -105,15 +133,51 @@ impl Spool {
         Ok(())
     }
 
-    /// Takes out of the file what is in the log. Until that is done nothing may be added to either: a start would
-    /// take the file for what the log has not.
+    /// Takes out of the file what does not wait. Until that is done nothing may be added to it or to the log: a start
+    /// would take the file for what the log has not.
     pub(super) fn settle(&mut self) -> io::Result<()> {
         if self.stale {
-            self.file.set_len(0)?;
-            self.file.seek(SeekFrom::Start(0))?;
+            self.file.set_len(self.waiting.len() as u64)?;
+            self.file.seek(SeekFrom::End(0))?;
             self.file.sync_data()?;
             self.stale = false;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &[u8] = b"{\"sequence\":1}\n";
+
+    #[test]
+    fn what_a_failed_attempt_left_is_taken_out_before_anything_else_is_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut spool = Spool::open(directory.path(), 1 << 20).unwrap();
+        let path = spool.path().to_owned();
+        let writable = std::mem::replace(&mut spool.file, File::open(&path).unwrap());
+        assert!(spool.add(LINE, 1).is_err());
+        // For all that is known, it is in the file.
+        std::fs::write(&path, LINE).unwrap();
+        assert!(spool.settle().is_err());
+        spool.file = writable;
+        spool.settle().unwrap();
+        assert_eq!((spool.events(), std::fs::read(&path).unwrap()), (0, Vec::new()));
+        spool.add(LINE, 1).unwrap();
+        assert_eq!((spool.first(), std::fs::read(&path).unwrap()), (Some(1), LINE.to_vec()));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_set_aside() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("audit-spool.ndjson");
+        let behind = b"{\"sequence\":7}\n{\"seq";
+        std::fs::write(&path, [LINE, behind].concat()).unwrap();
+        let spool = Spool::open(directory.path(), 1 << 20).unwrap();
+        assert_eq!((spool.events(), std::fs::read(&path).unwrap()), (1, LINE.to_vec()));
+        let aside = directory.path().join(format!("audit-spool.ndjson.{}-0.torn", LINE.len()));
+        assert_eq!(std::fs::read(aside).unwrap(), behind);
     }
 }

@@ -1,5 +1,7 @@
 //! The log as a whole: order, durability, faults, crashes.
 
+mod spool;
+
 use std::{
     collections::HashSet,
     fs,
@@ -8,12 +10,12 @@ use std::{
     process::{Command, Stdio},
     sync::{
         Arc,
-        atomic::AtomicBool,
         mpsc::{self, Receiver, Sender},
     },
 };
 
 use futures_util::{FutureExt as _, future::join_all};
+use kunji_shared::encoding::encode_hex;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -465,7 +467,7 @@ fn end_survives_any_cut_of_the_file() {
     for length in 0..=bytes.len() as u64 {
         fs::write(&path, &bytes[..usize::try_from(length).unwrap()]).unwrap();
         let directory = data.path().join("audit");
-        let end = SegmentDirectory::open(&directory, &Segments::new(&directory, None), None).unwrap().end;
+        let end = SegmentDirectory::open(&directory, &Segments::new(&directory, None)).unwrap().end;
         let whole = length / line;
         assert_eq!(end, LogEnd { next_sequence: whole + 1, segment_length: whole * line });
         assert_eq!(fs::metadata(&path).unwrap().len(), whole * line);
@@ -589,98 +591,6 @@ async fn a_log_that_is_not_what_was_signed_is_refused() {
     let log = AuditLog::open(data.path()).unwrap();
     assert_eq!(log.last_checkpoint().unwrap().unwrap().statement.number, 2);
     assert!(fs::read(&notes).unwrap().ends_with(b"\n"));
-}
-
-/// A log with a spool, over a disk that fails while `broken` says so.
-fn spooling(data: &TempDir, spool: &TempDir, limit: u64, broken: &Arc<AtomicBool>) -> AuditLog {
-    let spool = Some((spool.path().join("spool"), limit));
-    let settings = AuditLogSettings { segment_bytes: 500, spool, ..AuditLogSettings::default() };
-    let broken = Arc::clone(broken);
-    let wrap = |disk| Faulty {
-        disk,
-        fault: Box::new(move |operation| {
-            let fails = operation != "cut" && broken.load(Ordering::Relaxed);
-            fails.then_some(Fault::After)
-        }),
-    };
-    AuditLog::start(&data.path().join("audit"), settings, wrap).unwrap()
-}
-
-#[tokio::test]
-async fn events_wait_in_the_spool_in_order_and_come_back() {
-    let (data, spool) = (data_dir(), data_dir());
-    let broken = Arc::new(AtomicBool::new(false));
-    let log = spooling(&data, &spool, 1 << 20, &broken);
-    let mut names = Vec::new();
-    for n in 0..60 {
-        broken.store(n % 20 >= 10, Ordering::Relaxed);
-        let name = n.to_string();
-        log.record(event(&name)).await.unwrap();
-        names.push(name);
-        let waiting = if n % 20 >= 10 { n % 10 + 1 } else { 0 };
-        assert_eq!(log.spooled(), waiting, "{n}");
-        assert_eq!(log.head().size() + waiting, names.len() as u64);
-    }
-    broken.store(false, Ordering::Relaxed);
-    log.record(event("last")).await.unwrap();
-    names.push("last".to_owned());
-    assert_eq!(recorded(&data), names);
-    assert_tree(&data, &log);
-}
-
-#[tokio::test]
-async fn what_waits_in_the_spool_survives_a_crash() {
-    for tail in [&b""[..], b"{\"sequence\":6,\"ti"] {
-        let (data, spool) = (data_dir(), data_dir());
-        let broken = Arc::new(AtomicBool::new(false));
-        let log = spooling(&data, &spool, 1 << 20, &broken);
-        for name in ["a", "b"] {
-            log.record(event(name)).await.unwrap();
-        }
-        broken.store(true, Ordering::Relaxed);
-        for name in ["c", "d", "e"] {
-            log.record(event(name)).await.unwrap();
-        }
-        drop(log);
-        let file = spool.path().join("spool/audit-spool.ndjson");
-        let mut text = fs::read(&file).unwrap();
-        let waiting = text.clone();
-        text.extend_from_slice(tail);
-        fs::write(&file, text).unwrap();
-        // Still broken, then well again.
-        assert_eq!(spooling(&data, &spool, 1 << 20, &broken).spooled(), 3);
-        broken.store(false, Ordering::Relaxed);
-        let log = spooling(&data, &spool, 1 << 20, &broken);
-        assert_eq!((log.spooled(), recorded(&data).len()), (0, 5));
-        drop(log);
-        // Killed after it was written and before the spool was cleared.
-        fs::write(&file, waiting).unwrap();
-        let log = spooling(&data, &spool, 1 << 20, &broken);
-        log.record(event("f")).await.unwrap();
-        assert_eq!(recorded(&data), ["a", "b", "c", "d", "e", "f"]);
-        assert_tree(&data, &log);
-    }
-}
-
-#[tokio::test]
-async fn a_full_spool_refuses_and_one_of_another_log_stops_the_start() {
-    let (data, spool) = (data_dir(), data_dir());
-    let broken = Arc::new(AtomicBool::new(true));
-    let log = spooling(&data, &spool, 600, &broken);
-    let mut taken = 0;
-    for n in 0..20 {
-        taken += u64::from(log.record(event(&n.to_string())).await.is_ok());
-    }
-    assert!((1..20).contains(&taken) && log.spooled() == taken, "{taken}");
-    broken.store(false, Ordering::Relaxed);
-    log.record(event("after")).await.unwrap();
-    assert_eq!(log.head().size(), taken + 1);
-    drop(log);
-    fs::write(spool.path().join("spool/audit-spool.ndjson"), "{\"sequence\":99}\n").unwrap();
-    let spool = Some((spool.path().join("spool"), 600));
-    let settings = AuditLogSettings { spool, ..AuditLogSettings::default() };
-    let error = AuditLog::open_with(data.path(), settings).err().unwrap();
-    assert!(matches!(error, OpenError::Gap { .. }), "{error}");
 }
 
 const CHILD_DIRECTORY: &str = "KUNJI_TEST_AUDIT_CHILD";

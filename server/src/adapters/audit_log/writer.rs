@@ -112,6 +112,9 @@ pub(super) struct Ledger<D> {
     segment_bytes: u64,
     /// Whether something was written after `end` that may or may not be on disk.
     unsettled: bool,
+    /// Whether that is of callers who were refused. Nothing may then go to the spool under its numbers: a start would
+    /// not know which of the two counts.
+    refused: bool,
     /// Takes what the log cannot take, if there is one.
     spool: Option<Spool>,
     published: Arc<Published>,
@@ -126,10 +129,18 @@ impl<D: Disk> Ledger<D> {
         segment_bytes: u64,
         spool: Option<Spool>,
     ) -> Self {
-        let Opened { disk, end, tree } = opened;
+        let Opened { disk, end, tree, .. } = opened;
         let published = Arc::new(Published::new(tree.clone()));
-        let mut ledger =
-            Self { disk: wrap(disk), end, tree, segment_bytes, unsettled: false, spool, published };
+        let mut ledger = Self {
+            disk: wrap(disk),
+            end,
+            tree,
+            segment_bytes,
+            unsettled: false,
+            refused: false,
+            spool,
+            published,
+        };
         if let Err(error) = ledger.drain_spool() {
             tracing::error!(%error, "the audit trail cannot take what waits in its spool yet");
         }
@@ -151,15 +162,36 @@ impl<D: Disk> Ledger<D> {
     fn append(&mut self, piece: &[u8], next: u64) -> io::Result<()> {
         let events = next - self.next_sequence();
         let written = self.drain_spool().and_then(|()| self.write(piece, next));
-        let taken = match (written, &mut self.spool) {
-            (Err(error), Some(spool)) => spool.add(piece, events).map_err(|refused| {
+        let taken = match written {
+            Err(error) if self.spool.is_some() => self.set_down(piece, events).map_err(|refused| {
                 tracing::error!(%refused, "the audit trail cannot be written, nor its spool");
                 error
             }),
-            (written, _) => written,
+            written => written,
         };
         self.publish();
         taken
+    }
+
+    /// Makes a piece that the log did not take durable in the spool.
+    fn set_down(&mut self, piece: &[u8], events: u64) -> io::Result<()> {
+        if self.refused {
+            self.settle()?;
+        }
+        let spool = self.spool.as_mut().ok_or(io::ErrorKind::Unsupported)?;
+        let added = spool.add(piece, events);
+        // What waits in the spool is what the log was being given first.
+        self.refused = added.is_err() && self.unsettled && spool.events() == 0;
+        added
+    }
+
+    /// Cuts off what does not count.
+    fn settle(&mut self) -> io::Result<()> {
+        if self.unsettled {
+            self.disk.cut(self.end.segment_length)?;
+            (self.unsettled, self.refused) = (false, false);
+        }
+        Ok(())
     }
 
     /// Writes to the log what waits in the spool.
@@ -179,10 +211,7 @@ impl<D: Disk> Ledger<D> {
 
     /// Writes lines to the log: all of them or, on an error, nothing that counts.
     fn write(&mut self, piece: &[u8], next: u64) -> io::Result<()> {
-        if self.unsettled {
-            self.disk.cut(self.end.segment_length)?;
-            self.unsettled = false;
-        }
+        self.settle()?;
         if self.end.segment_length >= self.segment_bytes {
             self.disk.begin_segment(&self.tree)?;
             self.end.segment_length = 0;
