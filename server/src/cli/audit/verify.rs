@@ -36,7 +36,8 @@ pub struct VerifyArguments {
     /// the file beside the export whose name ends in .keys.pem.
     #[arg(long)]
     key: Option<PathBuf>,
-    /// Checkpoints and rosters that were anchored elsewhere, one a line.
+    /// Checkpoints and rosters that were anchored elsewhere, one a line; or an export that was kept elsewhere, of which
+    /// these are taken.
     #[arg(long)]
     anchors: Vec<PathBuf>,
     /// The first event that each log must have, when earlier ones are known to be archived.
@@ -164,9 +165,25 @@ fn print(verdict: &Verdict, source: &str) {
     if verdict.more > 0 {
         println!("FOUND  {} more", verdict.more);
     }
+    for anchors in &verdict.unchecked {
+        println!(
+            "NOT CHECKED  {} {} of log {}, up to entry {}: the entries that they cover are not all here",
+            anchors.count,
+            if anchors.count == 1 { "anchor" } else { "anchors" },
+            anchors.log,
+            anchors.last
+        );
+    }
     println!("verified with {source}");
     if verdict.findings.is_empty() {
-        println!("everything holds");
+        println!(
+            "{}",
+            if verdict.unchecked.is_empty() {
+                "everything holds"
+            } else {
+                "everything that was checked holds"
+            }
+        );
     }
 }
 
@@ -186,9 +203,17 @@ fn print_json(verdict: &Verdict, source: &str) {
         .iter()
         .map(|finding| json!({ "file": finding.file, "line": finding.line, "text": finding.text }))
         .collect();
+    let unchecked: Vec<_> = verdict
+        .unchecked
+        .iter()
+        .map(|anchors| json!({ "log": anchors.log, "anchors": anchors.count, "last": anchors.last }))
+        .collect();
     let holds = findings.is_empty() && verdict.more == 0;
     println!(
         "{}",
-        json!({ "holds": holds, "logs": logs, "findings": findings, "more": verdict.more, "key": source })
+        json!({
+            "holds": holds, "logs": logs, "findings": findings, "more": verdict.more, "unchecked": unchecked,
+            "key": source,
+        })
     );
 }

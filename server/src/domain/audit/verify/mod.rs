@@ -1,15 +1,20 @@
 //! Finds whatever was done to exports of logs: every edit, removal, insertion, change of order, missing end and
-//! missing log. Needs the public keys and nothing else; reads once, line by line, in little memory.
+//! missing log. Needs the public keys and nothing else; reads once, line by line, in little memory: beside a few
+//! hashes, the roots that checkpoints were signed over.
 
+mod known;
 mod section;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use self::section::Section;
+use self::{
+    known::{KnownRoots, Source},
+    section::{Ended, Section},
+};
 use super::{
-    export::ExportHeader,
+    export::{ExportHeader, without_leaf},
     statement::{Checkpoint, Roster, Signed, VerifyingKeys},
 };
 use crate::domain::merkle::Frontier;
@@ -53,11 +58,24 @@ pub struct VerifiedLog {
     pub time: String,
 }
 
+/// Anchors of a log with which nothing was compared, as the entries that they cover are not all there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UncheckedAnchors {
+    /// The log.
+    pub log: String,
+    /// How many there are.
+    pub count: usize,
+    /// The last event that any of them covers.
+    pub last: u64,
+}
+
 /// The result.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     /// The logs that were seen.
     pub logs: Vec<VerifiedLog>,
+    /// Anchors that show nothing here.
+    pub unchecked: Vec<UncheckedAnchors>,
     /// What does not hold. Everything holds when there is nothing.
     pub findings: Vec<Finding>,
     /// Findings beyond those told.
@@ -67,14 +85,27 @@ pub struct Verdict {
 /// Verifies exports, given line by line.
 pub struct Verifier {
     keys: VerifyingKeys,
-    anchors: Vec<Signed<Checkpoint>>,
+    anchors: Vec<Checkpoint>,
     /// The event that the auditor knows to be the first one left.
     first: u64,
     rosters: Vec<Roster>,
-    logs: BTreeMap<String, (VerifiedLog, Frontier)>,
+    logs: BTreeMap<String, Seen>,
+    /// Roots of logs, by the log.
+    known: BTreeMap<String, KnownRoots>,
     section: Option<Section>,
     place: Place,
     findings: Findings,
+}
+
+/// What was seen of a log.
+struct Seen {
+    verified: VerifiedLog,
+    /// The tree over it.
+    tree: Frontier,
+    /// The last entry, covered or not.
+    last: u64,
+    /// The file with that.
+    file: String,
 }
 
 /// Where the verifier is.
@@ -110,25 +141,38 @@ impl Verifier {
             first,
             rosters: Vec::new(),
             logs: BTreeMap::new(),
+            known: BTreeMap::new(),
             section: None,
             place: Place::default(),
             findings: Findings::default(),
         }
     }
 
-    /// Takes a line of what was anchored elsewhere: a checkpoint or a roster. All anchors come before the exports.
+    /// Takes a line of what was anchored elsewhere: a checkpoint or a roster. An export that was kept elsewhere will do,
+    /// of which these lines alone are taken. All anchors come before the exports.
     pub fn anchor(&mut self, file: &str, number: u64, line: &[u8]) {
         let read = if let Some(checkpoint) = Signed::<Checkpoint>::from_line(line) {
-            checkpoint.verify(&self.keys).map(|()| self.anchors.push(checkpoint))
+            checkpoint.verify(&self.keys).map(|()| self.keep_anchor(checkpoint))
         } else if let Some(roster) = Signed::<Roster>::from_line(line) {
             roster.verify(&self.keys).map(|()| self.rosters.push(roster.statement))
         } else {
-            self.findings.add(file, Some(number), "the line is neither a checkpoint nor a roster");
+            if without_leaf(line).is_none() && ExportHeader::from_line(line).is_none() {
+                self.findings.add(file, Some(number), "the line is neither a checkpoint nor a roster");
+            }
             return;
         };
         if let Err(fault) = read {
             self.findings.add(file, Some(number), format!("the anchor does not count: {fault}"));
         }
+    }
+
+    fn keep_anchor(&mut self, anchor: Signed<Checkpoint>) {
+        // What cannot be read as a root was not taken for a checkpoint.
+        if let Some(root) = anchor.statement.root_hash() {
+            let Checkpoint { log, size, time, .. } = &anchor.statement;
+            self.known.entry(log.clone()).or_default().add(*size, root, Source::Anchor(time.clone()));
+        }
+        self.anchors.push(anchor.statement);
     }
 
     /// The next lines are of this file.
@@ -169,9 +213,12 @@ impl Verifier {
 
     /// What holds and what does not.
     pub fn finish(mut self) -> Verdict {
+        self.check_ends();
         self.check_completeness();
+        let unchecked = self.unchecked_anchors();
         let Findings { told, more } = self.findings;
-        Verdict { logs: self.logs.into_values().map(|(log, _)| log).collect(), findings: told, more }
+        let logs = self.logs.into_values().map(|seen| seen.verified).collect();
+        Verdict { logs, unchecked, findings: told, more }
     }
 
     fn report(&mut self, text: impl Into<String>) {
@@ -186,22 +233,17 @@ impl Verifier {
         };
         let Some(before) = header.before() else { return };
         match self.logs.get(&header.log) {
-            Some((seen, _)) if header.first <= seen.last => {
-                self.report(format!(
-                    "log {} is there a second time from entry {} on; up to {} it was there before",
-                    header.log, header.first, seen.last
-                ));
-            }
-            Some((seen, frontier)) if *frontier != before => {
+            // One that begins earlier is compared as far as both go.
+            Some(seen) if header.first > seen.verified.last && seen.tree != before => {
                 self.report(format!(
                     "entries of log {} behind {} are missing, or this part does not follow the earlier one",
-                    header.log, seen.last
+                    header.log, seen.verified.last
                 ));
             }
             None if header.first > self.first => {
                 self.report(format!(
                     "entries {} to {} of log {} (server {}) are missing before this export; if they are known to be \
-                     archived, give their export too, or say where the log begins",
+                     archived, give their export too, before this one, or say where the log begins",
                     self.first,
                     header.first - 1,
                     header.log,
@@ -210,9 +252,8 @@ impl Verifier {
             }
             _ => {}
         }
-        let anchors = self.anchors.iter().filter(|anchor| anchor.statement.log == header.log);
-        let anchors = anchors.map(|anchor| anchor.statement.clone()).collect();
-        self.section = Some(Section::new(header, before, anchors));
+        let known = self.known.remove(&header.log).unwrap_or_default();
+        self.section = Some(Section::new(header, before, known, &self.place, &mut self.findings));
     }
 
     fn take_roster(&mut self, line: &[u8]) {
@@ -242,9 +283,51 @@ impl Verifier {
 
     fn end_section(&mut self) {
         let Some(section) = self.section.take() else { return };
-        let (verified, frontier) = section.end(&self.place, &mut self.findings);
-        let first = self.logs.get(&verified.log).map_or(verified.first, |(earlier, _)| earlier.first);
-        self.logs.insert(verified.log.clone(), (VerifiedLog { first, ..verified }, frontier));
+        let earlier = self.logs.remove(section.log());
+        let seen = earlier.as_ref().map_or(0, |seen| seen.verified.last);
+        let Ended { verified, tree, last, mut known, proved } =
+            section.end(seen, &self.place, &mut self.findings);
+        let file: Arc<str> = self.place.file.as_str().into();
+        for (size, root) in proved {
+            known.add(size, root, Source::Export(Arc::clone(&file)));
+        }
+        let log = verified.log.clone();
+        self.known.insert(log.clone(), known);
+        let now = Seen { verified, tree, last, file: self.place.file.clone() };
+        let first = earlier.as_ref().map_or(now.verified.first, |seen| seen.verified.first);
+        let mut farther = match earlier {
+            Some(earlier) if earlier.verified.last > now.verified.last => earlier,
+            _ => now,
+        };
+        farther.verified.first = first.min(farther.verified.first);
+        self.logs.insert(log, farther);
+    }
+
+    /// Whether every log goes as far as its newest anchor.
+    fn check_ends(&mut self) {
+        for (log, seen) in &self.logs {
+            let newest =
+                self.anchors.iter().filter(|anchor| anchor.log == *log).max_by_key(|anchor| anchor.size);
+            if let Some(anchor) = newest.filter(|anchor| anchor.size > seen.last) {
+                let text = format!(
+                    "log {log} had {} entries when it was anchored at {}, and ends here after entry {}",
+                    anchor.size, anchor.time, seen.last
+                );
+                self.findings.add(&seen.file, None, text);
+            }
+        }
+    }
+
+    /// The anchors of the logs that were seen with which nothing could be compared.
+    fn unchecked_anchors(&self) -> Vec<UncheckedAnchors> {
+        let logs = self.logs.iter().filter_map(|(log, seen)| {
+            let anchors = self.known.get(log)?.anchors();
+            let sizes = anchors.filter(|anchor| !anchor.is_checked && anchor.size <= seen.last);
+            let (count, last) =
+                sizes.fold((0, 0), |(count, last), anchor| (count + 1, anchor.size.max(last)));
+            (count > 0).then(|| UncheckedAnchors { log: log.clone(), count, last })
+        });
+        logs.collect()
     }
 
     /// Whether every log that there is, by the newest roster and the anchors, was there.
@@ -279,7 +362,7 @@ impl Verifier {
             );
         }
         let anchored: BTreeMap<_, _> =
-            self.anchors.iter().map(|anchor| (anchor.statement.log.as_str(), &anchor.statement)).collect();
+            self.anchors.iter().map(|anchor| (anchor.log.as_str(), anchor)).collect();
         for (log, anchor) in anchored {
             if !self.logs.contains_key(log) && !newest.names(log) {
                 let text = format!("log {log} was anchored at {} and is missing", anchor.time);

@@ -1,12 +1,15 @@
 //! One log in an export, from its header to its last checkpoint.
 
-use super::{Findings, Place, VerifiedLog};
+use super::{
+    Findings, Place, VerifiedLog,
+    known::{KnownRoots, Source},
+};
 use crate::domain::{
     audit::{
         export::{ExportHeader, sequence_of, without_leaf},
         statement::{Checkpoint, Signed, VerifyingKeys},
     },
-    merkle::{Frontier, leaf_hash},
+    merkle::{Frontier, Hash, leaf_hash},
 };
 
 /// Gaps that are remembered at once.
@@ -15,10 +18,11 @@ const MAX_GAPS: usize = 1_000;
 /// What is known of the section so far.
 pub(super) struct Section {
     header: ExportHeader,
-    /// Checkpoints of the log from elsewhere that are still to come, the largest first.
-    anchors: Vec<Checkpoint>,
-    /// The largest of them.
-    largest: Option<Checkpoint>,
+    /// What is known of the log from elsewhere.
+    known: KnownRoots,
+    /// The entry up to which an earlier export has the same.
+    agreed: u64,
+    before: Frontier,
     tree: Frontier,
     /// Number of the next event.
     expected: u64,
@@ -34,26 +38,51 @@ pub(super) struct Section {
     /// Number of the next checkpoint.
     next_checkpoint: u64,
     covered: Option<Checkpoint>,
+    /// Sizes and roots that checkpoints in here were signed over.
+    proved: Vec<(u64, Hash)>,
+}
+
+/// What a section has shown.
+pub(super) struct Ended {
+    pub(super) verified: VerifiedLog,
+    /// The tree over all of it.
+    pub(super) tree: Frontier,
+    /// Its last entry, covered or not.
+    pub(super) last: u64,
+    /// What was known, and what was compared with it.
+    pub(super) known: KnownRoots,
+    /// Sizes and roots that are signed.
+    pub(super) proved: Vec<(u64, Hash)>,
 }
 
 impl Section {
-    pub(super) fn new(header: ExportHeader, before: Frontier, mut anchors: Vec<Checkpoint>) -> Self {
-        anchors.retain(|anchor| anchor.size > before.size());
-        anchors.sort_by_key(|anchor| std::cmp::Reverse(anchor.size));
-        Self {
-            largest: anchors.first().cloned(),
+    /// A section that begins behind the entries of `before`, which is compared at once with what is known.
+    pub(super) fn new(
+        header: ExportHeader,
+        before: Frontier,
+        mut known: KnownRoots,
+        place: &Place,
+        findings: &mut Findings,
+    ) -> Self {
+        known.begin(before.size());
+        let mut section = Self {
             expected: header.first,
             next_checkpoint: header.checkpoint,
             header,
-            anchors,
-            tree: before,
+            known,
+            agreed: 0,
+            tree: before.clone(),
+            before,
             gaps: Vec::new(),
             bad: Vec::new(),
             broken: false,
             unproved: false,
             has_roster: false,
             covered: None,
-        }
+            proved: Vec::new(),
+        };
+        section.compare_with_known(place, findings);
+        section
     }
 
     /// The log, as the header says.
@@ -94,9 +123,7 @@ impl Section {
         }
         self.settle(Some(sequence), place, findings);
         self.expected = sequence.saturating_add(1);
-        if !self.broken && !self.unproved {
-            self.compare_with_anchors(place, findings);
-        }
+        self.compare_with_known(place, findings);
     }
 
     /// Takes a line that should be a checkpoint.
@@ -146,22 +173,29 @@ impl Section {
         }
         self.settle(Some(next), place, findings);
         self.expected = next;
-        if !self.broken && !self.unproved && checkpoint.root_hash() != Some(self.tree.root()) {
-            self.unproved = true;
-            let first = self.covered.as_ref().map_or(self.header.first, |covered| covered.size + 1);
-            let text = format!(
-                "an entry from {first} to {} was changed, and its hash with it: checkpoint {} was signed over others",
-                checkpoint.size, checkpoint.number
-            );
-            findings.add(&place.file, Some(place.line), text);
+        if !self.broken && !self.unproved {
+            let root = self.tree.root();
+            if checkpoint.root_hash() == Some(root) {
+                self.proved.push((checkpoint.size, root));
+            } else {
+                self.unproved = true;
+                let first = self.covered.as_ref().map_or(self.header.first, |covered| covered.size + 1);
+                let text = format!(
+                    "an entry from {first} to {} was changed, and its hash with it: checkpoint {} was signed over \
+                     others",
+                    checkpoint.size, checkpoint.number
+                );
+                findings.add(&place.file, Some(place.line), text);
+            }
         }
         if !self.unproved {
             self.covered = Some(signed.statement);
         }
     }
 
-    /// Ends the section: its last line must have been a checkpoint over all that it says it has.
-    pub(super) fn end(mut self, place: &Place, findings: &mut Findings) -> (VerifiedLog, Frontier) {
+    /// Ends the section: its last line must have been a checkpoint over all that it says it has. What it has up to
+    /// entry `seen`, an earlier export has too.
+    pub(super) fn end(mut self, seen: u64, place: &Place, findings: &mut Findings) -> Ended {
         self.settle(None, place, findings);
         for (first, last) in &self.gaps {
             findings.add(&place.file, None, removed(*first, *last));
@@ -190,24 +224,27 @@ impl Section {
                 "the roster, which should be the export's second line, is missing",
             );
         }
-        if let Some(anchor) = self.largest.filter(|anchor| anchor.size >= self.expected) {
+        let both = seen.min(self.expected - 1);
+        if self.header.first <= both && self.agreed < both && !self.broken && !self.unproved {
             let text = format!(
-                "log {} had {} entries when it was anchored at {}, and ends here after entry {}",
-                self.header.log,
-                anchor.size,
-                anchor.time,
-                self.expected - 1
+                "entries {} to {both} of log {} are in an earlier export too, which has no checkpoint behind entry \
+                 {both} to compare them by: give the exports in the order in which they were made",
+                self.header.first.max(self.agreed + 1),
+                self.header.log
             );
             findings.add(&place.file, None, text);
         }
         let verified = VerifiedLog {
             first: self.header.first,
             last: self.covered.as_ref().map_or(self.header.first - 1, |covered| covered.size),
-            time: self.covered.map(|covered| covered.time).unwrap_or_default(),
+            time: self.covered.as_ref().map(|covered| covered.time.clone()).unwrap_or_default(),
             log: self.header.log,
             server: self.header.server,
         };
-        (verified, self.tree)
+        if self.covered.is_some() && self.before.size() > 0 {
+            self.proved.push((self.before.size(), self.before.root()));
+        }
+        Ended { verified, tree: self.tree, last: self.expected - 1, known: self.known, proved: self.proved }
     }
 
     /// Explains what the bad lines were, now that a good one says which number is next; `None`: nothing follows.
@@ -253,17 +290,35 @@ impl Section {
         true
     }
 
-    fn compare_with_anchors(&mut self, place: &Place, findings: &mut Findings) {
+    fn compare_with_known(&mut self, place: &Place, findings: &mut Findings) {
+        if self.broken || self.unproved {
+            return;
+        }
         let size = self.tree.size();
-        while let Some(anchor) = self.anchors.pop_if(|anchor| anchor.size <= size) {
-            if anchor.size == size && anchor.root_hash() != Some(self.tree.root()) && !self.unproved {
-                self.unproved = true;
-                let text = format!(
-                    "the first {size} entries of log {} are not those that were anchored at {}",
-                    self.header.log, anchor.time
-                );
-                findings.add(&place.file, Some(place.line), text);
+        while let Some(known) = self.known.next_up_to(size) {
+            if known.size != size {
+                continue;
             }
+            known.is_checked = true;
+            let is_same = known.root == self.tree.root();
+            if is_same && matches!(known.source, Source::Export(_)) {
+                self.agreed = size;
+            }
+            if is_same || std::mem::replace(&mut self.unproved, true) {
+                continue;
+            }
+            let log = &self.header.log;
+            let text = match &known.source {
+                Source::Anchor(time) => {
+                    format!(
+                        "the first {size} entries of log {log} are not those that were anchored at {time}"
+                    )
+                }
+                Source::Export(file) => format!(
+                    "the first {size} entries of log {log} are not those of {file}: the exports contradict each other"
+                ),
+            };
+            findings.add(&place.file, Some(place.line), text);
         }
     }
 }

@@ -353,8 +353,8 @@ fn swapped_and_missing_logs_are_found() {
     assert!(found.iter().any(|text| text.contains("logs were swapped")), "{found:#?}");
     // A log that belongs elsewhere, and a roster without it.
     assert_ne!(findings(&key, &one.export(&key, &[OTHER], 1, &[20])), [""; 0]);
-    // The same log twice.
-    assert_ne!(verify_from(&key, 1, &[], &[&first, &first, &second]).findings, []);
+    // The same export twice.
+    assert_eq!(verify_from(&key, 1, &[], &[&first, &first, &second]).findings, []);
     // A newer roster on which a log is missing.
     let newer = [first[0].clone(), roster(&key, 2, &[LOG]).to_line()];
     let found = verify_from(&key, 1, &[], &[&[&newer, &first[2..]].concat(), &second]).findings;
@@ -391,6 +391,119 @@ fn anchors_tell_of_an_older_and_of_another_log() {
     let found = verify_from(&key, 1, &anchored, &[&sound(&key)]).findings;
     assert!(found[0].text.contains(OTHER), "{found:#?}");
     assert_ne!(verify_from(&key, 1, &["nonsense".to_owned()], &[&sound(&key)]).findings, []);
+}
+
+/// The exports of one log that an auditor keeps, with anchors: each is checked by the part that has its entry.
+#[test]
+fn anchors_are_checked_over_all_parts() {
+    let key = TestKey::new();
+    let log = Log::new(LOG, 20);
+    let parts = [log.export(&key, &[LOG], 1, &[5, 10]), log.export(&key, &[LOG], 11, &[15, 20])];
+    let parts = [&parts[0][..], &parts[1][..]];
+    for size in 1..=20 {
+        let anchor = [log.checkpoint(&key, size, size).to_line()];
+        let verdict = verify_from(&key, 1, &anchor, &parts);
+        assert_eq!((verdict.findings, verdict.unchecked), (vec![], vec![]), "{size}");
+        // Of entries that are not these.
+        let mut other = Log::new(LOG, 20);
+        other.lines[0] = other.lines[0].replace("decrypt", "encrypt");
+        let anchor = [other.checkpoint(&key, size, size).to_line()];
+        let found = verify_from(&key, 1, &anchor, &parts).findings;
+        assert!(found[0].text.contains("are not those that were anchored"), "{size}: {found:#?}");
+    }
+    let all: Vec<_> = (1..=20).map(|size| log.checkpoint(&key, size, size).to_line()).collect();
+    let verdict = verify_from(&key, 1, &all, &parts);
+    assert_eq!((verdict.findings, verdict.unchecked), (vec![], vec![]));
+    // Behind the last part.
+    let found = verify_from(&key, 1, &all, &[parts[0]]).findings;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].text.contains("had 20 entries") && found[0].text.contains("after entry 10"));
+    assert_eq!(found[0].file, "file0");
+}
+
+#[test]
+fn anchors_before_the_first_entry_are_compared_or_said_not_to_be() {
+    let key = TestKey::new();
+    let log = Log::new(LOG, 20);
+    let part = log.export(&key, &[LOG], 11, &[15, 20]);
+    let anchors = |log: &Log, sizes: &[u64]| -> Vec<_> {
+        sizes.iter().map(|size| log.checkpoint(&key, *size, *size).to_line()).collect()
+    };
+    let verdict = verify_from(&key, 11, &anchors(&log, &[10, 12]), &[&part]);
+    assert_eq!((verdict.findings, verdict.unchecked), (vec![], vec![]));
+    let verdict = verify_from(&key, 11, &anchors(&log, &[3, 9, 9, 10, 12]), &[&part]);
+    assert_eq!(verdict.findings, []);
+    assert_eq!(verdict.unchecked, [UncheckedAnchors { log: LOG.to_owned(), count: 2, last: 9 }]);
+    // Written anew from the beginning on: its frontier is not that of the anchor.
+    let mut rewritten = Log::new(LOG, 20);
+    rewritten.lines[4] = rewritten.lines[4].replace("decrypt", "encrypt");
+    let forged = rewritten.export(&key, &[LOG], 11, &[15, 20]);
+    let found = verify_from(&key, 11, &anchors(&log, &[10]), &[&forged]).findings;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(found[0].text.contains("the first 10 entries") && found[0].text.contains("anchored"));
+}
+
+#[test]
+fn exports_that_overlap_must_agree() {
+    let key = TestKey::new();
+    let log = Log::new(LOG, 20);
+    let export = |log: &Log, first, sizes: &[u64]| log.export(&key, &[LOG], first, sizes);
+    let (early, late) = (export(&log, 1, &[5, 12]), export(&log, 1, &[5, 12, 15, 20]));
+    let (middle, end) = (export(&log, 7, &[12, 15]), export(&log, 12, &[15, 20]));
+    let accepted: [(&[&[String]], u64); 5] = [
+        (&[&early, &late], 20),
+        // The later one has a checkpoint where the earlier one ends.
+        (&[&late, &early], 20),
+        (&[&early, &middle], 15),
+        (&[&early, &middle, &end], 20),
+        (&[&early, &late, &middle, &end, &early], 20),
+    ];
+    for (files, last) in accepted {
+        let verdict = verify_from(&key, 1, &[log.checkpoint(&key, 9, 9).to_line()], files);
+        assert_eq!((verdict.findings, verdict.unchecked), (vec![], vec![]));
+        assert_eq!((verdict.logs[0].first, verdict.logs[0].last), (1, last));
+    }
+    // Both are signed, and an entry that both have, or that comes before the second, is another one.
+    for entry in [2, 9, 12] {
+        let mut other = Log::new(LOG, 20);
+        other.lines[entry - 1] = other.lines[entry - 1].replace("decrypt", "encrypt");
+        for (one, two) in [
+            (&early, export(&other, 7, &[12, 15])),
+            (&early, export(&other, 1, &[20])),
+            (&late, export(&other, 1, &[5, 12])),
+        ] {
+            let found = verify_from(&key, 1, &[], &[one, &two]).findings;
+            let contradicts = |finding: &Finding| {
+                finding.file == "file1" && finding.text.contains("are not those of file0")
+            };
+            assert!(found.iter().any(contradicts), "entry {entry}: {found:#?}");
+        }
+    }
+    // Nothing is signed of the first where the second ends.
+    let found = verify_from(&key, 1, &[], &[&late, &export(&log, 1, &[5, 11])]).findings;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert!(
+        found[0].text.contains("entries 6 to 11") && found[0].text.contains("in the order"),
+        "{found:#?}"
+    );
+}
+
+/// An export that the auditor kept is an anchor for a later one.
+#[test]
+fn an_export_will_do_as_anchors() {
+    let key = TestKey::new();
+    let log = Log::new(LOG, 20);
+    let kept = log.export(&key, &[LOG], 1, &[5, 12]);
+    let later = log.export(&key, &[LOG], 1, &[20]);
+    assert_eq!(verify_from(&key, 1, &kept, &[&later]).findings, []);
+    let older = log.export(&key, &[LOG], 1, &[11]);
+    let found = verify_from(&key, 1, &kept, &[&older]).findings;
+    assert!(found[0].text.contains("had 12 entries"), "{found:#?}");
+    let mut damaged = kept;
+    damaged[3] = damaged[3].replace("\"}", "\"");
+    let found = verify_from(&key, 1, &damaged, &[&later]).findings;
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((found[0].file.as_str(), found[0].line), ("anchors", Some(4)));
 }
 
 #[test]
