@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::trail::{Export, auditor, decrypt, site};
+use crate::trail::{Export, auditor, decrypt, site, until, verify};
 
 /// A server that takes what is posted.
 fn webhook() -> (String, Arc<Mutex<Vec<String>>>) {
@@ -70,9 +70,34 @@ async fn anchors_tell_of_an_older_log_and_copies_that_fail_are_shown() {
     assert!(older.verify(&[]).0);
     let (fine, text) = older.verify(&["--anchors", anchors.to_str().unwrap()]);
     assert!(!fine && text.contains("entries when it was anchored"), "{text}");
+    // As they are now: an export has what was anchored before it was made, and no more.
+    let kept = outside.path().join("kept.ndjson");
+    fs::copy(&anchors, &kept).unwrap();
     let newer = Export::of(&operator);
-    let (fine, text) = newer.verify(&["--anchors", anchors.to_str().unwrap()]);
+    let (fine, text) = newer.verify(&["--anchors", kept.to_str().unwrap()]);
     assert!(fine, "{text}");
+    // Anchors over what one of two exports has, and over what none has.
+    let anchored = newest();
+    decrypt(&server).await;
+    until("more is anchored", async || newest() > anchored).await;
+    fs::copy(&anchors, &kept).unwrap();
+    let first = (exported + 1).to_string();
+    let later = Export::with(&operator, &["--first", &first]);
+    let files = [older.file.to_str().unwrap(), later.file.to_str().unwrap()];
+    let (fine, text) = verify(&[&files[..], &["--anchors", kept.to_str().unwrap()]].concat());
+    assert!(fine && text.contains("everything holds"), "{text}");
+    let first = (newest() + 1).to_string();
+    let last = Export::with(&operator, &["--first", &first]);
+    let (fine, text) = last.verify(&["--first", &first, "--anchors", kept.to_str().unwrap()]);
+    assert!(
+        fine && text.contains("NOT CHECKED") && text.contains("everything that was checked holds"),
+        "{text}"
+    );
+    // An export that was kept, in place of anchors.
+    let (fine, text) = newer.verify(&["--anchors", older.file.to_str().unwrap()]);
+    assert!(fine, "{text}");
+    let (fine, text) = older.verify(&["--anchors", newer.file.to_str().unwrap()]);
+    assert!(!fine && text.contains("entries when it was anchored"), "{text}");
     let received = posted.lock().unwrap().clone();
     assert!(received.iter().any(|body| body.starts_with("{\"checkpoint\":")), "{received:?}");
     assert!(received.iter().any(|body| body.starts_with("{\"roster\":")), "{received:?}");
