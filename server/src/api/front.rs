@@ -92,12 +92,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     }
 
     /// The caller, where one is needed.
-    async fn admit(
-        &self,
-        request: &Request,
-        class: PathClass,
-        request_id: &str,
-    ) -> Result<Option<Arc<Principal>>, TurnedAway> {
+    async fn admit(&self, request: &Request, class: PathClass) -> Result<Option<Arc<Principal>>, TurnedAway> {
         if class.anonymous {
             return Ok(None);
         }
@@ -119,13 +114,11 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 }
             }
         };
-        let address = self.senders.address(request);
-        let reason = turned_away.reason;
-        tracing::warn!(request_id, ?address, path = ?shown(request.uri().path()), reason, "refused");
         Err(turned_away)
     }
 
-    /// Puts a refusal into the audit trail.
+    /// Puts a refusal into the audit trail; says whether it is the first of its kind for now, which the log should have
+    /// too.
     async fn deny(
         &self,
         operation: &'static str,
@@ -133,10 +126,10 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         address: Option<IpAddr>,
         request_id: &Arc<str>,
         code: &'static str,
-    ) {
+    ) -> bool {
         let principal = principal.map(|principal| principal.name.clone());
         let request_id = Arc::clone(request_id);
-        self.services.denials.record(Denial { operation, principal, address, request_id, code }).await;
+        self.services.denials.record(Denial { operation, principal, address, request_id, code }).await
     }
 
     /// The client that a caller without a token counts as.
@@ -170,12 +163,19 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = match self.admit(&request, class, request_id).await {
+        let principal = match self.admit(&request, class).await {
             Ok(principal) => principal,
             Err(turned_away) => {
                 let address = self.senders.address(&request);
-                self.deny("access", None, address, request_id, turned_away.code).await;
-                return Err(turned_away.answer.into());
+                let path = shown(request.uri().path());
+                let TurnedAway { answer, reason, code } = turned_away;
+                // Anyone can be refused as often as they like, and must not fill the log.
+                if self.deny("access", None, address, request_id, code).await {
+                    tracing::warn!(%request_id, ?address, ?path, reason, "refused");
+                } else {
+                    tracing::debug!(%request_id, ?address, ?path, reason, "refused");
+                }
+                return Err(answer.into());
             }
         };
         if class.public_certificate && *request.method() == Method::OPTIONS {

@@ -221,11 +221,11 @@ impl Auditor {
         self.sink.record(event).await
     }
 
-    /// Records that a request was refused, or counts it.
-    pub(super) async fn refused(&self, denial: Denial) {
-        if let Some(event) = self.refusals.note(denial, self.clock.now()) {
-            self.record_refusal(event).await;
-        }
+    /// Records that a request was refused, or counts it; says which: `true` for the first of its kind.
+    pub(super) async fn refused(&self, denial: Denial) -> bool {
+        let Some(event) = self.refusals.note(denial, self.clock.now()) else { return false };
+        self.record_refusal(event).await;
+        true
     }
 
     /// Records what was counted.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     net::IpAddr,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -88,11 +89,7 @@ impl Windows {
     pub(super) fn ended(&self, now: Timestamp, all: bool) -> Vec<AuditEvent> {
         let mut windows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         windows
-            .extract_if(|_, window| {
-                let open = window.began..window.began.plus_seconds(WINDOW_SECONDS);
-                // A clock that went back ends it too.
-                all || !open.contains(&now)
-            })
+            .extract_if(|_, window| all || !is_open(window.began, now))
             .filter(|(_, window)| window.count > 0)
             .map(|(kind, window)| AuditEvent {
                 principal: kind.principal,
@@ -105,6 +102,34 @@ impl Windows {
     }
 }
 
+/// Tells the first of a kind in a minute from those that follow, where nothing is counted. For kinds of which there are
+/// few.
+#[derive(Debug)]
+pub(super) struct Firsts<K>(Mutex<HashMap<K, Timestamp>>);
+
+impl<K> Default for Firsts<K> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash> Firsts<K> {
+    /// Whether this is the first.
+    pub(super) fn is_first(&self, kind: K, now: Timestamp) -> bool {
+        let mut began = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_open = began.get(&kind).is_some_and(|began| is_open(*began, now));
+        if !is_open {
+            began.insert(kind, now);
+        }
+        !is_open
+    }
+}
+
+/// Whether a window that began then goes on. A clock that went back ends it too.
+fn is_open(began: Timestamp, now: Timestamp) -> bool {
+    (began..began.plus_seconds(WINDOW_SECONDS)).contains(&now)
+}
+
 /// Records who was turned away before a use case was reached.
 pub struct Denials {
     auditor: Arc<Auditor>,
@@ -115,9 +140,10 @@ impl Denials {
         Self { auditor }
     }
 
-    /// Records a refusal. One that cannot be recorded is still a refusal; the log says so.
-    pub async fn record(&self, denial: Denial) {
-        self.auditor.refused(denial).await;
+    /// Records a refusal; says whether it is the first of its kind in a minute, which is an event of its own. One that
+    /// cannot be recorded is still a refusal; the log says so.
+    pub async fn record(&self, denial: Denial) -> bool {
+        self.auditor.refused(denial).await
     }
 
     /// Records the numbers of what was counted; of all kinds when `all`, else of those whose minute is over.
@@ -185,11 +211,11 @@ mod tests {
     #[tokio::test]
     async fn the_first_is_told_at_once_and_the_others_by_their_number() {
         let (trail, clock, denials) = denials();
-        for _ in 0..1000 {
-            denials.record(denial(1, None)).await;
+        for n in 0..1000 {
+            assert_eq!(denials.record(denial(1, None)).await, n == 0);
         }
-        denials.record(denial(2, None)).await;
-        denials.record(denial(2, Some("clerk"))).await;
+        assert!(denials.record(denial(2, None)).await);
+        assert!(denials.record(denial(2, Some("clerk"))).await);
         denials.flush(false).await;
         assert_eq!(trail.0.lock().unwrap().len(), 3);
         clock.0.store(60_000, Ordering::Relaxed);
@@ -204,6 +230,23 @@ mod tests {
         denials.record(denial(1, None)).await;
         denials.flush(true).await;
         assert_eq!(trail.0.lock().unwrap().len(), 6);
+    }
+
+    #[test]
+    fn the_first_of_a_kind_is_told_once_a_minute() {
+        let firsts = Firsts::default();
+        let at = Timestamp::from_seconds;
+        for (kind, second, first) in [
+            ("a", 100, true),
+            ("a", 100, false),
+            ("b", 100, true),
+            ("a", 159, false),
+            ("a", 160, true),
+            ("a", 161, false),
+            ("a", 30, true),
+        ] {
+            assert_eq!(firsts.is_first(kind, at(second)), first, "{kind} {second}");
+        }
     }
 
     #[tokio::test]

@@ -35,6 +35,10 @@ async fn success_and_failure_denial_start_and_stop_are_events() {
     let form = [("grant_type", "client_credentials"), ("client_id", "nobody"), ("client_secret", "planted")];
     server.http().request(Method::POST, "/oauth2/token").form(&form).send().await.unwrap();
     server.stop();
+    // The log has fifty of one kind once.
+    let log = site.log();
+    let refused = log.lines().filter(|line| line.contains("no token") && line.contains("refused"));
+    assert_eq!(refused.count(), 1, "{log}");
 
     let server = site.start();
     let export = Export::of(&auditor(&server).await);

@@ -242,6 +242,14 @@ async fn forged_tokens_of_a_provider_open_nothing() {
     for token in forged {
         assert_eq!(status(&server, &token).await, 401, "{token}");
     }
+    // The log has each reason once, however many tokens were refused for it.
+    let log = site.log();
+    let refused = log.lines().filter(|line| line.contains("a token of an external issuer is refused"));
+    let mut reasons: Vec<_> = refused.filter_map(|line| Some(line.split_once("reason")?.1)).collect();
+    let count = reasons.len();
+    reasons.sort_unstable();
+    reasons.dedup();
+    assert!((1..=reasons.len()).contains(&count), "{reasons:#?}");
     assert_eq!(status(&server, &genuine).await, 200);
 }
 

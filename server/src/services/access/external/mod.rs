@@ -25,6 +25,7 @@ use crate::{
         time::Timestamp,
     },
     ports::{clock::Clock, document_fetcher::DocumentFetcher},
+    services::denials::Firsts,
 };
 
 /// Longest token, in bytes.
@@ -65,6 +66,8 @@ pub(crate) struct ExternalIssuers {
     issuers: Vec<Arc<Issuer>>,
     /// Verified tokens by their SHA-256.
     verified: Cache<[u8; 32], Verified>,
+    /// Issuers and reasons of tokens that were refused.
+    refused: Firsts<(Arc<str>, &'static str)>,
 }
 
 /// A token that was accepted once.
@@ -115,7 +118,7 @@ impl ExternalIssuers {
     ) -> Self {
         let make = |(settings, fetcher)| Arc::new(Issuer::new(settings, Arc::clone(&clock), fetcher));
         let issuers = issuers.into_iter().map(make).collect();
-        Self { clock, issuers, verified: Cache::new(REMEMBERED) }
+        Self { clock, issuers, verified: Cache::new(REMEMBERED), refused: Firsts::default() }
     }
 
     /// The principal of a token. Cheap when the same token was seen before; may wait for an issuer's keys when it
@@ -143,7 +146,13 @@ impl ExternalIssuers {
             .find(|issuer| said == Some(&issuer.settings.issuer))
             .ok_or(TokenRefusal::Invalid)?;
         let verified = verify_anew(issuer, parts, now).await.map_err(|reason| {
-            tracing::warn!(issuer = %issuer.settings.name, reason, "a token of an external issuer is refused");
+            let issuer = &issuer.settings.name;
+            // Anyone can send as many as they like, and must not fill the log.
+            if self.refused.is_first((Arc::clone(issuer), reason), now) {
+                tracing::warn!(%issuer, reason, "a token of an external issuer is refused");
+            } else {
+                tracing::debug!(%issuer, reason, "a token of an external issuer is refused");
+            }
             TokenRefusal::Invalid
         })?;
         if now >= verified.ends {
