@@ -141,6 +141,30 @@ async fn the_server_verifies_what_others_sign() {
     }
 }
 
+/// A COSE_Sign1 with a counter-signature in its protected header, which has one in its own, and so on (RFC 8152 4.5).
+pub(crate) fn counter_signed(levels: usize) -> Vec<u8> {
+    let byte_string = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap().to_be_bytes();
+        [&[0x5a], length.as_slice(), bytes].concat()
+    };
+    let protected = (0..levels).fold(Vec::new(), |inner, _| {
+        [&[0xa1, 7, 0x83], byte_string(&inner).as_slice(), &[0xa0, 0x40]].concat()
+    });
+    [&[0xd2, 0x84], byte_string(&protected).as_slice(), &[0xa0, 0x40, 0x40]].concat()
+}
+
+/// A stack that ends would take the server along.
+#[tokio::test]
+async fn nested_counter_signatures_are_refused() {
+    let shared = shared();
+    let client = signer(&shared).await;
+    let message: String = counter_signed(6_000).iter().map(|byte| format!("{byte:02x}")).collect();
+    for path in ["/coseVerify1", "/cwtVerify"] {
+        let answer = client.call(path, json!({ "coseSignedData": message })).await;
+        assert_eq!(answer.error_code(), "KER-CWS-112", "{path}");
+    }
+}
+
 #[tokio::test]
 async fn claims_are_made_and_checked() {
     let shared = shared();
@@ -194,6 +218,9 @@ async fn claims_are_made_and_checked() {
         (json!({ "expireDays": -1 }), "KER-SIG-117"),
         (json!({ "claim169Payload": "xyz" }), "KER-SIG-114"),
         (json!({ "payload": b64("[1]") }), "KER-SIG-114"),
+        (json!({ "payload": b64(format!("{{}}{}", " ".repeat(65_536))) }), "KER-SIG-114"),
+        (json!({ "protectedHeader": { "a": vec![0; 600] } }), "KER-KMS-005"),
+        (json!({ "protectedHeader": { "a": 1, "crit": "a,a" } }), "KER-KMS-005"),
         (json!({ "algorithm": "PS256" }), "KER-SIG-113"),
         (json!({ "protectedHeader": { "alg": "x" } }), "KER-KMS-005"),
         (json!({ "protectedHeader": { "a": 1 }, "unprotectedHeader": { "a": 2 } }), "KER-KMS-005"),

@@ -7,7 +7,7 @@ use kunji_tests::{
 use openssl::hash::MessageDigest;
 use serde_json::{Value, json};
 
-use crate::{library::Library, signer};
+use crate::{cose::counter_signed, library::Library, signer};
 
 const CURVES: [&str; 3] = ["EC_SECP256R1_SIGN", "EC_SECP256K1_SIGN", "ED25519_SIGN"];
 const P384: &str = "EC_SECP384R1_SIGN";
@@ -124,6 +124,7 @@ async fn a_report_tells_which_check_failed() {
     for (request, status, code) in [
         (json!({ "jws": "x" }), 422, "signature.malformed"),
         (json!({ "cose": "YQ" }), 422, "signature.malformed"),
+        (json!({ "cose": b64(counter_signed(6_000)) }), 422, "signature.malformed"),
         (json!({ "jws": token, "cose": "YQ" }), 400, "request.invalid"),
         (json!({}), 400, "request.invalid"),
         (json!({ "signature": "YQ", "data": "YQ" }), 400, "request.invalid"),

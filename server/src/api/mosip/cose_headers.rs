@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::{faults::Fault, header_members::NamedMembers, refusal::Refusal};
+use super::{faults::Fault, header_members::NamedMembers, refusal::Refusal, small_json::SmallJson};
 use crate::services::signatures::{CoseHeaderRequest, HeaderCertificates};
 
 /// Members of a COSE header, by their names.
-pub(super) type CoseHeaders = NamedMembers<Value>;
+pub(super) type CoseHeaders = NamedMembers<SmallJson>;
 
 impl CoseHeaders {
     /// What the members ask for; those of no meaning here stand in the header as they are.
@@ -15,7 +15,7 @@ impl CoseHeaders {
     /// A [`Refusal`] when one of them has a value that it cannot have.
     pub(super) fn check(self) -> Result<CoseHeaderRequest, Refusal> {
         let mut header = CoseHeaderRequest::default();
-        for (name, value) in self.0 {
+        for (name, SmallJson(value)) in self.0 {
             match name.as_str() {
                 "includeCertificateChain" if is_true(&value)? => {
                     header.certificates = HeaderCertificates::Chain;

@@ -84,7 +84,7 @@ impl CwtApi {
 #[serde(rename_all = "camelCase")]
 #[oai(rename_all = "camelCase")]
 struct CwtSignRequest {
-    /// A JSON object with further claims.
+    /// A JSON object with further claims, at most 64 KiB.
     #[serde(default)]
     payload: Base64Member,
     /// Claim 169, in hexadecimal digits.

@@ -32,12 +32,12 @@ faults! {
     CertificateNotValid, "KER-JWS-107", "Signature verification certificate not valid. It must be readable and within its validity: check x5c, certificateData, or the key of applicationId and referenceId.";
     ClaimMismatch, "KER-SIG-119", "Provided iss Claim value not matched with CWT.";
     ClaimMissing, "KER-SIG-118", "iss Claim not found in the CWT Token.";
-    ClaimsMalformed, "KER-SIG-114", "Input data parsing error. payload must be a JSON object, base64url encoded, claim169Payload hexadecimal, and headers at most 32 levels deep.";
-    CoseMalformed, "KER-CWS-112", "Error - Invalid COSE Sign1. Send a COSE_Sign1 with its payload, in hexadecimal digits.";
+    ClaimsMalformed, "KER-SIG-114", "Input data parsing error. payload must be a JSON object of at most 65536 bytes, base64url encoded, claim169Payload hexadecimal, and headers at most 32 levels deep.";
+    CoseMalformed, "KER-CWS-112", "Error - Invalid COSE Sign1. Send a COSE_Sign1 with its payload, in hexadecimal digits, with at most 65536 data items and no counter-signature in the protected header.";
     CurveNotAllowed, "KER-KMS-026", "Key Generation Not allowed for the input application id. Keys that are not kept in the HSM, as those of ED25519_SIGN, need an application with encryption keys: not ROOT, KERNEL or PARTNER.";
     CurveReference, "KER-KMS-030", "EC Sign Reference Id Not Supported for the Application ID. Use EC_SECP256K1_SIGN, EC_SECP256R1_SIGN or ED25519_SIGN as referenceId, and not the applicationId ROOT.";
     CwtExpired, "KER-SIG-116", "The CWT has expired: its exp is not in the future. Have a new one issued.";
-    CwtMalformed, "KER-CWS-111", "Error - Invalid CWT Signed input. The payload must be a map of claims, with times as numbers.";
+    CwtMalformed, "KER-CWS-111", "Error - Invalid CWT Signed input. The payload must be a map of claims, with times as numbers and at most 65536 data items.";
     CwtNotYetValid, "KER-SIG-115", "The CWT is not valid yet: its nbf is in the future. Try again then, or check the clocks.";
     DecryptionFailed, "KER-FSE-004", "encrypted data is corrupted. It does not open with this key, salt and aad: send those it was encrypted with, and the data unaltered.";
     EncryptionKey, "KER-KMS-020", "Signing operation not allowed for the provided application id & reference id. Use a blank referenceId, EC_SECP256K1_SIGN, EC_SECP256R1_SIGN, EC_SECP384R1_SIGN or ED25519_SIGN; or KERNEL with SIGN.";

@@ -12,6 +12,9 @@ use serde::{
 };
 use serde_json::Value;
 
+/// Most members that are kept. Fewer can stand in a header, so a request with more of them is refused all the same.
+const MEMBERS_MAX: usize = 64;
+
 /// Values by name, in the order sent; `null` is as good as nothing. No name is there twice.
 #[derive(Debug)]
 pub(super) struct NamedMembers<V>(pub(super) Vec<(String, V)>);
@@ -42,7 +45,9 @@ impl<'de, V: DeserializeOwned> Deserialize<'de> for NamedMembers<V> {
                     if members.iter().any(|(known, _)| *known == name) {
                         return Err(A::Error::custom("a member is given twice"));
                     }
-                    members.extend(value.map(|value| (name, value)));
+                    if members.len() < MEMBERS_MAX {
+                        members.extend(value.map(|value| (name, value)));
+                    }
                 }
                 Ok(NamedMembers(members))
             }
@@ -64,13 +69,13 @@ impl<'de, V: DeserializeOwned> Deserialize<'de> for NamedMembers<V> {
     }
 }
 
-impl<V: Type> Type for NamedMembers<V> {
+impl<V: Send + Sync> Type for NamedMembers<V> {
     const IS_REQUIRED: bool = false;
     type RawValueType = Self;
     type RawElementValueType = Self;
 
     fn name() -> Cow<'static, str> {
-        format!("members_{}", V::name()).into()
+        "members".into()
     }
 
     fn schema_ref() -> MetaSchemaRef {
@@ -88,13 +93,13 @@ impl<V: Type> Type for NamedMembers<V> {
     }
 }
 
-impl<V: DeserializeOwned + Type> ParseFromJSON for NamedMembers<V> {
+impl<V: DeserializeOwned + Send + Sync> ParseFromJSON for NamedMembers<V> {
     fn parse_from_json(value: Option<Value>) -> ParseResult<Self> {
         Self::deserialize(value.unwrap_or_default()).map_err(|_| ParseError::custom("not an object"))
     }
 }
 
-impl<V: Type> ToJSON for NamedMembers<V> {
+impl<V: Send + Sync> ToJSON for NamedMembers<V> {
     fn to_json(&self) -> Option<Value> {
         None
     }
@@ -113,5 +118,13 @@ mod tests {
         for bad in [r#"{"a":1}"#, r#"{"a":"1","a":"2"}"#, "[]", r#""a""#] {
             assert!(read(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn no_more_are_kept_than_are_looked_at() {
+        let members: Vec<_> = (0..100).map(|name| format!(r#""{name}":"x""#)).collect();
+        let read: AdditionalHeaders = serde_json::from_str(&format!("{{{}}}", members.join(","))).unwrap();
+        assert_eq!(read.0.len(), MEMBERS_MAX);
+        assert_eq!(read.0[63], ("63".to_owned(), "x".to_owned()));
     }
 }

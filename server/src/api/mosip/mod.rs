@@ -30,6 +30,7 @@ mod refusal;
 mod revoke_key;
 mod sign;
 mod sign_bytes;
+mod small_json;
 mod upload_certificate;
 
 use std::sync::Arc;

@@ -26,13 +26,14 @@ pub enum SignatureError {
     /// A claim that counts is not there.
     #[error("there is no claim {0}")]
     ClaimMissing(&'static str),
-    /// The payload for a CWT is no JSON object, or what is to stand in CBOR cannot.
+    /// The payload for a CWT is no JSON object or too long, or what is to stand in CBOR cannot.
     #[error("the claims are not a JSON object")]
     ClaimsNotJson,
-    /// The message to verify is no COSE_Sign1 with its payload.
-    #[error("the message to verify is not a COSE_Sign1 with its payload")]
+    /// The message to verify is no COSE_Sign1 with its payload, has too many parts, or a counter-signature where none
+    /// belongs.
+    #[error("the message to verify is not a COSE_Sign1 with its payload, or has more than 65536 parts")]
     CoseMessage,
-    /// The payload of the CWT is no set of claims.
+    /// The payload of the CWT is no set of claims, or too large a one.
     #[error("the payload of the CWT is not a set of claims")]
     CwtMessage,
     /// The digest is not one of the algorithm's hash function, or the algorithm signs no digest.

@@ -21,6 +21,8 @@ const OWN_NAMES: [&str; 7] = ["iss", "sub", "aud", "exp", "nbf", "iat", "cti"];
 const SECONDS_A_DAY: i64 = 86_400;
 /// Deepest nesting of what callers send.
 const DEPTH_MAX: usize = 32;
+/// Longest payload, in bytes of JSON.
+const PAYLOAD_MAX_BYTES: usize = 64 * 1024;
 
 /// What a CWT claims.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +41,7 @@ pub struct ClaimsRequest {
     pub token_id: Option<String>,
     /// Claim 169, as it is.
     pub claim_169: Option<Vec<u8>>,
-    /// A JSON object with further claims.
+    /// A JSON object with further claims, at most 64 KiB.
     pub payload: Option<Vec<u8>>,
 }
 
@@ -71,12 +73,18 @@ impl ClaimsRequest {
         let mut claims: Vec<(Value, Value)> =
             own.into_iter().filter_map(|(key, value)| Some((key.into(), value?))).collect();
         if let Some(payload) = self.payload {
+            if payload.len() > PAYLOAD_MAX_BYTES {
+                return Err(SignatureError::ClaimsNotJson);
+            }
             let Ok(Json::Object(members)) = serde_json::from_slice(&payload) else {
                 return Err(SignatureError::ClaimsNotJson);
             };
+            // Only with these: the members' names differ among themselves, and so do the keys that are made of them.
+            let own = claims.len();
             for (name, value) in members {
                 let key = key_of(&name);
-                if !OWN_NAMES.contains(&name.as_str()) && !claims.iter().any(|(known, _)| *known == key) {
+                let is_own = claims.iter().take(own).any(|(known, _)| *known == key);
+                if !OWN_NAMES.contains(&name.as_str()) && !is_own {
                     claims.push((key, to_cbor_at(&value, 1)?));
                 }
             }
@@ -170,5 +178,24 @@ mod tests {
             let request = ClaimsRequest { payload: Some(bad.to_vec()), ..ClaimsRequest::default() };
             assert!(matches!(request.encode(0, &SystemEntropy), Err(SignatureError::ClaimsNotJson)));
         }
+    }
+
+    #[test]
+    fn payloads_are_bounded_and_what_is_made_can_be_read() {
+        let encode = |payload: String| {
+            let payload = Some(payload.into_bytes());
+            ClaimsRequest { payload, ..ClaimsRequest::default() }.encode(0, &SystemEntropy)
+        };
+        let padded = |bytes: usize| format!("{{}}{}", " ".repeat(bytes - 2));
+        assert!(encode(padded(PAYLOAD_MAX_BYTES)).is_ok());
+        assert!(matches!(encode(padded(PAYLOAD_MAX_BYTES + 1)), Err(SignatureError::ClaimsNotJson)));
+        // As many items as there can be.
+        let numbers = vec!["1"; (PAYLOAD_MAX_BYTES - 7) / 2].join(",");
+        let made = encode(format!("{{\"a\":[{numbers}]}}")).unwrap();
+        assert!(super::super::reading::value(&made).is_some());
+        let members: Vec<_> = (0..6_000).map(|name| format!("\"{name}\":0")).collect();
+        let made = encode(format!("{{{}}}", members.join(","))).unwrap();
+        // All but those whose keys are nbf and iat, which are the server's to say.
+        assert_eq!(Value::from_slice(&made).unwrap().into_map().unwrap().len(), 6_000);
     }
 }

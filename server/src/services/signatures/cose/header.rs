@@ -80,9 +80,10 @@ impl Headers<'_> {
         for (name, value) in &wanted.others {
             header = header.text_value(name.clone(), to_cbor(value)?);
         }
-        for name in &wanted.critical {
-            // A verifier refuses what is critical and not there.
-            if !wanted.others.iter().any(|(known, _)| known == name) {
+        for (at, name) in wanted.critical.iter().enumerate() {
+            // A verifier refuses what is critical and not there, or is named twice.
+            let is_there = wanted.others.iter().any(|(known, _)| known == name);
+            if !is_there || wanted.critical.iter().take(at).any(|known| known == name) {
                 return Err(SignatureError::HeaderMember);
             }
             header = header.add_critical_label(RegisteredLabelWithPrivate::Text(name.clone()));
@@ -136,12 +137,21 @@ pub(super) fn share_a_label(one: &Header, other: &Header) -> bool {
 }
 
 /// Whether everything that the protected header calls critical is understood here, and nothing is critical in the other
-/// (RFC 9052 3.1).
+/// (RFC 9052 3.1). No label is named twice, as in a JWS.
 pub(super) fn is_understood(protected: &Header, unprotected: &Header) -> bool {
     use iana::HeaderParameter as P;
-    let known = [P::Alg, P::Crit, P::ContentType, P::Kid, P::X5Chain];
-    let is_known = |label: &RegisteredLabelWithPrivate<P>| matches!(label, RegisteredLabelWithPrivate::Assigned(label) if known.contains(label) && is_there(protected, *label));
-    unprotected.crit.is_empty() && protected.crit.iter().all(is_known)
+    const KNOWN: [P; 5] = [P::Alg, P::Crit, P::ContentType, P::Kid, P::X5Chain];
+    let critical = &protected.crit;
+    // Looked at first: others choose how long it is.
+    if critical.len() > KNOWN.len() || !unprotected.crit.is_empty() {
+        return false;
+    }
+    critical.iter().enumerate().all(|(at, label)| {
+        let RegisteredLabelWithPrivate::Assigned(known) = label else { return false };
+        KNOWN.contains(known)
+            && is_there(protected, *known)
+            && !critical.iter().take(at).any(|it| it == label)
+    })
 }
 
 fn is_there(header: &Header, label: iana::HeaderParameter) -> bool {
@@ -152,5 +162,44 @@ fn is_there(header: &Header, label: iana::HeaderParameter) -> bool {
         P::ContentType => header.content_type.is_some(),
         P::Kid => !header.key_id.is_empty(),
         other => header.rest.iter().any(|(known, _)| *known == Label::Int(other as i64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header whose `crit` names these, with `x5chain` in it behind many others.
+    fn with_critical(critical: &[iana::HeaderParameter]) -> Header {
+        let mut header = HeaderBuilder::new().algorithm(iana::Algorithm::ES256).build();
+        header.crit = critical.iter().copied().map(RegisteredLabelWithPrivate::Assigned).collect();
+        let others = (100..10_000).map(|label| (Label::Int(label), Value::Null));
+        header.rest.extend(others.chain([(Label::Int(33), Value::Bytes(vec![1]))]));
+        header
+    }
+
+    #[test]
+    fn critical_labels_are_known_there_and_named_once() {
+        use iana::HeaderParameter as P;
+        let none = Header::default();
+        for good in [&[][..], &[P::Alg], &[P::X5Chain, P::Alg, P::Crit]] {
+            assert!(is_understood(&with_critical(good), &none), "{good:?}");
+        }
+        for bad in [&[P::Kid][..], &[P::Iv], &[P::X5U], &[P::X5Chain, P::X5Chain], &[P::Alg, P::Crit, P::Alg]]
+        {
+            assert!(!is_understood(&with_critical(bad), &none), "{bad:?}");
+        }
+        assert!(!is_understood(&none, &with_critical(&[P::Alg])));
+        let text = RegisteredLabelWithPrivate::Text("x".to_owned());
+        assert!(!is_understood(&Header { crit: vec![text], ..Header::default() }, &none));
+    }
+
+    /// 10^9 comparisons would take seconds.
+    #[test]
+    fn a_long_list_of_critical_labels_is_not_gone_through() {
+        let header = with_critical(&vec![iana::HeaderParameter::X5Chain; 1 << 17]);
+        let begun = std::time::Instant::now();
+        assert!(!is_understood(&header, &Header::default()));
+        assert!(begun.elapsed() < std::time::Duration::from_secs(1));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coset::{AsCborValue as _, CborSerializable as _, CoseSign1, CoseSign1Builder, Label, iana};
+use coset::{AsCborValue as _, CborSerializable as _, CoseSign1Builder, Label, iana};
 
 use super::{AlgorithmChoice, SignatureError, SignatureService, SignedContent};
 use crate::domain::{
@@ -14,6 +14,7 @@ use crate::domain::{
 
 pub(super) mod claims;
 mod header;
+mod reading;
 mod verify;
 
 pub use claims::ClaimsRequest;
@@ -124,18 +125,6 @@ const fn number(algorithm: SignatureAlgorithm) -> iana::Algorithm {
         SignatureAlgorithm::Rs384 => iana::Algorithm::RS384,
         SignatureAlgorithm::Rs512 => iana::Algorithm::RS512,
     }
-}
-
-/// The COSE_Sign1 in these bytes, tagged or not, in a CWT's tag or not; nothing about it is verified.
-fn read(message: &[u8]) -> Result<CoseSign1, SignatureError> {
-    let mut value = Value::from_slice(message).map_err(|_| SignatureError::CoseMessage)?;
-    for tag in [CWT_TAG, SIGN1_TAG] {
-        value = match value {
-            Value::Tag(found, inner) if found == tag => *inner,
-            other => other,
-        };
-    }
-    CoseSign1::from_cbor_value(value).map_err(|_| SignatureError::CoseMessage)
 }
 
 /// The value of this label in a header.

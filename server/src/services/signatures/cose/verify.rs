@@ -1,9 +1,15 @@
 //! Verifying a COSE_Sign1, or a CWT.
 
-use coset::{CborSerializable as _, Header, RegisteredLabelWithPrivate, cbor::value::Value, iana};
+use coset::{Header, RegisteredLabelWithPrivate, cbor::value::Value, iana};
 use kunji_shared::Certificate;
 
-use super::{claims, header::is_understood, number, read, value_of};
+use super::{
+    claims,
+    header::is_understood,
+    number,
+    reading::{read, value},
+    value_of,
+};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -137,7 +143,7 @@ fn certificates(header: &Header) -> Result<Vec<Certificate>, SignatureError> {
 }
 
 fn check_claims(payload: &[u8], expected: &ClaimsCheck, now: i64) -> Result<(), SignatureError> {
-    let claims = Value::from_slice(payload).ok().and_then(|claims| claims.into_map().ok());
+    let claims = value(payload).and_then(|claims| claims.into_map().ok());
     let claims = claims.ok_or(SignatureError::CwtMessage)?;
     let claim =
         |key: i64| claims.iter().find(|(known, _)| *known == Value::from(key)).map(|(_, value)| value);
