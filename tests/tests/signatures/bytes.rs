@@ -11,7 +11,7 @@ use openssl::{
     sign::{RsaPssSaltlen, Verifier},
     x509::X509,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::signer;
 
@@ -92,6 +92,68 @@ async fn exactly_the_bytes_are_signed() {
         request.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         assert_eq!(client.call("/signV2", request).await.error_code(), code, "{change}");
     }
+}
+
+/// What a certificate's signature is over (RFC 5280 4.1.1.3): the first member of the whole.
+fn to_be_signed(certificate: &str) -> Vec<u8> {
+    let der = X509::from_pem(certificate.as_bytes()).unwrap().to_der().unwrap();
+    // Both are longer than 255 bytes: a tag, 0x82, and the length in two bytes.
+    assert_eq!((&der[..2], &der[4..6]), (&[0x30, 0x82][..], &[0x30, 0x82][..]));
+    let length = usize::from(u16::from_be_bytes([der[6], der[7]]));
+    der[4..8 + length].to_vec()
+}
+
+#[tokio::test]
+async fn the_keys_of_issuers_sign_no_certificates_for_callers() {
+    let shared = shared();
+    let client = signer(&shared).await;
+    let tbs = to_be_signed(&client.certificate("ID_REPO", "").await);
+    let made = client.call(
+        "/generateECSignKey/CERTIFICATE",
+        json!({ "applicationId": "ID_REPO", "referenceId": "ED25519_SIGN" }),
+    );
+    made.await.response();
+    let digest = openssl::hash::hash(MessageDigest::sha256(), &tbs).unwrap();
+    let of = |application: &str, reference: &str| json!({ "applicationId": application, "referenceId": reference });
+    let sign = |names: &Value, member: &str, data: &[u8]| {
+        let mut request = names.clone();
+        request[member] = b64(data).into();
+        request
+    };
+    let issuer = of("ID_REPO", "");
+    for path in ["/signV2", "/signRawData"] {
+        let answer = client.call(path, sign(&issuer, "dataToSign", &tbs)).await;
+        assert_eq!(answer.error_code(), "KER-JWS-102", "{path}");
+        for data in [&tbs[1..], &tbs[..tbs.len() - 1], b"0 and more"] {
+            client.call(path, sign(&issuer, "dataToSign", data)).await.response();
+        }
+        for other in [of("ID_REPO", "ED25519_SIGN"), of("KERNEL", "SIGN")] {
+            client.call(path, sign(&other, "dataToSign", &tbs)).await.response();
+        }
+    }
+    let kernel = of("KERNEL", "SIGN");
+    let items = [
+        sign(&issuer, "data", &tbs),
+        sign(&issuer, "digest", &digest),
+        sign(&issuer, "data", &tbs[1..]),
+        sign(&kernel, "data", &tbs),
+        sign(&kernel, "digest", &digest),
+        sign(&of("ID_REPO", "ED25519_SIGN"), "data", &tbs),
+    ];
+    let answer = client.post("/v1/signatures", &json!({ "items": items })).await;
+    let failures: Vec<_> = answer.body["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["failure"]["code"].as_str())
+        .collect();
+    let refused = Some("signature.certifying");
+    assert_eq!(failures, [refused, refused, None, None, None, None], "{answer:?}");
+    // Forms of their own are no certificates, whatever is in them.
+    client.call("/coseSign1", sign(&issuer, "payload", &tbs)).await.response();
+    let mut detached = sign(&issuer, "dataToSign", &tbs);
+    detached["includePayload"] = json!(false);
+    client.call("/jwsSign", detached).await.response();
 }
 
 #[tokio::test]

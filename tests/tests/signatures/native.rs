@@ -46,8 +46,8 @@ async fn each_of_many_has_its_own_outcome() {
     let digest = b64(&*openssl::hash::hash(MessageDigest::sha256(), b"message").unwrap());
     let mut items = vec![
         json!({ "applicationId": "ID_REPO", "data": b64("message") }),
-        json!({ "applicationId": "ID_REPO", "digest": digest }),
-        json!({ "applicationId": "ID_REPO", "digest": digest, "algorithm": "RS256" }),
+        json!({ "digest": digest }),
+        json!({ "applicationId": "KERNEL", "referenceId": "SIGN", "digest": digest, "algorithm": "RS256" }),
         json!({ "applicationId": "ID_REPO", "referenceId": CURVES[0], "digest": digest }),
         json!({ "applicationId": "ID_REPO", "referenceId": CURVES[1], "data": b64("message") }),
         json!({ "applicationId": "ID_REPO", "referenceId": CURVES[2], "data": b64("message") }),
@@ -56,8 +56,8 @@ async fn each_of_many_has_its_own_outcome() {
     let good = items.len();
     items.extend([
         json!({ "applicationId": "ID_REPO", "referenceId": CURVES[2], "digest": digest }),
-        json!({ "applicationId": "ID_REPO", "digest": digest, "algorithm": "PS384" }),
-        json!({ "applicationId": "ID_REPO", "digest": digest, "algorithm": "ES256" }),
+        json!({ "digest": digest, "algorithm": "PS384" }),
+        json!({ "digest": digest, "algorithm": "ES256" }),
         json!({ "applicationId": "ID_REPO", "referenceId": "10001", "data": "YQ" }),
         json!({ "applicationId": "NEVER_HEARD_OF", "data": "YQ" }),
         json!({ "applicationId": "a/b", "data": "YQ" }),

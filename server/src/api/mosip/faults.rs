@@ -30,6 +30,7 @@ faults! {
     AuthenticationFailed, "KER-ATH-401", "Authentication Failed";
     BaseKeyNotAllowed, "KER-KMS-016", "Not allowed to generate new key pair for other domains or not allowed to generate base key. ROOT, KERNEL and PARTNER have no encryption keys of their own: use another applicationId, or have the other domain's certificate uploaded by uploadOtherDomainCertificate.";
     CertificateNotValid, "KER-JWS-107", "Signature verification certificate not valid. It must be readable and within its validity: check x5c, certificateData, or the key of applicationId and referenceId.";
+    CertifyingKey, "KER-JWS-102", "Data to sign is not valid: it is one SEQUENCE of ASN.1, as a certificate is, and the key of a blank referenceId issues certificates. Sign with EC_SECP256K1_SIGN, EC_SECP256R1_SIGN, EC_SECP384R1_SIGN, ED25519_SIGN or KERNEL with SIGN, or by jwsSign or coseSign1.";
     ClaimMismatch, "KER-SIG-119", "Provided iss Claim value not matched with CWT.";
     ClaimMissing, "KER-SIG-118", "iss Claim not found in the CWT Token.";
     ClaimsMalformed, "KER-SIG-114", "Input data parsing error. payload must be a JSON object of at most 65536 bytes, base64url encoded, claim169Payload hexadecimal, and headers at most 32 levels deep.";

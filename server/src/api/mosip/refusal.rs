@@ -230,6 +230,7 @@ impl From<SignatureError> for Refusal {
             SignatureError::Algorithm => Fault::AlgorithmNotSupported.into(),
             SignatureError::Audit(_) => Self::unavailable(&error),
             SignatureError::Certificate => Fault::CertificateNotValid.into(),
+            SignatureError::Certifying => Fault::CertifyingKey.into(),
             SignatureError::ClaimMismatch(claim) => Self::with_message(
                 Fault::ClaimMismatch,
                 format!("Provided {claim} Claim value not matched with CWT."),

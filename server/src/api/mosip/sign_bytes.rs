@@ -78,7 +78,8 @@ impl SignBytesApi {
     /// Sign bytes
     ///
     /// Over exactly the bytes sent; PS256 with an RSA key where no algorithm is named. ECDSA signatures are r and s, one
-    /// after the other.
+    /// after the other. With a blank reference, whose key issues certificates, the bytes cannot be one whole SEQUENCE of
+    /// ASN.1.
     #[oai(path = "/v1/keymanager/signV2", method = "post", operation_id = "signV2", tag = "Tag::KeyManager")]
     async fn sign_v2_call(
         &self,

@@ -68,7 +68,7 @@ pub(super) fn faults(operation: &str) -> Vec<Fault> {
         ],
         "sign" => &[&read, &[F::SigningNotAllowed], &keys, &states],
         "signV2" | "signRawData" => {
-            &[&read, &sign, &[F::AlgorithmNotSupported, F::SignatureFormat], &keys, &states]
+            &[&read, &sign, &[F::AlgorithmNotSupported, F::CertifyingKey, F::SignatureFormat], &keys, &states]
         }
         "validate" => &[&read, &[F::SignatureMalformed, F::ValidationFailed], &keys],
         "jwtVerify" | "jwtVerifyV2" => &[

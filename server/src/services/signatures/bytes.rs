@@ -58,7 +58,8 @@ impl SignatureService {
     /// Signs bytes, or a message by its digest.
     ///
     /// # Errors
-    /// [`SignatureError`]; [`SignatureError::Digest`] when the digest is not one of the algorithm.
+    /// [`SignatureError`]; [`SignatureError::Digest`] when the digest is not one of the algorithm,
+    /// [`SignatureError::Certifying`] when the signature could be that of a certificate.
     pub async fn sign_bytes(
         &self,
         call: &CallContext,

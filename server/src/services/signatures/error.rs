@@ -20,6 +20,9 @@ pub enum SignatureError {
     /// The certificate cannot be read, or is not valid now.
     #[error("the certificate to verify with is not valid")]
     Certificate,
+    /// The key is an issuer's, and its signature could be that of a certificate.
+    #[error("the key certifies others: it signs no digest, and nothing that is one SEQUENCE of ASN.1")]
+    Certifying,
     /// A claim has another value than it must have.
     #[error("the claim {0} has another value")]
     ClaimMismatch(&'static str),
@@ -82,6 +85,7 @@ impl SignatureError {
             Self::Algorithm => "signature.algorithm",
             Self::Audit(_) => "audit.unavailable",
             Self::Certificate => "signature.certificate",
+            Self::Certifying => "signature.certifying",
             Self::ClaimMismatch(_) => "signature.claim_mismatch",
             Self::ClaimMissing(_) => "signature.claim_missing",
             Self::ClaimsNotJson => "signature.claims_not_json",

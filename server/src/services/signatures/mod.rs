@@ -20,6 +20,7 @@ use crate::{
 
 mod algorithm;
 mod bytes;
+mod certifying;
 mod cms;
 mod compact;
 mod compromised;
@@ -39,6 +40,7 @@ mod verify;
 pub use crate::ports::pdf::PdfError;
 pub use algorithm::AlgorithmChoice;
 pub use bytes::{BytesRequest, BytesSignature, SignedContent};
+use certifying::could_certify;
 pub(crate) use compromised::CompromisedKeys;
 pub use cose::{ClaimsCheck, ClaimsRequest, CoseHeaderRequest, CosePayload, CoseRequest, CoseVerifyRequest};
 pub use error::SignatureError;
@@ -100,6 +102,9 @@ impl SignatureService {
         algorithm: SignatureAlgorithm,
         content: SignedContent,
     ) -> Result<Vec<u8>, SignatureError> {
+        if could_certify(key.alias.role(), &content) {
+            return Err(SignatureError::Certifying);
+        }
         let signed = match content {
             SignedContent::Message(message) => self.signer.sign(key, algorithm, message).await,
             SignedContent::Digest(digest) if algorithm.digest_length() == Some(digest.len()) => {

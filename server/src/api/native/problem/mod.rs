@@ -125,6 +125,7 @@ problem_kinds! {
     SecretsInForce, "client.secrets_in_force", 409, "Too many replaced secrets of the client are still good";
     SignatureAlgorithm, "signature.algorithm", 409, "The key does not sign with this algorithm";
     SignatureCertificate, "signature.certificate", 422, "The certificate cannot be read";
+    SignatureCertifying, "signature.certifying", 422, "The signature could be that of a certificate";
     SignatureContent, "signature.content", 422, "There is nothing to sign, or it does not fit the algorithm";
     SignatureMalformed, "signature.malformed", 422, "What is to be verified is no signature of this form";
     SigningKey, "alias.signing_key", 409, "The key of the alias signs and does not encrypt";

@@ -27,6 +27,11 @@ impl From<SignatureError> for Problem {
             SignatureError::Certificate => {
                 Self::new(P::SignatureCertificate, "send one certificate as PEM; check x5c in the header too")
             }
+            SignatureError::Certifying => Self::new(
+                P::SignatureCertifying,
+                "the key of a blank reference issues certificates, so it signs no digest, and no data that is one \
+                 SEQUENCE of ASN.1, as a certificate is: use the reference of a key on a curve, or KERNEL/SIGN",
+            ),
             SignatureError::Digest => Self::new(
                 P::SignatureContent,
                 "the digest must be one of the algorithm's hash function, by its length; EdDSA signs no digest",

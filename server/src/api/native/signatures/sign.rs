@@ -36,10 +36,10 @@ struct SignatureItem {
     reference_id: Option<String>,
     /// The algorithm; absent for PS256 with an RSA key, else that of the key's kind.
     algorithm: Option<String>,
-    /// The bytes to sign.
+    /// The bytes to sign. With a blank reference, whose key issues certificates, not one whole SEQUENCE of ASN.1.
     #[serde(default)]
     data: Base64Member,
-    /// Their digest, by the algorithm's hash function.
+    /// Their digest, by the algorithm's hash function; not with a blank reference.
     #[serde(default)]
     digest: Base64Member,
 }
@@ -142,7 +142,8 @@ struct SignatureAnswer {
 /// Why an item was not signed.
 #[derive(Serialize, Object)]
 struct FailureAnswer {
-    /// The stable code, as of a problem document.
+    /// The stable code, as of a problem document; `signature.certifying` where the key issues certificates, and the
+    /// signature could be that of one.
     code: String,
     /// The status that a call with this item alone would have had.
     status: u16,
