@@ -15,10 +15,10 @@ use openssl::{
     ec::{EcGroup, EcKey},
     hash::MessageDigest,
     nid::Nid,
-    pkey::{PKey, Private},
+    pkey::{HasPublic, PKey, PKeyRef, Private},
     rsa::Rsa,
     sign::Signer,
-    x509::{X509, X509Extension, X509NameBuilder},
+    x509::{X509, X509Extension, X509NameBuilder, X509NameRef},
 };
 use serde_json::json;
 
@@ -71,20 +71,15 @@ impl Holder {
         let mut subject = X509NameBuilder::new().unwrap();
         subject.append_entry_by_nid(Nid::COMMONNAME, name).unwrap();
         let subject = subject.build();
-        let mut builder = X509::builder().unwrap();
-        builder.set_version(2).unwrap();
-        builder.set_serial_number(&BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap()).unwrap();
-        builder.set_subject_name(&subject).unwrap();
-        builder.set_issuer_name(issuer.map_or(&subject, |issuer| issuer.certificate.subject_name())).unwrap();
-        builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-        builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
-        builder.set_pubkey(&key).unwrap();
-        for (name, value) in extensions {
-            #[expect(deprecated, reason = "the only way to any extension by its text")]
-            builder.append_extension(X509Extension::new(None, None, name, value).unwrap()).unwrap();
-        }
-        builder.sign(issuer.map_or(&key, |issuer| &issuer.key), MessageDigest::sha256()).unwrap();
-        Self { certificate: builder.build(), key }
+        let by = issuer.map_or((&*subject, &*key), |it| (it.certificate.subject_name(), &*it.key));
+        Self { certificate: build((&subject, &key), by, serial, extensions, days), key }
+    }
+
+    /// A certificate by this one, for the name and the key of another.
+    pub(crate) fn certify(&self, other: &X509, serial: u32, extensions: Extensions<'_>, days: u32) -> X509 {
+        let public = other.public_key().unwrap();
+        let by = (self.certificate.subject_name(), &*self.key);
+        build((other.subject_name(), &public), by, serial, extensions, days)
     }
 
     pub(crate) fn pem(&self) -> Vec<u8> {
@@ -224,6 +219,30 @@ fn content_of(token: &[u8]) -> Vec<u8> {
     let options = CMSOptions::NO_SIGNER_CERT_VERIFY | CMSOptions::BINARY;
     let mut content = Vec::new();
     CmsContentInfo::from_der(token).unwrap().verify(None, None, None, Some(&mut content), options).unwrap();
+/// A certificate of a subject's name and key, by an issuer's.
+fn build(
+    (subject, public): (&X509NameRef, &PKeyRef<impl HasPublic>),
+    (issuer, key): (&X509NameRef, &PKeyRef<Private>),
+    serial: u32,
+    extensions: Extensions<'_>,
+    days: u32,
+) -> X509 {
+    let mut builder = X509::builder().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_serial_number(&BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap()).unwrap();
+    builder.set_subject_name(subject).unwrap();
+    builder.set_issuer_name(issuer).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(days).unwrap()).unwrap();
+    builder.set_pubkey(public).unwrap();
+    for (name, value) in extensions {
+        #[expect(deprecated, reason = "the only way to any extension by its text")]
+        builder.append_extension(X509Extension::new(None, None, name, value).unwrap()).unwrap();
+    }
+    builder.sign(key, MessageDigest::sha256()).unwrap();
+    builder.build()
+}
+
     content
 }
 

@@ -13,7 +13,7 @@ use kunji_tests::{faults::ManualClock, http::Http, in_process, softhsm::Token};
 use tempfile::TempDir;
 
 /// One for each server of these tests: the library sees no token that is made once it is loaded.
-static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("clocked", 6)));
+static TOKENS: LazyLock<Mutex<Vec<Token>>> = LazyLock::new(|| Mutex::new(Token::create_all("clocked", 8)));
 
 /// It ends with the test's runtime.
 pub(crate) struct Clocked {

@@ -9,6 +9,7 @@ mod clocked;
 mod cose;
 mod curves;
 mod forms;
+mod issuers;
 mod jose;
 mod library;
 mod moments;

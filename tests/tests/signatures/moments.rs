@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The report, and its checks' outcomes by their names.
-async fn report(client: &Http, request: &Value) -> (Value, impl Fn(&str) -> String + use<>) {
+pub(crate) async fn report(client: &Http, request: &Value) -> (Value, impl Fn(&str) -> String + use<>) {
     let answer = client.post("/v1/signatures/verify", request).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     let checks = answer.body["checks"].clone();
@@ -23,8 +23,18 @@ async fn report(client: &Http, request: &Value) -> (Value, impl Fn(&str) -> Stri
     (answer.body, outcome)
 }
 
-fn signature_of(token: &str) -> Vec<u8> {
+pub(crate) fn signature_of(token: &str) -> Vec<u8> {
     unb64(&token.rsplit('.').next().unwrap().into())
+}
+
+/// Says that the key of the application is known to others.
+pub(crate) async fn compromise(client: &Http, application: &str) {
+    let keys = client.get(&format!("/v1/keys?application={application}&limit=100")).await;
+    let keys = keys.body["keys"].as_array().unwrap().clone();
+    let id = keys.iter().find(|key| key["referenceId"] == "").unwrap()["keyId"].as_str().unwrap();
+    let body = json!({ "cause": "compromised", "reason": "found on a stick" });
+    let revoked = client.post(&format!("/v1/keys/{id}/revoke"), &body).await;
+    assert_eq!(revoked.body["to"], "compromised", "{revoked:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,12 +136,7 @@ async fn a_compromised_key_is_believed_for_what_it_signed_before() {
     // What the time-stamps say is a little later than the clock that stands.
     server.clock.advance_seconds(3600);
     let client = server.client().await;
-    let keys = client.get("/v1/keys?application=ID_REPO&limit=100").await;
-    let keys = keys.body["keys"].as_array().unwrap().clone();
-    let id = keys.iter().find(|key| key["referenceId"] == "").unwrap()["keyId"].as_str().unwrap();
-    let body = json!({ "cause": "compromised", "reason": "found on a stick" });
-    let revoked = client.post(&format!("/v1/keys/{id}/revoke"), &body).await;
-    assert_eq!(revoked.body["to"], "compromised", "{revoked:?}");
+    compromise(&client, "ID_REPO").await;
     for (token, stamp) in tokens.iter().zip(&before) {
         let (body, _) = report(&client, &ask(token, None)).await;
         assert_eq!(body["valid"], false, "{body}");

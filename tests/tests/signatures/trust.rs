@@ -123,7 +123,7 @@ async fn what_a_list_has_is_not_trusted() {
     }
     let revoked = [(11, "250101000000Z"), (21, "250101000000Z")];
     let in_der = openssl::x509::X509Crl::from_pem(&listed.list(&revoked, LONG)).unwrap().to_der().unwrap();
-    write(&lists, "listed.crl", in_der);
+    write(&lists, "listed.crl", &in_der);
     write(&lists, "late.pem", late.list(&[], OVER));
     write(&lists, "impostor.pem", impostor.list(&[(11, "250101000000Z")], LONG));
     let directories =
@@ -137,11 +137,24 @@ async fn what_a_list_has_is_not_trusted() {
     assert_eq!(report(&client, &good, &[]).await, clear);
     assert_eq!(report(&client, &bad, &[]).await, revoked);
     assert_eq!(trust(&client, &bad, &[], "AUTH").await, NOT_VALID);
-    assert_eq!(report(&client, &of_good, &[&good_middle]).await, clear);
+    let of_half = report(&client, &of_good, &[&good_middle]).await;
+    assert_eq!(of_half, unknown, "the issuer in the middle has no list");
     assert_eq!(report(&client, &of_bad, &[&bad_middle]).await, revoked);
     assert_eq!(report(&client, &of_late, &[]).await, ended);
     assert_eq!(trust(&client, &of_late, &[], "AUTH").await, NOT_VALID);
     assert_eq!(report(&client, &of_other, &[]).await, unknown, "a list by another key of that name");
+
+    write(&lists, "middle.pem", good_middle.list(&[], LONG));
+    server.clock.advance_seconds(61);
+    assert_eq!(report(&client, &of_good, &[&good_middle]).await, clear);
+    write(&lists, "middle.pem", good_middle.list(&[], OVER));
+    fs::remove_file(lists.join("listed.crl")).unwrap();
+    server.clock.advance_seconds(61);
+    let of_ended = report(&client, &of_good, &[&good_middle]).await;
+    assert_eq!(of_ended, ended, "whatever is unknown of the other issuer");
+    write(&lists, "listed.crl", in_der);
+    server.clock.advance_seconds(61);
+    assert_eq!(report(&client, &good, &[]).await, clear);
 
     // Read again a minute later, the newer list counts; what cannot be read leaves those of before.
     write(&lists, "newer.pem", listed.list(&[(10, "250101000000Z")], ("210101000000Z", LONG.1)));

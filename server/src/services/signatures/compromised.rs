@@ -36,7 +36,7 @@ impl CompromisedKeys {
             let mut since = HashMap::new();
             for (id, time) in keys {
                 if let Some(key) = directory.by_id(&id).await? {
-                    since.insert(sha256(&public_key_of(&key.certificate)?), time);
+                    keep_earlier(&mut since, sha256(&public_key_of(&key.certificate)?), time);
                 }
             }
             known = Arc::new(Known { newest, since });
@@ -46,5 +46,28 @@ impl CompromisedKeys {
             return Ok(None);
         }
         Ok(known.since.get(&sha256(public_key)).copied())
+    }
+}
+
+/// A key has several records where others issued a certificate for it; it is compromised since the first of them is.
+fn keep_earlier(since: &mut HashMap<[u8; 32], Timestamp>, key: [u8; 32], time: Timestamp) {
+    let known = since.entry(key).or_insert(time);
+    *known = time.min(*known);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_records_of_a_key_the_earlier_counts() {
+        let at = Timestamp::from_seconds;
+        for times in [[1, 2, 3], [3, 1, 2], [2, 3, 1]] {
+            let mut since = HashMap::new();
+            for second in times {
+                keep_earlier(&mut since, [7; 32], at(second));
+            }
+            assert_eq!(since, HashMap::from([([7; 32], at(1))]));
+        }
     }
 }

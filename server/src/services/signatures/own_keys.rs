@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use kunji_shared::UnixTime;
 use moka::future::Cache;
 
 use super::{KeyError, SignatureError, SignatureService, trust::Moment};
 use crate::{
     domain::{
         alias::KeyAlias,
-        key::KeyId,
+        key::{KeyId, KeyRecord},
         lifecycle::{Allowance, KeyUse},
+        policy::Cryptoperiod,
     },
     services::keys::issuing::public_key_of,
 };
@@ -35,23 +37,69 @@ struct OwnKey {
     id: KeyId,
     /// SubjectPublicKeyInfo (DER).
     public_key: Arc<[u8]>,
+    /// When another domain's certificate counts; `None` for keys of the server's own, which signed while they could.
+    period: Option<Cryptoperiod>,
+}
+
+impl OwnKey {
+    fn of(record: &KeyRecord) -> Result<Self, KeyError> {
+        Ok(Self {
+            id: record.id.clone(),
+            public_key: public_key_of(&record.certificate)?.into(),
+            period: record.is_elsewhere().then_some(record.period),
+        })
+    }
+
+    fn is_within_validity(&self, at: UnixTime) -> bool {
+        self.period.is_none_or(|period| period.not_before.to_unix() <= at && at <= period.not_after.to_unix())
+    }
+}
+
+/// Keys of an alias that a signature may be by.
+#[derive(Debug)]
+pub(super) struct OwnPublicKeys {
+    /// SubjectPublicKeyInfo (DER).
+    pub(super) public_keys: Vec<Arc<[u8]>>,
+    /// Whether the certificates are within their validity; `None` where there are keys of the server's own alone.
+    pub(super) is_within_validity: Option<bool>,
+}
+
+impl OwnPublicKeys {
+    /// Those within their validity, or all if none is.
+    fn of(keys: Vec<OwnKey>, at: UnixTime) -> Self {
+        let has_others = keys.iter().any(|key| key.period.is_some());
+        let (valid, ended): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| key.is_within_validity(at));
+        let is_within_validity = has_others.then_some(!valid.is_empty());
+        let keys = if valid.is_empty() { ended } else { valid };
+        Self { public_keys: keys.into_iter().map(|key| key.public_key).collect(), is_within_validity }
+    }
 }
 
 impl SignatureService {
-    /// SubjectPublicKeyInfo (DER) of the alias's keys that may verify what was signed at that moment, the one named by
-    /// `kid` alone when there is one.
+    /// The alias's keys that may verify what was signed at that moment, the one named by `kid` alone when there is one.
+    /// The certificates of other domains count like one that the caller sends.
     pub(super) async fn own_public_keys(
         &self,
         alias: &KeyAlias,
         key_id: Option<&str>,
         moment: Moment,
-    ) -> Result<Vec<Arc<[u8]>>, SignatureError> {
+    ) -> Result<OwnPublicKeys, SignatureError> {
+        let mut keys = self.candidates(alias, key_id).await?;
+        keys.retain(|key| self.may_verify(key, moment));
+        Ok(OwnPublicKeys::of(keys, moment.judged_at()))
+    }
+
+    async fn candidates(
+        &self,
+        alias: &KeyAlias,
+        key_id: Option<&str>,
+    ) -> Result<Vec<OwnKey>, SignatureError> {
         let name = key_id.map(|kid| (alias.clone(), kid.to_owned()));
         if let Some(name) = &name
             && let Some(key) = self.own_keys.0.get(name).await
         {
             self.directory.check_standby().map_err(KeyError::from)?;
-            return Ok(self.may_verify(&key, moment).then_some(key.public_key).into_iter().collect());
+            return Ok(vec![key]);
         }
         let records = self.directory.list(alias, TRIED).await.map_err(KeyError::from)?;
         if records.is_empty() {
@@ -59,17 +107,16 @@ impl SignatureService {
         }
         let mut keys = Vec::new();
         for record in records {
-            let public_key = public_key_of(&record.certificate)?.into();
-            let key = OwnKey { id: record.id.clone(), public_key };
+            let key = OwnKey::of(&record)?;
             match name {
                 Some(name) if name.1 == record.kid() => {
                     self.own_keys.0.insert(name, key.clone()).await;
-                    return Ok(self.may_verify(&key, moment).then_some(key.public_key).into_iter().collect());
+                    return Ok(vec![key]);
                 }
                 _ => keys.push(key),
             }
         }
-        Ok(keys.into_iter().filter(|key| self.may_verify(key, moment)).map(|key| key.public_key).collect())
+        Ok(keys)
     }
 
     fn may_verify(&self, key: &OwnKey, moment: Moment) -> bool {

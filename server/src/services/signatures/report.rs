@@ -8,7 +8,8 @@ use super::{
     KeyError, Revocation, SignatureError, SignatureService, SignedContent, Trust,
     compact::CompactJws,
     cose, header_certificate,
-    trust::Moment,
+    own_keys::OwnPublicKeys,
+    trust::{Judgement, Moment},
     verify::{CertificateSource, read_pem},
 };
 use crate::{
@@ -72,7 +73,7 @@ pub struct Report {
     /// What came of the time-stamp.
     pub timestamp: TimestampCheck,
     /// Whether its certificate is within its validity, now or at the time that the time-stamp proves; `None` for own
-    /// keys, whose signatures outlast them.
+    /// keys, whose signatures outlast them, but not for those of other domains.
     pub is_within_validity: Option<bool>,
     /// Whether the certificate is for a key of the server's own that is compromised, and no time-stamp predates that.
     pub is_compromised: bool,
@@ -219,15 +220,18 @@ impl SignatureService {
         };
         let (timestamp, moment) = self.moment(timestamp, &signature).await?;
         let at = moment.judged_at();
-        let is_within_validity =
-            given.as_ref().map(|found| found.not_before() <= at && at <= found.not_after());
-        let (public_keys, is_compromised) = match &given {
+        let (public_keys, is_within_validity, is_compromised) = match &given {
             Some(certificate) => {
                 let public_key = certificate.public_key_der();
-                let since = self.compromised_keys.since(&self.directory, public_key).await?;
-                (vec![public_key.into()], since.is_some_and(|since| moment.is_after(since.to_unix())))
+                let is_within_validity = certificate.not_before() <= at && at <= certificate.not_after();
+                let is_compromised = self.is_compromised(public_key, moment).await?;
+                (vec![public_key.into()], Some(is_within_validity), is_compromised)
             }
-            None => (self.own_public_keys(alias, key_id.as_deref(), moment).await?, false),
+            None => {
+                let own = self.own_public_keys(alias, key_id.as_deref(), moment).await?;
+                let OwnPublicKeys { public_keys, is_within_validity } = own;
+                (public_keys, is_within_validity, false)
+            }
         };
         let fits = match algorithm {
             None => false,
@@ -272,6 +276,14 @@ impl SignatureService {
         let (store, signature) = (Arc::clone(&self.trust), signature.to_vec());
         let proven = tokio::task::spawn_blocking(move || store.time_of(&token, &signature, now)).await;
         let proven = proven.map_err(|_| KeyError::Internal("a check of a time-stamp ended early"))?;
+        let proven = match proven {
+            None => None,
+            // The authority must be trusted today.
+            Some((time, path)) => {
+                let today = Moment { now, proven: None };
+                (!self.has_compromised(&path, today).await?).then_some(time)
+            }
+        };
         let check = proven.map_or(TimestampCheck::Failed, TimestampCheck::Proves);
         Ok((check, Moment { now, proven }))
     }
@@ -286,7 +298,27 @@ impl SignatureService {
         let store = Arc::clone(&self.trust);
         let judged = move || store.judge(&domain, &certificate, &others, moment);
         let judged = tokio::task::spawn_blocking(judged).await;
-        Ok(judged.map_err(|_| KeyError::Internal("a check of trust ended early"))?)
+        let judged = judged.map_err(|_| KeyError::Internal("a check of trust ended early"))?;
+        let Judgement { trust, revocation, public_keys } = judged;
+        if self.has_compromised(&public_keys, moment).await? {
+            return Ok((Trust::PathNotValid, Revocation::Revoked));
+        }
+        Ok((trust, revocation))
+    }
+
+    async fn has_compromised(&self, path: &[Vec<u8>], moment: Moment) -> Result<bool, KeyError> {
+        for public_key in path {
+            if self.is_compromised(public_key, moment).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether the key (SubjectPublicKeyInfo, DER) is one of the server's own that was compromised at that moment.
+    async fn is_compromised(&self, public_key: &[u8], moment: Moment) -> Result<bool, KeyError> {
+        let since = self.compromised_keys.since(&self.directory, public_key).await?;
+        Ok(since.is_some_and(|since| moment.is_after(since.to_unix())))
     }
 }
 

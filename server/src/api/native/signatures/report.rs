@@ -109,7 +109,7 @@ struct CheckAnswer {
     /// `passed`, `failed` or `skipped`.
     outcome: String,
     /// More about it: `revocation.revoked`; `revocation.expired_list`, when a list that counts has ended, which settings
-    /// may let pass; `revocation.unknown`, when there is no list of any of the issuers.
+    /// may let pass; `revocation.unknown`, when there is no list of one of the issuers.
     detail: Option<String>,
 }
 

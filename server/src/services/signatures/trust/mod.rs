@@ -52,15 +52,15 @@ pub struct TrustStore {
 pub enum Revocation {
     /// It was not asked for, or there is no path.
     NotChecked,
-    /// There is no list of any of the issuers.
+    /// There is no list of one of the issuers, and those that there are have none of them.
     Unknown,
-    /// No list has any of them.
+    /// Each issuer has a list, and none has any of them.
     Clear,
-    /// No list has any of them, but one of the lists has ended, and settings let it count.
+    /// As before, but one of the lists has ended, and settings let it count.
     ClearByExpired,
     /// A list that has none of them has ended: one that came later could.
     Expired,
-    /// A list has one of them.
+    /// A list has one of them, or the key of an issuer is one of the server's own that is compromised.
     Revoked,
 }
 
@@ -68,6 +68,17 @@ impl Revocation {
     fn is_trusted(self) -> bool {
         matches!(self, Self::Clear | Self::ClearByExpired | Self::Unknown)
     }
+}
+
+/// What came of a certificate.
+#[derive(Clone, Debug)]
+pub(super) struct Judgement {
+    /// Whether it is trusted.
+    pub(super) trust: Trust,
+    /// What is known of revocation on its path.
+    pub(super) revocation: Revocation,
+    /// SubjectPublicKeyInfo (DER) of everyone on the path, if there is one.
+    pub(super) public_keys: Vec<Vec<u8>>,
 }
 
 /// When a signature is judged.
@@ -92,13 +103,19 @@ impl Moment {
 }
 
 impl TrustStore {
-    /// The time that a time-stamp token over the message proves; `None` when it proves none: see
-    /// [`Timestamp::check`], and its authority must be trusted today. Blocks as [`TrustStore::judge`].
-    pub(super) fn time_of(&self, token: &[u8], message: &[u8], now: UnixTime) -> Option<UnixTime> {
+    /// The time that a time-stamp token over the message proves, and SubjectPublicKeyInfo (DER) of everyone on the path
+    /// of its authority; `None` when it proves none: see [`Timestamp::check`], and the authority must be trusted today.
+    /// Blocks as [`TrustStore::judge`].
+    pub(super) fn time_of(
+        &self,
+        token: &[u8],
+        message: &[u8],
+        now: UnixTime,
+    ) -> Option<(UnixTime, Vec<Vec<u8>>)> {
         let Timestamp { time, authority, others } = Timestamp::check(token, message, now)?;
         let path = path::find(&self.timestamp_anchors, &authority, &others, now, Purpose::Timestamps)?;
         let revocation = self.revocation(&path, Moment { now, proven: None });
-        revocation.is_trusted().then_some(time)
+        revocation.is_trusted().then(|| path::public_keys(&path)).flatten().map(|keys| (time, keys))
     }
 
     /// Judges a certificate with the help of `others`. Blocks for as long as some signatures take, and for files at
@@ -109,36 +126,47 @@ impl TrustStore {
         leaf: &Certificate,
         others: &[Certificate],
         moment: Moment,
-    ) -> (Trust, Revocation) {
+    ) -> Judgement {
         let anchors = self.anchors.0.get(&name(domain)).map(Vec::as_slice).unwrap_or_default();
-        let Some(path) = path::find(anchors, leaf, others, moment.judged_at(), Purpose::Data) else {
-            return (Trust::PathNotValid, Revocation::NotChecked);
+        let path = path::find(anchors, leaf, others, moment.judged_at(), Purpose::Data);
+        let Some((path, public_keys)) =
+            path.and_then(|path| path::public_keys(&path).map(|keys| (path, keys)))
+        else {
+            return Judgement {
+                trust: Trust::PathNotValid,
+                revocation: Revocation::NotChecked,
+                public_keys: Vec::new(),
+            };
         };
         let revocation = self.revocation(&path, moment);
         let trust = if revocation.is_trusted() { Trust::PathValid } else { Trust::PathNotValid };
-        (trust, revocation)
+        Judgement { trust, revocation, public_keys }
     }
 
     /// What the lists say of a path, whose last is the anchor. A revocation that came later than the signature is none.
     fn revocation(&self, path: &[X509], moment: Moment) -> Revocation {
         let Some(lists) = &self.lists else { return Revocation::Unknown };
         let lists = lists.current();
-        let (mut is_known, mut has_ended) = (false, false);
+        // Of an anchor alone nothing is known: nobody revokes it.
+        let (mut is_known, mut has_ended) = (path.len() > 1, false);
         for pair in path.windows(2) {
             let [certificate, issuer] = pair else { continue };
+            let mut has_list = false;
             for list in lists.iter().filter(|list| list.is_by(issuer)) {
                 if list.revoked_since(certificate).is_some_and(|since| moment.is_after(since)) {
                     return Revocation::Revoked;
                 }
-                is_known = true;
+                has_list = true;
                 has_ended |= !list.is_current(moment.now);
             }
+            is_known &= has_list;
         }
         match (is_known, has_ended) {
+            // A successor of that list could have one of them, whatever is known of others.
+            (_, true) if !self.expired_lists_count => Revocation::Expired,
             (false, _) => Revocation::Unknown,
             (true, false) => Revocation::Clear,
-            (true, true) if self.expired_lists_count => Revocation::ClearByExpired,
-            (true, true) => Revocation::Expired,
+            (true, true) => Revocation::ClearByExpired,
         }
     }
 }

@@ -99,3 +99,12 @@ fn has_authorities(path: &[X509]) -> bool {
         read.and_then(|issuer| issuer.basic_constraints()).is_some_and(|constraints| constraints.is_authority)
     })
 }
+
+/// SubjectPublicKeyInfo (DER) of each certificate; `None` when one cannot be read.
+pub(super) fn public_keys(path: &[X509]) -> Option<Vec<Vec<u8>>> {
+    let read = |certificate: &X509| {
+        let certificate = Certificate::from_der(&certificate.to_der().ok()?).ok()?;
+        Some(certificate.public_key_der().to_vec())
+    };
+    path.iter().map(read).collect()
+}
