@@ -28,3 +28,4 @@ pub mod signature;
 pub mod symmetric;
 pub mod time;
 pub mod web;
+pub mod x509_signature;

@@ -7,14 +7,14 @@ use openssl::x509::{CrlStatus, X509, X509Crl, X509KeyUsage, X509Ref};
 use x509_cert::{
     certificate::Profile,
     crl::{CertificateList, RevokedCert, TbsCertList},
-    der::{Decode as _, Encode as _, asn1::GeneralizedTime},
+    der::{AnyRef, Decode as _, Encode as _, asn1::GeneralizedTime},
     ext::pkix::crl::dp::IssuingDistributionPoint,
     serial_number::SerialNumber,
     spki::ObjectIdentifier,
     time::Time,
 };
 
-use super::digest::sha256;
+use super::{digest::sha256, x509_signature::is_believed};
 
 /// Largest list, in bytes.
 pub const LIST_MAX_BYTES: usize = 8 << 20;
@@ -22,18 +22,6 @@ pub const LIST_MAX_BYTES: usize = 8 << 20;
 const AUTHORITY_KEY_ID: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
 const ISSUING_DISTRIBUTION_POINT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.28");
 const INVALIDITY_DATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.24");
-
-/// RSA PKCS #1 v1.5 and ECDSA, each with SHA-256, SHA-384 and SHA-512; RSASSA-PSS; Ed25519.
-const SIGNATURES: [ObjectIdentifier; 8] = [
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11"),
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12"),
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13"),
-    ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10"),
-    ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2"),
-    ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3"),
-    ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.4"),
-    ObjectIdentifier::new_unwrap("1.3.101.112"),
-];
 
 /// Takes any serial number, as certificates in the field have them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +82,8 @@ impl RevocationList {
         let der = crl.to_der().map_err(|_| RevocationListError::Malformed)?;
         let list = CertificateList::<AnySerial>::from_der(&der).map_err(malformed)?;
         let signed = &list.tbs_cert_list;
-        if !SIGNATURES.contains(&list.signature_algorithm.oid) {
+        let algorithm = &list.signature_algorithm;
+        if !is_believed(algorithm.oid, algorithm.parameters.as_ref().map(AnyRef::from)) {
             return Err(RevocationListError::Algorithm);
         }
         check_extensions(signed)?;
@@ -198,4 +187,44 @@ fn check_extensions(list: &TbsCertList<AnySerial>) -> Result<(), RevocationListE
 fn unix_time(time: Time) -> UnixTime {
     // DER times end with the year 9999: no overflow.
     UnixTime::from_seconds(i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use kunji_shared::encoding::{decode_hex, encode_hex};
+
+    use super::*;
+
+    fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(content.len()).unwrap();
+        let head = if length < 0x80 { vec![tag, length] } else { vec![tag, 0x81, length] };
+        [head.as_slice(), content].concat()
+    }
+
+    /// The outcome for a list of `CN=x` with this `AlgorithmIdentifier`; nobody signed it.
+    fn read(algorithm: &str) -> Result<(), RevocationListError> {
+        let hex = |text: &str| decode_hex(text, text.len()).unwrap();
+        let algorithm = hex(algorithm);
+        let times =
+            ["260101000000Z", "491231000000Z"].map(|time| format!("170d{}", encode_hex(time.as_bytes())));
+        let issuer = hex("300c310a300806035504030c0178");
+        let list = element(0x30, &[hex("020101"), algorithm.clone(), issuer, hex(&times.concat())].concat());
+        let signature = hex("030500deadbeef");
+        let list = element(0x30, &[list, algorithm, signature].concat());
+        RevocationList::read(&list).map(|_| ())
+    }
+
+    #[test]
+    fn lists_by_weak_hashes_are_refused() {
+        let sha256 = "300d06096086480165030402010500";
+        let pss = |parameters: &str| {
+            let length = 11 + parameters.len() / 2;
+            format!("30{length:02x}06092a864886f70d01010a{parameters}")
+        };
+        assert_eq!(read("300d06092a864886f70d01010b0500"), Ok(()));
+        assert_eq!(read(&pss(&format!("3016a00f{sha256}a20302015e"))), Ok(()));
+        for weak in ["300d06092a864886f70d0101050500", &pss("3005a20302016a"), &pss("3000")] {
+            assert_eq!(read(weak), Err(RevocationListError::Algorithm), "{weak}");
+        }
+    }
 }

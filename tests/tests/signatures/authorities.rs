@@ -146,13 +146,18 @@ impl Holder {
 
     /// A time-stamp token over a message, of the time that it really is.
     pub(crate) fn stamp(&self, message: &[u8]) -> Vec<u8> {
+        self.stamp_by("sha256", message)
+    }
+
+    /// The same, signed with this hash.
+    pub(crate) fn stamp_by(&self, hash: &str, message: &[u8]) -> Vec<u8> {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let (certificate, key) = self.write(directory.path());
         fs::write(path("message"), message).unwrap();
         fs::write(path("serial"), "01\n").unwrap();
         let configuration = format!(
-            "[tsa]\ndefault_tsa=it\n[it]\nserial={}\ndefault_policy=1.2.3.4\nsigner_digest=sha256\n\
+            "[tsa]\ndefault_tsa=it\n[it]\nserial={}\ndefault_policy=1.2.3.4\nsigner_digest={hash}\n\
              digests=sha256,sha384\naccuracy=secs:1,millisecs:500\ness_cert_id_alg=sha256\n",
             path("serial").display()
         );
@@ -214,11 +219,6 @@ impl Holder {
     }
 }
 
-/// What a time-stamp token says.
-fn content_of(token: &[u8]) -> Vec<u8> {
-    let options = CMSOptions::NO_SIGNER_CERT_VERIFY | CMSOptions::BINARY;
-    let mut content = Vec::new();
-    CmsContentInfo::from_der(token).unwrap().verify(None, None, None, Some(&mut content), options).unwrap();
 /// A certificate of a subject's name and key, by an issuer's.
 fn build(
     (subject, public): (&X509NameRef, &PKeyRef<impl HasPublic>),
@@ -243,6 +243,11 @@ fn build(
     builder.build()
 }
 
+/// What a time-stamp token says.
+fn content_of(token: &[u8]) -> Vec<u8> {
+    let options = CMSOptions::NO_SIGNER_CERT_VERIFY | CMSOptions::BINARY;
+    let mut content = Vec::new();
+    CmsContentInfo::from_der(token).unwrap().verify(None, None, None, Some(&mut content), options).unwrap();
     content
 }
 

@@ -73,6 +73,8 @@ async fn old_signatures_stay_verifiable() {
     let (body, outcome) = report(&client, &with(&good)).await;
     assert_eq!(body["valid"], true, "{body}");
     assert_eq!((outcome("timestamp"), outcome("trust")), ("passed".to_owned(), "passed".to_owned()));
+    let by_sha512 = stamper.stamp_by("sha512", &signature);
+    assert_eq!(report(&client, &with(&by_sha512)).await.0["valid"], true);
     let again = stamper.stamp_again(&good);
     assert_eq!(report(&client, &with(&again)).await.0["valid"], true);
     let mut altered = good.clone();
@@ -80,6 +82,7 @@ async fn old_signatures_stay_verifiable() {
     for (bad, why) in [
         (stamper.stamp(b"another"), "over something else"),
         (strange.stamp(&signature), "by a stranger"),
+        (stamper.stamp_by("sha1", &signature), "by SHA-1"),
         (altered, "altered"),
         (no_stamper.stamp_again(&good), "by someone who may not"),
         (b"x".to_vec(), "none at all"),

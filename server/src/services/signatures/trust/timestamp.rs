@@ -13,8 +13,11 @@ use x509_cert::{
         AnyRef, Decode as _, Encode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _,
         asn1::ObjectIdentifier,
     },
+    spki::AlgorithmIdentifierRef,
     time::Time,
 };
+
+use crate::domain::x509_signature::is_believed;
 
 /// Largest token, in bytes.
 pub(super) const TOKEN_MAX_BYTES: usize = 64 * 1024;
@@ -28,6 +31,7 @@ const TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.
 /// signingCertificate (RFC 2634 5.4) and signingCertificateV2 (RFC 5035 3).
 const SIGNING_CERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 const SIGNING_CERTIFICATE_V2: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
 const SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.3");
@@ -101,9 +105,16 @@ impl Token {
             .iter()
             .take(CERTIFICATES_MAX)
             .filter_map(|one| Certificate::from_der(&one.to_der().ok()?).ok());
-        // Their place is fixed: behind version, signer and digest (RFC 5652 5.3).
-        let attributes = elements(signer.value())?.into_iter().nth(3);
-        let attributes = attributes.filter(|part| part.tag() == explicit(0))?;
+        // Their places are fixed (RFC 5652 5.3).
+        let signer = elements(signer.value())?;
+        let [_version, _certificate, hash, attributes, signature, ..] = signer.as_slice() else {
+            return None;
+        };
+        // OpenSSL takes any algorithm here, SHA-1 too.
+        digest(hash)?;
+        if !is_believed_signature(signature)? || attributes.tag() != explicit(0) {
+            return None;
+        }
         let attributes = elements(attributes.value())?;
         Some(Self {
             certificates: certificates.collect(),
@@ -196,6 +207,14 @@ fn has_critical(extensions: &AnyRef<'_>) -> Option<bool> {
         found |= elements(extension.value())?.iter().any(|part| part.tag() == Tag::Boolean);
     }
     Some(found)
+}
+
+/// Whether the `signatureAlgorithm` of a signer is believed. The hash of rsaEncryption is the signer's digest algorithm
+/// (RFC 3370 3.2).
+fn is_believed_signature(algorithm: &AnyRef<'_>) -> Option<bool> {
+    let der = algorithm.to_der().ok()?;
+    let AlgorithmIdentifierRef { oid, parameters } = AlgorithmIdentifierRef::from_der(&der).ok()?;
+    Some(oid == RSA || is_believed(oid, parameters))
 }
 
 fn digest(algorithm: &AnyRef<'_>) -> Option<MessageDigest> {
