@@ -48,7 +48,7 @@ fn placement(page: u32) -> PdfPlacement {
 }
 
 fn sign(document: &[u8], placement: &PdfPlacement) -> Result<PreparedPdf, PdfError> {
-    prepare(placement, document.to_vec(), &Counter)
+    prepare(placement, document, &Counter)
 }
 
 fn with_password(password: &str) -> PdfPlacement {
@@ -124,6 +124,24 @@ fn what_cannot_be_signed_is_told() {
     }
 }
 
+#[test]
+fn objects_that_are_not_where_they_should_be_are_not_searched_for() {
+    let plain = sample("plain");
+    let first = plain.windows(18).position(|window| window == b"0000000015 00000 n").unwrap();
+    // The lines of the table are 20 bytes each: one in the place of the one before it.
+    let moved = |number: usize| {
+        let entry = first + (number - 1) * 20;
+        let mut document = plain.clone();
+        document.copy_within(entry + 20..entry + 40, entry);
+        document
+    };
+    for number in 3..=10 {
+        let outcome = sign(&moved(number), &with_password("pass"));
+        assert!(matches!(outcome, Err(PdfError::Malformed(_))), "{number}: {outcome:?}");
+    }
+    assert!(matches!(sign(&moved(3), &placement(1)), Err(PdfError::Malformed(_))));
+}
+
 /// Numbers that look random, the same each time (xorshift).
 struct Numbers(u64);
 
@@ -183,5 +201,5 @@ fn damaged_documents_are_signed_or_refused_in_little_time() {
             assert!(begin.elapsed() < SLOW, "{name} {round}");
         }
     }
-    assert!(signed > 100 && refused > 100, "{signed} {refused}");
+    assert!(signed > 50 && refused > 1_000, "{signed} {refused}");
 }

@@ -8,7 +8,7 @@ use crate::ports::pdf::PdfError;
 /// Most sections: as many as the library follows.
 const SECTIONS_MAX: usize = 256;
 /// Most objects (ISO 32000-2, Annex C).
-const OBJECTS_MAX: u32 = 8_388_607;
+pub(super) const OBJECTS_MAX: u32 = 8_388_607;
 /// Length of a line of a cross-reference table.
 const ENTRY_BYTES: usize = 20;
 

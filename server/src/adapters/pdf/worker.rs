@@ -29,7 +29,7 @@ pub fn serve_parent(entropy: &dyn Entropy) -> io::Result<()> {
     let (request, document) = decode::<Request>(&stream).ok_or_else(|| {
         io::Error::other("this command is started by `kunji serve`, and is of no use by itself")
     })?;
-    let prepared = prepare(&request.into(), document.to_vec(), entropy);
+    let prepared = prepare(&request.into(), document, entropy);
     let reply: Reply = match &prepared {
         Ok(PreparedPdf { document, contents }) => {
             Ok(Made { contents: (contents.start, contents.end), length: document.len() })
