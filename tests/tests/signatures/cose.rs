@@ -158,7 +158,7 @@ pub(crate) fn counter_signed(levels: usize) -> Vec<u8> {
 async fn nested_counter_signatures_are_refused() {
     let shared = shared();
     let client = signer(&shared).await;
-    let message: String = counter_signed(6_000).iter().map(|byte| format!("{byte:02x}")).collect();
+    let message = kunji_shared::encoding::encode_hex(&counter_signed(6_000));
     for path in ["/coseVerify1", "/cwtVerify"] {
         let answer = client.call(path, json!({ "coseSignedData": message })).await;
         assert_eq!(answer.error_code(), "KER-CWS-112", "{path}");

@@ -50,9 +50,9 @@ async fn no_path_leads_over_an_own_key_that_is_compromised() {
     let client = server.client().await;
     let token = partner.token(&[&module]);
     let plain = json!({ "jws": token, "validateTrust": true, "domain": "AUTH" });
-    let mut stamped = plain.clone();
-    stamped["timestamp"] = b64(stamper.stamp(&signature_of(&token))).into();
-    for request in [&plain, &stamped] {
+    let mut with_stamp = plain.clone();
+    with_stamp["timestamp"] = b64(stamper.stamp(&signature_of(&token))).into();
+    for request in [&plain, &with_stamp] {
         let (body, outcome) = report(&client, request).await;
         assert_eq!((&body["valid"], outcome("trust").as_str()), (&json!(true), "passed"), "{body}");
     }
@@ -61,16 +61,16 @@ async fn no_path_leads_over_an_own_key_that_is_compromised() {
     compromise(&client, "ID_REPO").await;
     let (body, outcome) = report(&client, &plain).await;
     assert_eq!((outcome("trust").as_str(), outcome("revocation").as_str()), ("failed", "failed"), "{body}");
-    let (body, outcome) = report(&client, &stamped).await;
+    let (body, outcome) = report(&client, &with_stamp).await;
     assert_eq!((outcome("timestamp").as_str(), outcome("trust").as_str()), ("passed", "passed"), "{body}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_certificates_of_partners_count_while_they_last() {
     let partner = Holder::new("partner", Kind::Rsa, None, 11, &[SIGNS], 5);
-    let stamper = Holder::new("stamps", Kind::Rsa, None, 12, &[STAMPS, SIGNS], 90);
+    let authority = Holder::new("stamps", Kind::Rsa, None, 12, &[STAMPS, SIGNS], 90);
     let stamps = tempfile::tempdir().unwrap();
-    fs::write(stamps.path().join("stamper.pem"), stamper.pem()).unwrap();
+    fs::write(stamps.path().join("stamper.pem"), authority.pem()).unwrap();
     let server = Clocked::start(now(), &[("KUNJI_TIMESTAMP_ANCHORS_DIR", stamps.path())]).await;
     let client = server.client().await;
     let names = json!({ "applicationId": "RESIDENT", "referenceId": "partner" });
@@ -92,8 +92,8 @@ async fn stored_certificates_of_partners_count_while_they_last() {
     let verified = client.call("/jwtVerify", ask("jwtSignatureData")).await;
     assert_eq!(verified.response()["signatureValid"], true);
 
-    let mut stamped = ask("jws");
-    stamped["timestamp"] = b64(stamper.stamp(&signature_of(&token))).into();
+    let mut with_stamp = ask("jws");
+    with_stamp["timestamp"] = b64(authority.stamp(&signature_of(&token))).into();
     server.clock.advance_days(10);
     let client = server.client().await;
     let (body, outcome) = report(&client, &ask("jws")).await;
@@ -101,5 +101,5 @@ async fn stored_certificates_of_partners_count_while_they_last() {
     assert_eq!((outcome("validity").as_str(), outcome("signature").as_str()), ("failed", "passed"));
     let verified = client.call("/jwtVerify", ask("jwtSignatureData")).await;
     assert_eq!(verified.error_code(), "KER-JWS-107");
-    assert_eq!(report(&client, &stamped).await.0["valid"], true);
+    assert_eq!(report(&client, &with_stamp).await.0["valid"], true);
 }

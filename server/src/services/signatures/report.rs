@@ -8,7 +8,6 @@ use super::{
     KeyError, Revocation, SignatureError, SignatureService, SignedContent, Trust,
     compact::CompactJws,
     cose, header_certificate,
-    own_keys::OwnPublicKeys,
     trust::{Judgement, Moment},
     verify::{CertificateSource, read_pem},
 };
@@ -220,18 +219,14 @@ impl SignatureService {
         };
         let (timestamp, moment) = self.moment(timestamp, &signature).await?;
         let at = moment.judged_at();
-        let (public_keys, is_within_validity, is_compromised) = match &given {
-            Some(certificate) => {
-                let public_key = certificate.public_key_der();
-                let is_within_validity = certificate.not_before() <= at && at <= certificate.not_after();
-                let is_compromised = self.is_compromised(public_key, moment).await?;
-                (vec![public_key.into()], Some(is_within_validity), is_compromised)
-            }
-            None => {
-                let own = self.own_public_keys(alias, key_id.as_deref(), moment).await?;
-                let OwnPublicKeys { public_keys, is_within_validity } = own;
-                (public_keys, is_within_validity, false)
-            }
+        let (public_keys, is_within_validity, is_compromised) = if let Some(certificate) = &given {
+            let public_key = certificate.public_key_der();
+            let is_within_validity = certificate.not_before() <= at && at <= certificate.not_after();
+            let is_compromised = self.is_compromised(public_key, moment).await?;
+            (vec![public_key.into()], Some(is_within_validity), is_compromised)
+        } else {
+            let own = self.own_public_keys(alias, key_id.as_deref(), moment).await?;
+            (own.public_keys, own.is_within_validity, false)
         };
         let fits = match algorithm {
             None => false,

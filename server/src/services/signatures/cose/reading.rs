@@ -167,7 +167,7 @@ mod tests {
         let payload = byte_string(&vec![0; 4 << 20]);
         assert!(is_read(&[&[0x84, 0x40, 0xa0], payload.as_slice(), &[0x40]].concat()));
         // In pieces, too.
-        let pieces = byte_string(&[0; 1 << 16]).repeat(64);
+        let pieces = byte_string(&vec![0; 1 << 16]).repeat(64);
         assert!(is_read(&[&[0x84, 0x40, 0xa0, 0x5f], pieces.as_slice(), &[0xff, 0x40]].concat()));
     }
 }
