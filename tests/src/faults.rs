@@ -16,6 +16,7 @@ use kunji_server::{
         authorization::approval::{Approval, ApprovalId},
         client::{ClientId, ClientRecord, Ending},
         cross_certificate::CrossCertificate,
+        destruction::Watch,
         doctor::TokenObject,
         jose::SignatureAlgorithm,
         key::{KekRecord, KeyId, KeyRecord, KnownKey, TokenKeyId},
@@ -382,6 +383,14 @@ impl KeyEndRepository for Mortal<dyn Repository> {
 
     async fn find_tombstone(&self, id: &KeyId) -> Result<Option<String>, RepositoryError> {
         database!(self.find_tombstone(id))
+    }
+
+    async fn find_watch(&self) -> Result<Option<Watch>, RepositoryError> {
+        database!(self.find_watch())
+    }
+
+    async fn put_watch(&self, watch: &Watch) -> Result<(), RepositoryError> {
+        database!(self.put_watch(watch))
     }
 }
 

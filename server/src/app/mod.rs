@@ -253,7 +253,7 @@ struct Shared {
 }
 
 fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Services> {
-    let (destruction, rewrap) = (destruction(&ports, &shared), rewrap(&ports, &shared));
+    let (destruction, rewrap) = (destruction(settings, &ports, &shared), rewrap(&ports, &shared));
     let Shared { access, audit, auditor, authorizer, private_keys, provisioner } = shared;
     let directory = Arc::clone(&provisioner.directory);
     let policies = Arc::clone(&provisioner.policies);
@@ -354,7 +354,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
     })
 }
 
-fn destruction(ports: &Ports, shared: &Shared) -> DestructionService {
+fn destruction(settings: &Settings, ports: &Ports, shared: &Shared) -> DestructionService {
     let provisioner = &shared.provisioner;
     DestructionService {
         auditor: Arc::clone(&shared.auditor),
@@ -364,6 +364,7 @@ fn destruction(ports: &Ports, shared: &Shared) -> DestructionService {
         repository: Arc::clone(&ports.repository),
         signer: StatementSigner { provisioner: Arc::clone(provisioner), token: Arc::clone(&ports.token) },
         told: Mutex::default(),
+        unwatched_seconds: i64::from(settings.destruction_unwatched_seconds),
     }
 }
 

@@ -41,6 +41,9 @@ impl Settings {
         if !(1..=86_400).contains(&self.database_away_seconds) {
             return senseless("database_away_seconds", "must be from 1 to 86400");
         }
+        if !(300..=259_200).contains(&self.destruction_unwatched_seconds) {
+            return senseless("destruction_unwatched_seconds", "must be from 300 to 259200");
+        }
         if !(1..=60_000).contains(&self.token_failures_per_minute) {
             return senseless("token_failures_per_minute", "must be from 1 to 60000");
         }
@@ -329,6 +332,8 @@ mod tests {
             ("KUNJI_PKCS11_WORKERS", "0"),
             ("KUNJI_DATABASE_AWAY_SECONDS", "0"),
             ("KUNJI_DATABASE_AWAY_SECONDS", "86401"),
+            ("KUNJI_DESTRUCTION_UNWATCHED_SECONDS", "299"),
+            ("KUNJI_DESTRUCTION_UNWATCHED_SECONDS", "259201"),
             ("KUNJI_DEMO_INBOX", "perhaps"),
             ("KUNJI_DEMO_RECIPIENT", "REGISTRATION"),
             ("KUNJI_DEMO_RECIPIENT", "KERNEL/SIGN"),

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::repository::RepositoryError;
 use crate::domain::{
+    destruction::Watch,
     key::{KeyId, KeyRecord},
     time::Timestamp,
 };
@@ -37,4 +38,13 @@ pub trait KeyEndRepository: Send + Sync {
 
     /// The tombstone of a key or a KEK, one line of JSON.
     async fn find_tombstone(&self, id: &KeyId) -> Result<Option<String>, RepositoryError>;
+
+    /// When it was last looked which keys are due.
+    async fn find_watch(&self) -> Result<Option<Watch>, RepositoryError>;
+
+    /// Puts a look in the place of the one before.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Conflict`] unless the version now is `watch.version - 1` (none at all for 1).
+    async fn put_watch(&self, watch: &Watch) -> Result<(), RepositoryError>;
 }

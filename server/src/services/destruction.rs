@@ -1,7 +1,8 @@
 //! Destroys keys whose time has come: first writes down, once and for all, that they are destroyed; then, when every
 //! server has long obeyed, removes their private parts; and says that they are destroyed once no backup opens.
 //!
-//! One server of many does it, whoever holds the lease. Each step looks at what is written down and can be made twice,
+//! One server of many does it, whoever holds the lease, and writes down each time that it looks: waits go by only while
+//! somebody does (see [`crate::domain::destruction::Watch`]). Each step looks at what is written down and can be made twice,
 //! so that a server that is killed, or goes on after its lease has run out, does no harm: the states are a log without
 //! gaps, tokens are asked until none has the key, and record and tombstone change in one step.
 
@@ -20,11 +21,15 @@ use crate::{
     domain::{
         alias::{ApplicationId, KeyAlias},
         audit::tombstone::Tombstone,
-        destruction::{Step, next_step},
+        destruction::{Step, Watch, next_step},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord},
         lifecycle::{Change, KeyState, Standing, Transition, after},
+        time::Timestamp,
     },
-    ports::{clock::Clock, repository::Repository},
+    ports::{
+        clock::Clock,
+        repository::{Repository, RepositoryError},
+    },
 };
 
 /// The lease of whoever destroys keys.
@@ -43,6 +48,8 @@ pub struct DestructionService {
     pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) signer: StatementSigner,
+    /// For how long nobody may have looked without all waits beginning anew.
+    pub(crate) unwatched_seconds: i64,
     /// Steps that this process has recorded: of which key, after which transition.
     pub(crate) told: Mutex<HashSet<(KeyId, u64, &'static str)>>,
 }
@@ -86,25 +93,62 @@ impl DestructionService {
             self.private_keys.forget(id).await;
         }
         let mut made = 0;
-        for (place, (id, standing)) in ending.into_iter().enumerate() {
-            if place % STEPS == 0 && !self.is_ours().await? {
-                break;
-            }
-            match self.step(&id, &standing).await {
-                Ok(done) => made += usize::from(done),
-                Err(error) => tracing::warn!(key = id.0, %error, "a key could not be destroyed yet"),
-            }
+        for keys in ending.chunks(STEPS) {
+            let Some(now) = self.look().await? else { break };
+            made += self.make_steps(keys, now).await;
         }
         Ok(made)
     }
 
-    /// Takes the lease, or extends it.
-    async fn is_ours(&self) -> Result<bool, KeyError> {
-        self.provisioner.holds(LEASE, LEASE_SECONDS).await
+    /// Makes those steps of some keys that are due by the time of the look.
+    async fn make_steps(&self, keys: &[(KeyId, Standing)], now: Timestamp) -> usize {
+        let mut made = 0;
+        for (id, standing) in keys {
+            match self.step(id, standing, now).await {
+                Ok(done) => made += usize::from(done),
+                Err(error) => tracing::warn!(key = id.0, %error, "a key could not be destroyed yet"),
+            }
+        }
+        made
+    }
+
+    /// Takes the lease, or extends it, and writes down that it is looked. Returns the time that counts for what is due,
+    /// by which a clock that jumps right after it changes nothing; `None` when another server does the work.
+    async fn look(&self) -> Result<Option<Timestamp>, KeyError> {
+        let states = &self.provisioner.directory.states;
+        states.check_clock(self.clock.now())?;
+        if !self.provisioner.holds(LEASE, LEASE_SECONDS).await? {
+            return Ok(None);
+        }
+        let now = self.clock.now();
+        // In this order: what comes in between is looked at the next time too.
+        let seen = states.newest();
+        let request = |(_, standing): &(KeyId, Standing)| Some((standing.transition, standing.schedule?));
+        let scheduled: Vec<_> = states.ending().iter().filter_map(request).collect();
+        // Nothing waits: how long ago it was looked will not matter when something does.
+        if scheduled.is_empty() {
+            return Ok(Some(now));
+        }
+        let before = self.repository.find_watch().await?;
+        let (watch, is_anew) = Watch::next(before.as_ref(), scheduled, seen, now, self.unwatched_seconds);
+        match self.repository.put_watch(&watch).await {
+            Err(RepositoryError::Conflict) => return Ok(None),
+            outcome => outcome?,
+        }
+        if is_anew {
+            let looked_at = before.map(|before| before.looked_at.to_text());
+            tracing::error!(
+                looked_at,
+                now = now.to_text(),
+                "nobody looked for a while which keys are to be destroyed, or a clock is wrong, or this is a database of \
+                 an older day: all waits begin anew"
+            );
+        }
+        Ok(Some(now))
     }
 
     /// The next step of one key. Returns whether there was one to make.
-    async fn step(&self, id: &KeyId, standing: &Standing) -> Result<bool, KeyError> {
+    async fn step(&self, id: &KeyId, standing: &Standing, now: Timestamp) -> Result<bool, KeyError> {
         let ending = self.find(id).await?;
         let requested = self.provisioner.request_of(id, standing).await?;
         let requested = requested.ok_or(KeyError::Internal("a destruction that nobody asked for"))?;
@@ -114,7 +158,8 @@ impl DestructionService {
         };
         let due = self.provisioner.due_at(id, &ending.alias(), end, &requested).await?;
         let is_removed = self.repository.find_tombstone(id).await?.is_some();
-        match next_step(standing, due, is_removed, self.clock.now()) {
+        let standby = self.provisioner.directory.standby_seconds();
+        match next_step(standing, due, is_removed, now, standby) {
             Step::Wait => Ok(false),
             Step::Commit => self.commit(&ending, standing, &requested).await,
             Step::Remove => self.remove(&ending, standing, &requested).await,

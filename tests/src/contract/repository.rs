@@ -17,6 +17,7 @@ use kunji_server::{
         },
         client::{ClientId, ClientRecord, Ending, FormerSecret, TokenEpoch},
         cross_certificate::CrossCertificate,
+        destruction::Watch,
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord, TokenKeyId, Upload},
         key_tags::KeyTags,
         key_type::{Curve, KeyType},
@@ -63,6 +64,7 @@ macro_rules! repository_contract {
                 closing_and_succeeding_exclude_each_other,
                 private_parts_go_with_a_decision_alone,
                 the_latest_use_of_a_key_counts,
+                looks_succeed_each_other,
                 a_wrapping_is_replaced_once,
                 keks_succeed_each_other,
                 one_of_many_keks_wins,
@@ -409,6 +411,25 @@ pub async fn the_latest_use_of_a_key_counts(repository: Subject) -> Result<()> {
         repository.note_key_use(&key.id, Timestamp::from_seconds(seconds)).await?;
         ensure!(repository.find_key_use(&key.id).await? == Some(Timestamp::from_seconds(latest)));
     }
+    Ok(())
+}
+
+/// Of looks for keys that are due, each has the version after that before.
+pub async fn looks_succeed_each_other(repository: Subject) -> Result<()> {
+    let watch = |version, counts_from| Watch {
+        version,
+        looked_at: Timestamp::from_millis(1_700_000_000_123),
+        seen: 7,
+        counts_from,
+    };
+    ensure!(repository.find_watch().await?.is_none());
+    ensure!(is_conflict(&repository.put_watch(&watch(2, None)).await), "2 without 1");
+    for look in [watch(1, None), watch(2, Some(Timestamp::from_millis(-5)))] {
+        repository.put_watch(&look).await?;
+        ensure!(repository.find_watch().await? == Some(look));
+    }
+    ensure!(is_conflict(&repository.put_watch(&watch(2, None)).await), "2 again");
+    ensure!(is_conflict(&repository.put_watch(&watch(4, None)).await), "4 without 3");
     Ok(())
 }
 

@@ -12,7 +12,10 @@ use kunji_server::{
 use kunji_shared::Thumbprint;
 use kunji_tests::{faults::Life, peer};
 
-use crate::world::{World, alias, caller, registration};
+use crate::world::{OBEYED, UNRECORDED, World, alias, caller, registration};
+
+/// When whatever was due is, and a lease that somebody held has run out.
+const LATER: u64 = OBEYED + 50;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_waits_and_then_ends_for_good() {
@@ -33,7 +36,7 @@ async fn a_key_waits_and_then_ends_for_good() {
     let (state, view) = server.view(&key).await;
     let due = view.due_at.unwrap();
     assert_eq!(state, KeyState::Deactivated);
-    assert_eq!(due, key.period.not_after.plus_days(30).plus_seconds(120));
+    assert_eq!(due, key.period.not_after.plus_days(30).plus_seconds(UNRECORDED));
 
     // A module's key that certified what lives is needed; and so is the KEK that wraps it.
     let module = world.record(&key).await.issuer;
@@ -52,22 +55,25 @@ async fn a_key_waits_and_then_ends_for_good() {
     assert!(server.opens("ends", &sealed).await);
     server.change(&key, Change::ScheduleDestruction).await.unwrap();
     let requested = world.clock.now();
-    world.clock.advance_days(20);
+    world.wait_days(&server, 20).await;
     assert!(server.opens("ends", &sealed).await);
     server.running.services.destruction.record_uses().await;
     let (_, view) = server.view(&key).await;
-    assert_eq!(view.due_at.unwrap(), requested.plus_days(50).plus_seconds(120), "its last use counts");
-    world.clock.advance_days(30);
+    assert_eq!(view.due_at.unwrap(), requested.plus_days(50).plus_seconds(UNRECORDED), "its last use counts");
+    world.wait_days(&server, 30).await;
+    world.clock.advance_seconds(419);
     assert_eq!(server.advance().await, 0, "not before its time");
 
     // Then nothing stops it: everybody obeys first, and its private part goes when they have.
-    world.clock.advance_seconds(121);
+    world.clock.advance_seconds(2);
     server.advance().await;
     assert!(!server.opens("ends", &sealed).await);
     assert!(matches!(server.change(&key, Change::CancelDestruction).await, Err(KeyError::ChangeRefused(_))));
     assert!(matches!(world.record(&key).await.material, KeyMaterial::Wrapped { .. }));
     assert_eq!(server.advance().await, 0, "another server may not know yet");
-    world.clock.advance_seconds(151);
+    world.clock.advance_seconds(OBEYED);
+    assert_eq!(server.advance().await, 0, "nor one that the database did not answer");
+    world.clock.advance_seconds(1);
     server.advance().await;
     assert_eq!(world.check_tombstone(&server, &key).await.wrapped_by, Some((1, 1)));
     assert_eq!(server.advance().await, 0, "a backup would open");
@@ -119,8 +125,9 @@ async fn a_twin_is_found_among_any_number_of_keys() {
         };
         world.repository.insert_successor(&record).await.unwrap();
     }
-    server.change(&key, Change::ScheduleDestruction).await.unwrap();
     world.clock.advance_days(800);
+    server.change(&key, Change::ScheduleDestruction).await.unwrap();
+    world.wait_days(&server, 31).await;
     assert_eq!(server.advance().await, 0, "it is needed");
     assert_eq!(server.view(&key).await.0, KeyState::Deactivated);
 }
@@ -147,7 +154,10 @@ async fn whoever_is_killed_on_the_way_another_goes_on() {
     mortal.running.services.destruction.record_uses().await;
     for round in 0..3 {
         // Two steps for each; then the KEK, as soon as it wraps nothing.
-        world.clock.advance_days(31);
+        if round != 1 {
+            world.wait_days(&server, 30).await;
+        }
+        world.clock.advance_seconds(LATER);
         if round == 1 {
             server.change_kek(1, Change::ScheduleDestruction).await.unwrap();
         }
@@ -155,7 +165,7 @@ async fn whoever_is_killed_on_the_way_another_goes_on() {
             life.go_on(calls);
             let outcome = mortal.running.services.destruction.advance().await;
             // What the dead server holds runs out.
-            world.clock.advance_seconds(200);
+            world.clock.advance_seconds(LATER);
             if !life.is_over() {
                 outcome.unwrap();
                 break;
@@ -168,11 +178,11 @@ async fn whoever_is_killed_on_the_way_another_goes_on() {
         );
         one.unwrap();
         two.unwrap();
-        world.clock.advance_seconds(200);
+        world.clock.advance_seconds(LATER);
     }
     for _ in 0..4 {
         server.advance().await;
-        world.clock.advance_seconds(200);
+        world.clock.advance_seconds(LATER);
     }
     for ending in [&*key, &after, &module] {
         let (state, view) = server.view(ending).await;
@@ -237,7 +247,7 @@ async fn private_keys_move_to_the_newest_kek_and_the_old_one_goes() {
             assert!(mortal.opens(reference, sealed).await);
         }
         // What the dead server holds runs out.
-        world.clock.advance_seconds(200);
+        world.clock.advance_seconds(LATER);
     }
     life.go_on(i64::MAX);
     idle.go_on(i64::MAX);
@@ -252,10 +262,11 @@ async fn private_keys_move_to_the_newest_kek_and_the_old_one_goes() {
     }
 
     server.change_kek(1, Change::ScheduleDestruction).await.unwrap();
-    world.clock.advance_days(31);
+    world.wait_days(&server, 30).await;
+    world.clock.advance_seconds(LATER);
     for _ in 0..3 {
         server.advance().await;
-        world.clock.advance_seconds(200);
+        world.clock.advance_seconds(LATER);
     }
     let kek = world.repository.find_kek(&registration(), 1).await.unwrap().unwrap();
     assert!(!world.store.has_kek(kek.token_key).await.unwrap());

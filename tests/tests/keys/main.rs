@@ -10,6 +10,7 @@ mod servers;
 mod signing;
 mod states;
 mod untrusted;
+mod watched;
 mod world;
 
 use std::sync::{Mutex, OnceLock};

@@ -30,6 +30,11 @@ use kunji_tests::{
 use surrealdb::{Surreal, engine::any::Any};
 use tempfile::TempDir;
 
+/// What is added to each wait: what a use may stay unrecorded for, and the time for which a server goes on that the
+/// database does not answer.
+pub(crate) const UNRECORDED: i64 = 120 + 300;
+/// After that long nobody uses a key that is being destroyed.
+pub(crate) const OBEYED: u64 = 150 + 300;
 const CONTENT: &[u8] = b"content";
 
 /// Servers of one database, one token and one clock.
@@ -71,21 +76,36 @@ impl World {
     }
 
     pub(crate) async fn start(&self, life: &Arc<Life>) -> Server {
+        self.start_by(&self.clock, life).await
+    }
+
+    /// A server with a clock of its own.
+    pub(crate) async fn start_by(&self, clock: &Arc<ManualClock>, life: &Arc<Life>) -> Server {
         let dir = tempfile::tempdir().unwrap();
         let environment = [
             ("KUNJI_KEYS", "ROOT,REGISTRATION"),
             ("KUNJI_CURRENT_KEY_CACHE_MILLISECONDS", "0"),
             // Every use unwraps on the token.
             ("KUNJI_KEY_CACHE_SECONDS", "0"),
+            ("KUNJI_DATABASE_AWAY_SECONDS", "300"),
+            ("KUNJI_DESTRUCTION_UNWATCHED_SECONDS", "90000"),
         ];
         let settings = in_process::settings(dir.path(), &environment);
         let repository = Arc::new(Mortal { real: Arc::clone(&self.repository), life: Arc::clone(life) });
         let token = Arc::new(Mortal { real: Arc::clone(&self.store), life: Arc::clone(life) });
         let ports = Ports {
-            clock: Arc::<ManualClock>::clone(&self.clock),
+            clock: Arc::<ManualClock>::clone(clock),
             ..in_process::ports(dir.path(), in_process::trail(dir.path()), repository, token)
         };
         Server { running: app::start(&settings, ports).await.unwrap(), dir }
+    }
+
+    /// Days go by in which the server looks what is due.
+    pub(crate) async fn wait_days(&self, server: &Server, days: u64) {
+        for _ in 0..days {
+            self.clock.advance_days(1);
+            server.advance().await;
+        }
     }
 
     pub(crate) async fn record(&self, key: &KeyRecord) -> KeyRecord {

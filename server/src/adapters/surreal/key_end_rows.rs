@@ -6,6 +6,7 @@ use surrealdb::types::SurrealValue;
 use super::{SurrealRepository, integrity::Row, runner::Query};
 use crate::{
     domain::{
+        destruction::Watch,
         key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::KeyState,
         time::Timestamp,
@@ -29,6 +30,42 @@ struct TombstoneRow {
 
 impl Row for TombstoneRow {
     const TABLE: &'static str = "tombstone";
+}
+
+const CURRENT: &str = "current";
+
+#[derive(SurrealValue)]
+struct WatchRow {
+    version: u64,
+    looked_at: i64,
+    seen: u64,
+    counts_from: Option<i64>,
+}
+
+impl Row for WatchRow {
+    const TABLE: &'static str = "destruction_watch";
+}
+
+impl From<&Watch> for WatchRow {
+    fn from(watch: &Watch) -> Self {
+        Self {
+            version: watch.version,
+            looked_at: watch.looked_at.millis(),
+            seen: watch.seen,
+            counts_from: watch.counts_from.map(Timestamp::millis),
+        }
+    }
+}
+
+impl From<WatchRow> for Watch {
+    fn from(row: WatchRow) -> Self {
+        Self {
+            version: row.version,
+            looked_at: Timestamp::from_millis(row.looked_at),
+            seen: row.seen,
+            counts_from: row.counts_from.map(Timestamp::from_millis),
+        }
+    }
 }
 
 #[async_trait]
@@ -104,6 +141,32 @@ impl KeyEndRepository for SurrealRepository {
         self.integrity.require()?;
         let row = self.runner.read(Query::new(TEXT).bind("id", id.0.clone())).await?;
         Ok(self.integrity.open::<TombstoneRow>(&id.0, row)?.map(|row| row.statement))
+    }
+
+    async fn find_watch(&self) -> Result<Option<Watch>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_end_rows::find_watch
+            SELECT * FROM ONLY type::record('destruction_watch', $current);";
+        self.integrity.require()?;
+        let row = self.runner.read(Query::new(TEXT).bind("current", CURRENT.to_owned())).await?;
+        Ok(self.integrity.open::<WatchRow>(CURRENT, row)?.map(Watch::from))
+    }
+
+    async fn put_watch(&self, watch: &Watch) -> Result<(), RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::key_end_rows::put_watch
+            BEGIN;
+            LET $found = (SELECT VALUE version FROM ONLY type::record('destruction_watch', $current)) ?? 0;
+            IF $found != $before { THROW 'superseded' };
+            UPSERT ONLY type::record('destruction_watch', $current) CONTENT $watch RETURN NONE;
+            COMMIT;";
+        let before = watch.version.checked_sub(1).ok_or(RepositoryError::Conflict)?;
+        let query = Query::new(TEXT)
+            .bind("current", CURRENT.to_owned())
+            .bind("before", before)
+            .bind("watch", self.integrity.seal(CURRENT, WatchRow::from(watch))?);
+        let made = async { Ok(self.find_watch().await?.as_ref() == Some(watch)) };
+        Ok(self.settle(query, made).await?)
     }
 }
 

@@ -147,6 +147,7 @@ impl From<KeyError> for Refusal {
             KeyError::Exists | KeyError::Forestalled => Fault::Forestalled.into(),
             // No call under the envelope destroys keys.
             KeyError::Busy
+            | KeyError::ClockBehind
             | KeyError::Current
             | KeyError::Internal(_)
             | KeyError::Needed(_)

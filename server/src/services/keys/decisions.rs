@@ -107,6 +107,9 @@ impl KeyService {
                 return Err(KeyError::Forestalled);
             }
             let now = self.provisioner.clock.now();
+            if request.change == Change::ScheduleDestruction {
+                states.check_clock(now)?;
+            }
             let id = decided.id();
             let standing = states.standing(&id);
             let from = state_of(standing.as_ref(), decided.period(), is_newest, now);

@@ -10,7 +10,7 @@ use crate::{
     domain::{
         access::{CallContext, Operation},
         alias::{ApplicationId, KeyAlias},
-        destruction::due_at,
+        destruction::{Beginnings, due_at},
         key::{KekRecord, KeyId, KeyMaterial, KeyRecord},
         lifecycle::{Change, KeyState, Standing, Transition, state_of},
         policy::Cryptoperiod,
@@ -255,8 +255,11 @@ impl super::provisioning::Provisioner {
         requested: &Transition,
     ) -> Result<Timestamp, KeyError> {
         let last_use = self.repository.find_key_use(id).await?;
+        let watch = self.repository.find_watch().await?;
+        let counts_from = watch.and_then(|watch| watch.counts_from);
+        let from = Beginnings { end, requested_at: requested.at, last_use, counts_from };
         let terms = self.policies.in_force().compiled.destruction_terms(alias);
-        Ok(due_at(end, requested.at, last_use, terms))
+        Ok(due_at(from, terms, self.directory.standby_seconds()))
     }
 }
 

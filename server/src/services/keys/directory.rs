@@ -77,6 +77,11 @@ impl KeyDirectory {
         }
     }
 
+    /// How long, in seconds, a server goes on that the database does not answer.
+    pub(crate) fn standby_seconds(&self) -> i64 {
+        i64::try_from(self.standby.as_secs()).unwrap_or(i64::MAX)
+    }
+
     /// The newest key of the alias, possibly as it was a moment ago.
     pub(crate) async fn newest(&self, alias: &KeyAlias) -> Result<Option<Arc<KeyRecord>>, RepositoryError> {
         if let Some(record) = self.newest.get(alias).await {

@@ -27,6 +27,9 @@ pub enum KeyError {
     /// The key's state is not changed so.
     #[error(transparent)]
     ChangeRefused(#[from] ChangeRefusal),
+    /// This server's clock is behind.
+    #[error("this server's clock is behind the newest decision about keys")]
+    ClockBehind,
     /// The alias's key was revoked, and another one is made only when somebody asks for it.
     #[error("the key was revoked, and no other one is made until somebody asks for it")]
     Closed,
@@ -124,6 +127,7 @@ impl KeyError {
             Self::Busy => "key.busy",
             Self::Approvals(error) => error.code(),
             Self::ChangeRefused(_) => "key.change_refused",
+            Self::ClockBehind => "key.clock_behind",
             Self::Closed => "key.closed",
             Self::Current => "key.current",
             Self::Exists => "key.exists",

@@ -9,6 +9,7 @@ use std::{
 use super::KeyError;
 use crate::{
     domain::{
+        destruction::is_ahead,
         key::{KeyId, KeyRecord},
         lifecycle::{Allowance, KeyState, KeyUse, Standing, state_of},
         time::Timestamp,
@@ -28,6 +29,8 @@ struct Known {
     standings: HashMap<KeyId, Standing>,
     /// The number of the newest transition that was read.
     newest: u64,
+    /// When that was made.
+    newest_at: Option<Timestamp>,
 }
 
 impl KeyStates {
@@ -112,6 +115,15 @@ impl KeyStates {
         }
     }
 
+    /// That this server's clock is not behind the newest transition: one that is would have waits begin in the past.
+    pub(crate) fn check_clock(&self, now: Timestamp) -> Result<(), KeyError> {
+        let newest_at = self.known.read().unwrap_or_else(PoisonError::into_inner).newest_at;
+        match newest_at.filter(|at| is_ahead(*at, now)) {
+            Some(_) => Err(KeyError::ClockBehind),
+            None => Ok(()),
+        }
+    }
+
     /// The number that the next transition will have.
     pub(crate) fn next_number(&self) -> u64 {
         self.newest().saturating_add(1)
@@ -151,6 +163,7 @@ impl KeyStates {
                 let standing = Standing::after(known.standings.get(&transition.key), transition);
                 known.standings.insert(transition.key.clone(), standing);
                 known.newest = transition.number;
+                known.newest_at = Some(transition.at);
             }
         }
         Ok(())

@@ -17,6 +17,11 @@ impl From<KeyError> for Problem {
             KeyError::Busy => Self::too_often(1),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
             KeyError::ChangeRefused(refusal) => Self::new(ProblemKind::KeyChangeRefused, refusal.to_string()),
+            KeyError::ClockBehind => Self::new(
+                ProblemKind::Unavailable,
+                "the clock of this server, or of the one that changed a key last, is wrong; nothing was done; have the \
+                 clocks set",
+            ),
             KeyError::Closed => Self::new(
                 ProblemKind::KeyClosed,
                 "have an administrator make a new one: POST /v1/keys, or kunji keys create",
