@@ -121,6 +121,8 @@ pub enum Fault {
     ObjectMissing,
     /// Half of a key that no record names.
     ObjectPartial,
+    /// A key that was destroyed, or another under its name.
+    ObjectReturned,
     /// A key that no record and no intent names, and that can be its series' next.
     ObjectUnclaimed,
     /// A key that no record names and none will.
@@ -137,7 +139,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::CertificateOutlives,
         Self::IssuerMissing,
         Self::KekMissing,
@@ -146,6 +148,7 @@ impl Fault {
         Self::ObjectDiffers,
         Self::ObjectMissing,
         Self::ObjectPartial,
+        Self::ObjectReturned,
         Self::ObjectUnclaimed,
         Self::ObjectUnused,
         Self::RecordUntrusted,
@@ -165,6 +168,7 @@ impl Fault {
             Self::ObjectDiffers => "token.key_differs",
             Self::ObjectMissing => "token.key_missing",
             Self::ObjectPartial => "token.key_partial",
+            Self::ObjectReturned => "token.key_returned",
             Self::ObjectUnclaimed => "token.key_unclaimed",
             Self::ObjectUnused => "token.key_unused",
             Self::RecordUntrusted => "record.untrusted",
@@ -206,6 +210,7 @@ impl Fault {
             Self::ObjectDiffers => "the token has another key under the id of one of the records",
             Self::ObjectMissing => "the token lacks a key of the records",
             Self::ObjectPartial => "the token has half of a key that no record names",
+            Self::ObjectReturned => "the token has a key that was destroyed",
             Self::ObjectUnclaimed => {
                 "the token has a key that could be its series' next, and nothing in the database says so"
             }
@@ -244,6 +249,10 @@ impl Fault {
             Self::ObjectPartial | Self::ObjectUnused => {
                 "it does no harm. Remove it with the token's own tools, if you want, once a backup of the token has \
                  it; the server never removes keys"
+            }
+            Self::ObjectReturned => {
+                "a server destroys it again within the hour: see the log if it stays. A backup of the token, or a token \
+                 that was away, still had it: see to its other copies"
             }
             Self::ObjectUnclaimed => "--mend has the alias's next key be this one",
             Self::ReplicaIncomplete => "clone the key from the primary with the means of the tokens' vendor",

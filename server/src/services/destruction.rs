@@ -40,6 +40,10 @@ const LEASE_SECONDS: i64 = 180;
 /// [`crate::domain::destruction::UNRECORDED_SECONDS`].
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
+/// Looks after which it is looked again whether destroyed keys are on a token, and the first time.
+const LOOKS_AN_HOUR: u64 = 60;
+const FIRST_AGAIN: u64 = 5;
+
 /// Destroys keys.
 pub struct DestructionService {
     pub(crate) auditor: Arc<Auditor>,
@@ -368,16 +372,52 @@ impl DestructionService {
         })
     }
 
+    /// Destroys again what was destroyed and is on a token all the same, if no other server does. Returns how many keys.
+    ///
+    /// # Errors
+    /// [`KeyError`] when it is not known whether there are any.
+    pub async fn destroy_again(&self) -> Result<usize, KeyError> {
+        let states = &self.provisioner.directory.states;
+        states.refresh().await?;
+        states.check_clock(self.clock.now())?;
+        if !self.provisioner.holds(LEASE, LEASE_SECONDS).await? {
+            return Ok(0);
+        }
+        let mut destroyed = 0;
+        for key in self.provisioner.returned().await? {
+            let label = &key.known.label;
+            tracing::error!(
+                key = key.id.0,
+                label,
+                tokens = key.tokens.join(", "),
+                "a destroyed key is on a token again"
+            );
+            self.auditor.own_begun("key.remove_private_part", key.alias.clone(), key.id.clone()).await?;
+            match self.provisioner.destroy_again(&key).await {
+                Ok(()) => destroyed += 1,
+                Err(error) => {
+                    tracing::error!(key = key.id.0, label, %error, "it could not be destroyed again");
+                }
+            }
+        }
+        Ok(destroyed)
+    }
+
     /// Looks again and again; never ends.
     pub(crate) async fn keep_destroying(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         ticks.tick().await;
-        loop {
+        for look in 0_u64.. {
             ticks.tick().await;
             self.record_uses().await;
             if let Err(error) = self.advance().await {
                 tracing::warn!(%error, "which keys are to be destroyed could not be looked up");
+            }
+            if look % LOOKS_AN_HOUR == FIRST_AGAIN
+                && let Err(error) = self.destroy_again().await
+            {
+                tracing::warn!(%error, "whether destroyed keys are on a token again is not known");
             }
         }
     }

@@ -3,13 +3,14 @@
 use kunji_server::{
     domain::{
         alias::KeyAlias,
+        doctor::Fault,
         key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::{Change, KeyState},
     },
     ports::{clock::Clock, repository::RepositoryError},
     services::keys::KeyError,
 };
-use kunji_shared::Thumbprint;
+use kunji_shared::{ModulusLength, Thumbprint};
 use kunji_tests::{faults::Life, peer};
 
 use crate::world::{OBEYED, UNRECORDED, World, alias, caller, registration};
@@ -204,6 +205,20 @@ async fn whoever_is_killed_on_the_way_another_goes_on() {
     assert!(!world.store.has_kek(kek.token_key).await.unwrap());
     let keks = server.running.services.keys.keks(&caller("keeper"), &registration()).await.unwrap();
     assert_eq!(keks.last().unwrap().state, KeyState::Destroyed);
+
+    // What is on a token again, from a backup of it, is noticed and goes again.
+    world.store.generate_kek(kek.token_key, "kek/REGISTRATION/1").await.unwrap();
+    world.store.generate_signing_pair(object, "sign/REGISTRATION//1", ModulusLength::Rsa2048).await.unwrap();
+    let returned = async || {
+        let found = server.running.services.keys.examine(&caller("keeper"), None, 1).await.unwrap();
+        let faults = found.findings.iter().map(|finding| finding.fault);
+        faults.filter(|fault| *fault == Fault::ObjectReturned).count()
+    };
+    assert_eq!(returned().await, 2);
+    assert_eq!(server.running.services.destruction.destroy_again().await.unwrap(), 2);
+    assert!(!world.store.has_kek(kek.token_key).await.unwrap());
+    assert_eq!(world.store.find_signing_pair(object).await.unwrap(), None);
+    assert_eq!(returned().await, 0);
 
     // Who starts now misses nothing.
     let next = world.start(&Life::of(i64::MAX)).await;

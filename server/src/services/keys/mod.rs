@@ -44,6 +44,7 @@ mod quota;
 pub(crate) mod recognition;
 mod renewal;
 mod requests;
+mod returned;
 pub mod revocation;
 mod rewrapping;
 mod rotation;

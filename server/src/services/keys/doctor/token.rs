@@ -52,13 +52,30 @@ impl Provisioner {
             let views = self.token.show(&named.keys).await;
             (named, views)
         };
-        let mut findings = named.findings;
+        let (mut findings, mut known) = (named.findings, named.known);
+        for key in self.returned().await? {
+            let subject = |token: &str| Subject {
+                token: Some(token.to_owned()),
+                label: Some(key.known.label.clone()),
+                object: Some(key.known.id),
+                alias: Some(key.alias.clone()),
+                key: Some(key.id.clone()),
+            };
+            let found = key.tokens.iter().map(|token| Finding {
+                fault: Fault::ObjectReturned,
+                subject: subject(token),
+                detail: None,
+            });
+            findings.extend(found);
+            // It is left over for this cause, and for no other.
+            known.named.insert(key.known.id);
+        }
         for (place, view) in views.into_iter().enumerate() {
             findings.extend(judge(&named.keys, view, place == 0));
         }
         let count = objects.as_ref().map_or(0, Vec::len);
         if let Some(objects) = objects {
-            findings.extend(named.known.left_over(&objects));
+            findings.extend(known.left_over(&objects));
         }
         Ok(Examination { findings, objects: count, ..Examination::default() })
     }
