@@ -281,10 +281,10 @@ async fn the_spool_takes_no_numbers_of_refused_events() {
         }),
     }));
     // Longer than the spool.
-    let long = "x".repeat(600);
-    assert!(log.record(event(&long)).await.is_err());
+    let oversize = "x".repeat(600);
+    assert!(log.record(event(&oversize)).await.is_err());
     assert!(log.record(event("b")).await.is_err());
-    assert_eq!((log.spooled(), recorded(&data)), (0, vec![long]));
+    assert_eq!((log.spooled(), recorded(&data)), (0, vec![oversize]));
     healed.store(true, Ordering::Relaxed);
     log.record(event("c")).await.unwrap();
     assert_eq!(recorded(&data), ["c"]);
