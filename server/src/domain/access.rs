@@ -2,6 +2,8 @@
 
 use std::{net::IpAddr, sync::Arc};
 
+use super::client::ClientId;
+
 /// What a principal is trusted with. A principal may hold several. What a role allows, access policies say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -371,6 +373,13 @@ pub struct CallContext {
     pub address: Option<IpAddr>,
     /// Names the request in logs, answers and the audit trail.
     pub request_id: Arc<str>,
+}
+
+impl CallContext {
+    /// Whether the caller is the client of this id: a principal of another issuer is another one, whatever its name.
+    pub fn is_client(&self, id: &ClientId) -> bool {
+        self.principal.issuer.is_none() && self.principal.name == id.as_str()
+    }
 }
 
 #[cfg(test)]

@@ -347,6 +347,9 @@ async fn what_is_marked_waits_for_administrators_too() {
         let roles = json!({ "roles": [role, "encryptor"] });
         waits(&Answer::read(request.json(&roles).send().await.unwrap()).await);
     }
+    // One's own secret is no way around, and oneself nobody enables.
+    assert_eq!(first.post("/v1/clients/administrator/secret", &json!({})).await.status, 200);
+    first.post("/v1/clients/administrator/enable", &json!({})).await.problem(409, "client.own");
     for id in ["service", "other"] {
         waits(&first.post(&format!("/v1/clients/{id}/secret"), &json!({})).await);
         assert_eq!(first.post(&format!("/v1/clients/{id}/disable"), &json!({})).await.status, 200);

@@ -147,6 +147,9 @@ async fn a_disabled_client_and_its_tokens_open_nothing() {
         assert!(!is_good(&client).await, "a token came back with its client");
         assert!(is_good(&nobody.sign_in(&id, &secret).await).await);
     }
+    // A request that is still under way when its client is disabled does not undo that.
+    let own = send(&administrator, Method::POST, "/v1/clients/administrator/enable", None, None).await;
+    own.problem(409, "client.own");
     let log = shared.site.log();
     assert!(log.contains("token ended with its client") && log.contains("the client is disabled"), "{log}");
 }

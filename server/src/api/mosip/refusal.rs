@@ -297,6 +297,7 @@ impl From<AccessError> for Refusal {
             | AccessError::ClientNotFound
             | AccessError::Internal(_)
             | AccessError::LastAdministrator
+            | AccessError::OwnClient
             | AccessError::SecretHash(SecretHashError::Failed)
             | AccessError::SecretsInForce
             | AccessError::Waits(_)

@@ -175,6 +175,7 @@ impl From<&AccessError> for OAuthErrorCode {
             | AccessError::ClientNotFound
             | AccessError::Internal(_)
             | AccessError::LastAdministrator
+            | AccessError::OwnClient
             | AccessError::Refused(_)
             | AccessError::Waits(_)
             | AccessError::SecretHash(SecretHashError::Failed)

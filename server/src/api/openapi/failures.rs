@@ -170,7 +170,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::RequestInvalid,
         ],
         "deleteClient" | "disableClient" => &[P::ClientChanged, P::ClientNotFound, P::LastAdministrator],
-        "enableClient" => &[P::ApprovalsFull, P::ClientChanged, P::ClientNotFound],
+        "enableClient" => &[P::ApprovalsFull, P::ClientChanged, P::ClientNotFound, P::OwnClient],
         "rotateClientSecret" => &[
             P::ApprovalsFull,
             P::ClientChanged,

@@ -68,6 +68,9 @@ pub enum AccessError {
     /// Without the client nobody could administer this installation.
     #[error("it is the last administrator")]
     LastAdministrator,
+    /// A client that is disabled is enabled by others.
+    #[error("nobody enables the client that they are")]
+    OwnClient,
     /// The records failed.
     #[error(transparent)]
     Repository(#[from] RepositoryError),
@@ -102,6 +105,7 @@ impl AccessError {
             Self::Internal(_) => "internal",
             Self::InvalidClient => "client.invalid",
             Self::LastAdministrator => "client.last_administrator",
+            Self::OwnClient => "client.own",
             Self::Repository(_) => "database.failed",
             Self::SecretHash(_) => "client.secret_not_checked",
             Self::SecretsInForce => "client.secrets_in_force",

@@ -230,7 +230,7 @@ impl ClientsApi {
 
     /// Enable a disabled client
     ///
-    /// Its secrets are good again; the tokens that it had when it was disabled stay ended.
+    /// Its secrets are good again; the tokens that it had when it was disabled stay ended. No client enables itself.
     #[oai(
         path = "/v1/clients/:client_id/enable",
         method = "post",

@@ -109,6 +109,7 @@ problem_kinds! {
     NameTaken, "alias.taken", 409, "Application and reference are of a key of this server";
     NotFound, "request.not_found", 404, "There is nothing under the path";
     OtherDomainsKey, "packet.other_domain", 409, "Only another domain can open the packet";
+    OwnClient, "client.own", 409, "A client cannot do this to itself";
     PacketMalformed, "packet.malformed", 400, "The bytes are no packet";
     PolicyForbids, "access.policy", 403, "No policy admits the caller to the keys";
     PreconditionFailed, "access.precondition_failed", 412, "The access policy is another than the caller has seen";
@@ -470,6 +471,9 @@ impl From<AccessError> for Problem {
                 ProblemKind::LastAdministrator,
                 "make another client with the role administrator first",
             ),
+            AccessError::OwnClient => {
+                Self::new(ProblemKind::OwnClient, "have another administrator enable the client")
+            }
             AccessError::SecretsInForce => Self::new(
                 ProblemKind::SecretsInForce,
                 "wait until one of them ends, or set overlapSeconds to 0, which ends all at once",
