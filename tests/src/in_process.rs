@@ -17,6 +17,12 @@ use kunji_server::{
     api,
     app::{self, Outside, Ports},
     config::{self, Settings},
+    domain::{
+        access::{CallContext, Principal, Role},
+        authority::{Authority, Basis},
+        client::TokenEpoch,
+        time::Timestamp,
+    },
     ports::{audit_trail::AuditTrail, key_store::KeyStore, repository::Repository},
 };
 use surrealdb::{Surreal, engine::any::Any};
@@ -28,6 +34,17 @@ pub fn settings(data_dir: &Path, environment: &[(&str, &str)]) -> Settings {
     let data_dir = ("KUNJI_DATA_DIR", data_dir.to_str().unwrap());
     let environment = environment.iter().chain([&data_dir]);
     config::load(None, environment.map(|&(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+}
+
+/// A caller of every role, whom nothing ends.
+pub fn caller(name: &str) -> CallContext {
+    let basis = Basis::Client { epoch: TokenEpoch::from_bytes([7; 16]), readings: 0 };
+    CallContext {
+        principal: Arc::new(Principal { name: name.to_owned(), roles: Role::ALL.to_vec(), issuer: None }),
+        authority: Authority { ends: Timestamp::from_seconds(i64::MAX), basis },
+        address: None,
+        request_id: "test".into(),
+    }
 }
 
 /// An empty database in memory.

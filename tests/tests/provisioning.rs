@@ -9,7 +9,7 @@ use kunji_server::{
     app::{self, Ports},
     config::Settings,
     domain::{
-        access::{CallContext, Principal, Role},
+        access::CallContext,
         alias::KeyAlias,
         key::{KeyMaterial, KeyRecord},
     },
@@ -72,8 +72,7 @@ impl World {
 }
 
 fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+    in_process::caller("test")
 }
 
 // One test for all: the library sees only tokens that exist when it is first loaded in a process.

@@ -10,7 +10,7 @@ use std::sync::{
 use kunji_server::{
     app::{self, Ports, Running},
     domain::{
-        access::{CallContext, Principal, Role},
+        access::CallContext,
         alias::{AliasRole, KeyAlias},
         jose::SignatureAlgorithm,
         key::{KeyMaterial, KeyRecord},
@@ -50,8 +50,7 @@ struct World {
 }
 
 fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+    in_process::caller("test")
 }
 
 fn immortal() -> Arc<Life> {

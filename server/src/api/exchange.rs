@@ -18,7 +18,10 @@ use super::{
     body_memory::{BodyMemory, BodyRoom},
     transport::TransportError,
 };
-use crate::domain::access::Principal;
+use crate::{
+    domain::access::{CallContext, Operation},
+    services::access::Admitted,
+};
 
 /// How large a body may be, and how slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +45,15 @@ pub(super) struct Exchange {
     pub(super) request_id: Arc<str>,
     /// The sender's address.
     pub(super) address: Option<IpAddr>,
-    /// The caller, on routes that are not anonymous.
-    pub(super) principal: Option<Arc<Principal>>,
+    /// Who calls, on routes that are not anonymous.
+    pub(super) call: Option<CallContext>,
     /// What its body may be.
     pub(super) body: BodyBounds,
     body_complete: AtomicBool,
     memory: Arc<BodyMemory>,
     room: OnceLock<BodyRoom>,
+    /// What the caller was let through for.
+    entered: OnceLock<Operation>,
     /// What the caller may not do, and the stable name of why.
     denied: OnceLock<(&'static str, &'static str)>,
 }
@@ -57,18 +62,25 @@ impl Exchange {
     pub(super) fn new(
         request_id: Arc<str>,
         address: Option<IpAddr>,
-        principal: Option<Arc<Principal>>,
+        caller: Option<Admitted>,
         body: BodyBounds,
         memory: Arc<BodyMemory>,
     ) -> Self {
+        let call = caller.map(|Admitted { principal, authority }| CallContext {
+            principal,
+            authority,
+            address,
+            request_id: Arc::clone(&request_id),
+        });
         Self {
             request_id,
             address,
-            principal,
+            call,
             body,
             body_complete: AtomicBool::new(false),
             memory,
             room: OnceLock::new(),
+            entered: OnceLock::new(),
             denied: OnceLock::new(),
         }
     }
@@ -79,6 +91,16 @@ impl Exchange {
     /// [`TransportError::Internal`] when the request did not come through the front.
     pub(super) fn of(request: &Request) -> Result<&Arc<Self>, TransportError> {
         request.data::<Arc<Self>>().ok_or(TransportError::Internal)
+    }
+
+    /// Notes what the caller was let through for.
+    pub(super) fn enter(&self, operation: Operation) {
+        let _ = self.entered.set(operation);
+    }
+
+    /// What the caller was let through for.
+    pub(super) fn entered(&self) -> Option<Operation> {
+        self.entered.get().copied()
     }
 
     /// Notes what was refused to the caller, and the stable name of why, for the audit trail.
@@ -168,9 +190,9 @@ impl BodyBounds {
 #[cfg(test)]
 impl Exchange {
     /// Of a request for a test, with as much memory as it may want.
-    pub(super) fn bounded(principal: Option<Arc<Principal>>, body: BodyBounds) -> Arc<Self> {
+    pub(super) fn bounded(body: BodyBounds) -> Arc<Self> {
         let memory = Arc::new(BodyMemory::new(u64::MAX));
-        Arc::new(Self::new("r".into(), None, principal, body, memory))
+        Arc::new(Self::new("r".into(), None, None, body, memory))
     }
 }
 

@@ -37,7 +37,7 @@ use super::{
 use crate::{
     config::Settings,
     domain::access::Principal,
-    services::{Services, denials::Denial},
+    services::{Services, access::Admitted, denials::Denial},
 };
 
 /// Largest body of the routes that take a client's secret; they are open to everyone.
@@ -92,7 +92,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
     }
 
     /// The caller, where one is needed.
-    async fn admit(&self, request: &Request, class: PathClass) -> Result<Option<Arc<Principal>>, TurnedAway> {
+    async fn admit(&self, request: &Request, class: PathClass) -> Result<Option<Admitted>, TurnedAway> {
         if class.anonymous {
             return Ok(None);
         }
@@ -101,15 +101,15 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 None => TurnedAway::WITHOUT_TOKEN,
                 // Browsers show certificates, and reach networks, for pages of other sites too.
                 Some(client) if self.is_foreign_to(client, request) => TurnedAway::FOREIGN,
-                Some(client) => match self.services.access.principal_of(client.id).await {
-                    Ok(principal) => return Ok(Some(principal)),
+                Some(client) => match self.services.access.admit_client(client.id).await {
+                    Ok(caller) => return Ok(Some(caller)),
                     Err(refusal) => TurnedAway::from(refusal).without_token(),
                 },
             },
             Credential::Cookie(_) if self.is_foreign(request) => TurnedAway::FOREIGN,
             Credential::Header(token) | Credential::Cookie(token) => {
                 match self.services.access.authenticate(token).await {
-                    Ok(principal) => return Ok(Some(principal)),
+                    Ok(caller) => return Ok(Some(caller)),
                     Err(refusal) => refusal.into(),
                 }
             }
@@ -163,8 +163,8 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if length > URI_LIMIT_BYTES {
             return Err(TransportError::UriTooLong.into());
         }
-        let principal = match self.admit(&request, class).await {
-            Ok(principal) => principal,
+        let caller = match self.admit(&request, class).await {
+            Ok(caller) => caller,
             Err(turned_away) => {
                 let address = self.senders.address(&request);
                 let path = shown(request.uri().path());
@@ -181,7 +181,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
         }
-        self.run(request, class, principal, request_id).await
+        self.run(request, class, caller, request_id).await
     }
 
     /// Runs the operation, and waits no longer than it may take.
@@ -189,7 +189,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         &self,
         mut request: Request,
         class: PathClass,
-        principal: Option<Arc<Principal>>,
+        caller: Option<Admitted>,
         request_id: &Arc<str>,
     ) -> Result<Response> {
         let limit = match class.body {
@@ -212,12 +212,12 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         };
         let address = self.senders.address(&request);
         let memory = Arc::clone(&self.body_memory);
-        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, principal, body, memory));
+        let exchange = Arc::new(Exchange::new(Arc::clone(request_id), address, caller, body, memory));
         request.set_data(Arc::clone(&exchange));
         request.set_data(Arc::clone(&self.services.authorization));
         let answer = self.wait(Operation::new(&self.routes, request), class, &exchange).await;
         if let Some((operation, code)) = exchange.denied() {
-            let principal = exchange.principal.as_deref();
+            let principal = exchange.call.as_ref().map(|call| &*call.principal);
             self.deny(operation, principal, address, request_id, code).await;
         }
         Ok(exchange.end_with(answer?).await?)

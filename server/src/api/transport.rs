@@ -169,6 +169,7 @@ impl TransportError {
 impl From<AccessRefusal> for TransportError {
     fn from(refusal: AccessRefusal) -> Self {
         match refusal {
+            AccessRefusal::Ended(_) => Self::TokenRefused,
             AccessRefusal::Forbidden => Self::Forbidden,
             AccessRefusal::RateExceeded { seconds } => Self::RateExceeded { seconds },
         }

@@ -26,6 +26,7 @@ use crate::{
             AccessService,
             ended_epochs::EndedEpochs,
             known_clients::KnownClients,
+            standing::Standing,
             tokens::{AccessTokens, TokenSettings},
         },
         audit::{AuditService, checkpoints::Checkpointer, signer::StatementSigner},
@@ -156,11 +157,13 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
 
     let ended = Arc::new(EndedEpochs::new(Arc::clone(&ports.clock), Arc::clone(&ports.repository)));
     ended.refresh().await.context("which clients were disabled could not be read")?;
+    let external = Arc::new(external_issuers::open(settings, &ports.clock)?);
     let authorizer = Authorizer::load(
         Arc::clone(&ports.repository),
         Arc::clone(&ports.clock),
         Arc::clone(&auditor),
         Arc::clone(&provisioner.policies),
+        Standing::new(Arc::clone(&ports.clock), Arc::clone(&ended), Arc::clone(&external)),
     )
     .await
     .context("the access policies could not be read")?;
@@ -181,7 +184,6 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         Duration::from_secs(settings.key_cache_seconds),
         settings.key_cache_entries,
     ));
-    let external = Arc::new(external_issuers::open(settings, &ports.clock)?);
     let access = AccessService {
         auditor: Arc::clone(&auditor),
         authorizer: Arc::clone(&authorizer),

@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::client::ClientId;
+use super::{authority::Authority, client::ClientId};
 
 /// What a principal is trusted with. A principal may hold several. What a role allows, access policies say.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -369,6 +369,8 @@ pub struct Principal {
 pub struct CallContext {
     /// The caller.
     pub principal: Arc<Principal>,
+    /// What it has shown.
+    pub authority: Authority,
     /// The peer's address.
     pub address: Option<IpAddr>,
     /// Names the request in logs, answers and the audit trail.

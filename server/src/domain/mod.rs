@@ -4,6 +4,7 @@
 pub mod access;
 pub mod alias;
 pub mod audit;
+pub mod authority;
 pub mod authorization;
 pub mod client;
 pub mod cross_certificate;

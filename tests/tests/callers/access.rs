@@ -19,6 +19,8 @@ use kunji_tests::{
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::slow_requests::Parked;
+
 /// The operations that anyone may call.
 const ANONYMOUS: [&str; 13] = [
     "GET /.well-known/jwks.json",
@@ -450,7 +452,11 @@ async fn a_token_ends_on_time() {
     }
     // One that is first seen when it is over, too.
     let unseen = administrator.clone();
+    // And one that was good when the request began.
+    let request = json!({ "clientId": "slow", "roles": ["signer"] });
+    let parked = Parked::json(&administrator, "/v1/clients", &request).await;
     clock.advance_seconds(1);
+    parked.end().await.problem(401, "access.unauthenticated");
     for _ in 0..2 {
         let (by_header, by_cookie) = answers().await;
         by_header.envelope_error(401, "KER-ATH-401");

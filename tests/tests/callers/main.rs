@@ -4,3 +4,4 @@
 mod access;
 mod client_changes;
 mod external_issuers;
+mod slow_requests;

@@ -6,11 +6,7 @@ use kunji_server::{
     adapters::system_clock::SystemClock,
     app::{self, Ports, Running},
     config::Settings,
-    domain::{
-        access::{CallContext, Principal, Role},
-        alias::KeyAlias,
-        key::KeyRecord,
-    },
+    domain::{access::CallContext, alias::KeyAlias, key::KeyRecord},
     ports::{clock::Clock, key_store::KeyStore, repository::Repository},
     services::{
         keys::{KeyError, SubjectOverrides},
@@ -67,8 +63,7 @@ impl World {
 }
 
 pub(crate) fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+    in_process::caller("test")
 }
 
 pub(crate) fn alias(reference: &str) -> KeyAlias {

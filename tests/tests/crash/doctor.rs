@@ -6,7 +6,7 @@ use kunji_server::{
     adapters::pkcs11::Pkcs11KeyStore,
     app::{self, Running},
     domain::{
-        access::{CallContext, Principal, Role},
+        access::CallContext,
         alias::KeyAlias,
         doctor::{Fault, Finding},
         key::{KeyId, KeyMaterial, KeyRecord, TokenKeyId},
@@ -99,8 +99,7 @@ impl World {
 }
 
 fn caller() -> CallContext {
-    let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+    in_process::caller("test")
 }
 
 fn alias(application: &str, reference: &str) -> KeyAlias {

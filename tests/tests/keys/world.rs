@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, sync::Arc};
 use kunji_server::{
     app::{self, Ports, Running},
     domain::{
-        access::{CallContext, Principal, Role},
+        access::CallContext,
         alias::{ApplicationId, KeyAlias},
         audit::{
             statement::{Signed, VerifyingKeys},
@@ -46,8 +46,7 @@ pub(crate) struct World {
 }
 
 pub(crate) fn caller(name: &str) -> CallContext {
-    let principal = Principal { name: name.to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-    CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() }
+    in_process::caller(name)
 }
 
 pub(crate) fn alias(reference: &str) -> KeyAlias {

@@ -7,7 +7,6 @@ use kunji_server::{
     adapters::pkcs11::Pkcs11KeyStore,
     app::{self, Ports, Running},
     domain::{
-        access::{CallContext, Principal, Role},
         alias::KeyAlias,
         key::{KeyMaterial, KeyRecord, TokenKeyId},
     },
@@ -92,8 +91,7 @@ struct Server {
 
 impl Server {
     async fn certificate(&self, reference: &str) -> KeyRecord {
-        let principal = Principal { name: "test".to_owned(), roles: Role::ALL.to_vec(), issuer: None };
-        let call = CallContext { principal: Arc::new(principal), address: None, request_id: "test".into() };
+        let call = in_process::caller("test");
         let key = self.running.services.keys.certificate(&call, &alias("REGISTRATION", reference)).await;
         KeyRecord::clone(&key.unwrap())
     }

@@ -8,7 +8,7 @@ use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use crate::{
     api::{exchange::Exchange, transport::TransportError},
     domain::access::{CallContext, Operation},
-    services::authorization::Authorizer,
+    services::authorization::{AccessRefusal, Authorizer},
 };
 
 /// The right to do one operation, as a type.
@@ -93,24 +93,43 @@ impl<'a, P: Permission> ApiExtractor<'a> for Authorized<P> {
         _options: ExtractParamOptions<()>,
     ) -> Result<Self> {
         let exchange = Exchange::of(request)?;
-        let principal = exchange.principal.as_ref().ok_or(TransportError::Unauthenticated)?;
-        let authorizer = request.data::<Arc<Authorizer>>().ok_or(TransportError::Internal)?;
-        if let Err(refusal) = authorizer.enter(principal, P::OPERATION, exchange.address) {
-            tracing::warn!(
-                request_id = %exchange.request_id,
-                principal = principal.name,
-                operation = P::OPERATION.name(),
-                %refusal,
-                "refused"
-            );
-            exchange.deny(P::OPERATION.name(), refusal.code());
-            return Err(TransportError::from(refusal).into());
-        }
-        let call = CallContext {
-            principal: Arc::clone(principal),
-            address: exchange.address,
-            request_id: Arc::clone(&exchange.request_id),
-        };
-        Ok(Self { call, permission: PhantomData })
+        let call = exchange.call.as_ref().ok_or(TransportError::Unauthenticated)?;
+        let entered = authorizer(request)?.enter(&call.principal, P::OPERATION, call.address);
+        entered.map_err(|refusal| refused(exchange, call, P::OPERATION, refusal))?;
+        exchange.enter(P::OPERATION);
+        Ok(Self { call: call.clone(), permission: PhantomData })
     }
+}
+
+/// Looks once more at a caller who was let through, now that its request has come as a whole: it could take its time
+/// with that, and its right must not last longer for it. Bodies that are streamed the services look at.
+///
+/// # Errors
+/// As at the door.
+pub(crate) fn check_again(request: &Request, exchange: &Exchange) -> Result<(), TransportError> {
+    let (Some(call), Some(operation)) = (&exchange.call, exchange.entered()) else { return Ok(()) };
+    let again = authorizer(request)?.enter_again(call, operation);
+    again.map_err(|refusal| refused(exchange, call, operation, refusal))
+}
+
+fn authorizer(request: &Request) -> Result<&Arc<Authorizer>, TransportError> {
+    request.data::<Arc<Authorizer>>().ok_or(TransportError::Internal)
+}
+
+/// Notes a refusal for log and audit trail, and says what the caller is told.
+fn refused(
+    exchange: &Exchange,
+    call: &CallContext,
+    operation: Operation,
+    refusal: AccessRefusal,
+) -> TransportError {
+    tracing::warn!(
+        request_id = %exchange.request_id,
+        principal = call.principal.name,
+        operation = operation.name(),
+        %refusal,
+        "refused"
+    );
+    exchange.deny(operation.name(), refusal.code());
+    refusal.into()
 }

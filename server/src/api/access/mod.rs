@@ -15,7 +15,7 @@ pub(super) use self::{
         ExportAudit, GenerateMasterKey, GenerateSymmetricKey, IssueCertificate, MendKeys, ReadAccess,
         ReadApprovals, ReadAudit, ReadCertificate, ReadCertificates, ReadClients, ReadKeyPolicies, ReadKeys,
         RequestCertificate, ResumeKey, RevokeKey, RewrapKeys, RotateClientSecret, RotateKey, Sign,
-        SuspendKey, TagKey, UploadCertificate, UploadOtherDomainCertificate, Verify,
+        SuspendKey, TagKey, UploadCertificate, UploadOtherDomainCertificate, Verify, check_again,
     },
     credentials::{Credential, credential, is_foreign, is_of_unlisted_page},
     paths::{BodyKind, FailureForm, PathClass},

@@ -33,25 +33,17 @@ impl TurnedAway {
 
 impl From<TokenRefusal> for TurnedAway {
     fn from(refusal: TokenRefusal) -> Self {
-        let (answer, reason, code) = match refusal {
-            TokenRefusal::Ended => (
-                TransportError::TokenRefused,
-                "token ended with its client, or the client is disabled",
-                "access.token_ended",
-            ),
-            TokenRefusal::Expired => (TransportError::TokenRefused, "token expired", "access.token_expired"),
-            TokenRefusal::Invalid => {
-                (TransportError::TokenRefused, "token not valid", "access.token_invalid")
+        let (answer, reason) = match refusal {
+            TokenRefusal::Ended => {
+                (TransportError::TokenRefused, "token ended with its client, or the client is disabled")
             }
-            TokenRefusal::Unconfirmed => (
-                TransportError::Unavailable,
-                "the keys that verify tokens were not confirmed for too long",
-                "access.token_unconfirmed",
-            ),
-            TokenRefusal::Unknown => {
-                (TransportError::Unavailable, "the client cannot be looked up", "access.client_unknown")
+            TokenRefusal::Expired => (TransportError::TokenRefused, "token expired"),
+            TokenRefusal::Invalid => (TransportError::TokenRefused, "token not valid"),
+            TokenRefusal::Unconfirmed => {
+                (TransportError::Unavailable, "the keys that verify tokens were not confirmed for too long")
             }
+            TokenRefusal::Unknown => (TransportError::Unavailable, "the client cannot be looked up"),
         };
-        Self { answer, reason, code }
+        Self { answer, reason, code: refusal.code() }
     }
 }

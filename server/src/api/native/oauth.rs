@@ -340,7 +340,7 @@ mod tests {
             builder = builder.header(header::AUTHORIZATION, value);
         }
         let mut request = builder.body(body);
-        request.set_data(Exchange::bounded(None, BodyBounds::of(16_384, Duration::from_secs(30))));
+        request.set_data(Exchange::bounded(BodyBounds::of(16_384, Duration::from_secs(30))));
         let (request, mut body) = request.split();
         let form = Form::from_request(&request, &mut body).await.unwrap();
         client_credentials(request.headers(), form)

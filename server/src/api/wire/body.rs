@@ -12,7 +12,7 @@ use futures_util::{Stream, StreamExt, stream};
 use poem::{Body, Request, RequestBody, http::header};
 
 use crate::{
-    api::{body_memory::UNCOUNTED_BYTES, exchange::Exchange, transport::TransportError},
+    api::{access::check_again, body_memory::UNCOUNTED_BYTES, exchange::Exchange, transport::TransportError},
     services::packets::BodyStream,
 };
 
@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # Errors
 /// [`TransportError::TooLarge`] as soon as it is known, [`TransportError::Body`] when it ends early,
-/// [`TransportError::Timeout`] when it does not arrive in time.
+/// [`TransportError::Timeout`] when it does not arrive in time, and what [`check_again`] says of whoever took long.
 pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> Result<Bytes, TransportError> {
     let exchange = Exchange::of(request)?;
     let announced = announced_length(request);
@@ -31,6 +31,7 @@ pub(crate) async fn read_bounded(request: &Request, body: &mut RequestBody) -> R
         .await
         .map_err(|_elapsed| TransportError::Timeout)??;
     exchange.complete_body();
+    check_again(request, exchange)?;
     Ok(whole)
 }
 
@@ -156,7 +157,7 @@ mod tests {
     }
 
     fn exchange_within(limit: u64, time: Duration) -> Arc<Exchange> {
-        Exchange::bounded(None, BodyBounds::of(limit, time))
+        Exchange::bounded(BodyBounds::of(limit, time))
     }
 
     async fn read(

@@ -3,7 +3,7 @@
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::{AccessError, AccessService};
+use super::{AccessError, AccessService, TokenRefusal};
 use crate::{
     domain::{
         access::{CallContext, Operation, Role},
@@ -13,6 +13,7 @@ use crate::{
         time::Timestamp,
     },
     ports::repository::RepositoryError,
+    services::authorization::AccessRefusal,
 };
 
 /// Longest time that a replaced secret may stay good, in seconds.
@@ -44,6 +45,12 @@ fn require_roles(client: &ClientRecord, known: &ClientRecord) -> Result<(), Acce
 fn require_holder(client: &ClientRecord, known: &ClientRecord) -> Result<(), AccessError> {
     let same = client.secret_hash == known.secret_hash && client.created_at == known.created_at;
     if same { Ok(()) } else { Err(AccessError::ClientChanged) }
+}
+
+/// Nor does a client get a new secret by what its owner has just ended: this server may not have heard of that yet.
+fn require_epoch(client: &ClientRecord, call: &CallContext) -> Result<(), AccessError> {
+    let ended = AccessRefusal::Ended(TokenRefusal::Ended);
+    if call.authority.epoch() == Some(client.epoch) { Ok(()) } else { Err(ended.into()) }
 }
 
 /// Which state of the client others approve a change of: who has its secret may be another one in the next.
@@ -108,6 +115,9 @@ impl AccessService {
             let client = self
                 .change_client(id, state, tokens, |client, now| {
                     require_roles(client, &known)?;
+                    if call.is_client(id) {
+                        require_epoch(client, call)?;
+                    }
                     let former = std::mem::replace(&mut client.secret_hash, hash.clone());
                     if overlap == 0 {
                         client.former_secrets.clear();

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct EndedEpochs {
     clock: Arc<dyn Clock>,
     repository: Arc<dyn Repository>,
     known: RwLock<Known>,
+    /// How often something new was read. Looked at without waiting for anybody.
+    readings: AtomicU64,
 }
 
 #[derive(Default)]
@@ -38,12 +43,22 @@ struct Known {
 
 impl EndedEpochs {
     pub(crate) fn new(clock: Arc<dyn Clock>, repository: Arc<dyn Repository>) -> Self {
-        Self { clock, repository, known: RwLock::default() }
+        Self { clock, repository, known: RwLock::default(), readings: AtomicU64::new(0) }
     }
 
     /// Whether tokens of the epoch are refused.
     pub(super) fn contain(&self, epoch: TokenEpoch) -> bool {
         self.known.read().unwrap_or_else(PoisonError::into_inner).epochs.contains_key(&epoch)
+    }
+
+    /// How often something new was read. Asked before [`contain`](Self::contain), it tells later whether to ask again.
+    pub(super) fn readings(&self) -> u64 {
+        self.readings.load(Ordering::Acquire)
+    }
+
+    /// Whether the epoch, which was not among them after so many readings, is now.
+    pub(super) fn contain_since(&self, epoch: TokenEpoch, readings: u64) -> bool {
+        self.readings() != readings && self.contain(epoch)
     }
 
     /// Reads what ended since the last time.
@@ -62,6 +77,7 @@ impl EndedEpochs {
         known.epochs.extend(endings.iter().map(|ending| (ending.epoch, ending.until)));
         // What was forgotten meanwhile counts too; what came meanwhile is read the next time.
         known.newest = endings.last().map_or(newest, |last| last.number);
+        self.readings.fetch_add(1, Ordering::Release);
         Ok(())
     }
 

@@ -31,6 +31,19 @@ pub enum TokenRefusal {
     Unknown,
 }
 
+impl TokenRefusal {
+    /// The stable name in the audit trail.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ended => "access.token_ended",
+            Self::Expired => "access.token_expired",
+            Self::Invalid => "access.token_invalid",
+            Self::Unconfirmed => "access.token_unconfirmed",
+            Self::Unknown => "access.client_unknown",
+        }
+    }
+}
+
 /// Why no token was issued or no client made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

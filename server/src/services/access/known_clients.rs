@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use moka::sync::Cache;
 
-use super::{TokenRefusal, ended_epochs::EndedEpochs};
+use super::{Admitted, TokenRefusal, ended_epochs::EndedEpochs};
 use crate::{
     domain::{
         access::Principal,
-        client::{ClientId, TokenEpoch},
+        authority::{Authority, Basis},
+        client::{ClientId, TOKEN_LIFETIME_MAX_SECONDS, TokenEpoch},
         time::Timestamp,
     },
     ports::{clock::Clock, repository::Repository},
@@ -45,13 +46,21 @@ impl KnownClients {
         Self { clock, repository, ended, known: Cache::new(REMEMBERED) }
     }
 
-    pub(super) async fn principal_of(&self, id: &ClientId) -> Result<Arc<Principal>, TokenRefusal> {
-        let now = self.clock.now();
+    pub(super) async fn admit(&self, id: &ClientId) -> Result<Admitted, TokenRefusal> {
+        let (now, readings) = (self.clock.now(), self.ended.readings());
+        // For as long as a token could: an ending is not remembered for longer.
+        let ends = now.plus_seconds(TOKEN_LIFETIME_MAX_SECONDS.into());
+        let admitted = |principal, epoch| {
+            let authority = Authority { ends, basis: Basis::Client { epoch, readings } };
+            Admitted { principal, authority }
+        };
         let known = self.known.get(id);
         let good = known.as_ref().and_then(|known| known.principal.as_ref());
-        let good = good.filter(|(_, epoch)| !self.ended.contain(*epoch)).map(|(principal, _)| principal);
+        let good = good.filter(|(_, epoch)| !self.ended.contain(*epoch));
         match (&known, good) {
-            (Some(known), Some(principal)) if now < known.until => return Ok(Arc::clone(principal)),
+            (Some(known), Some((principal, epoch))) if now < known.until => {
+                return Ok(admitted(Arc::clone(principal), *epoch));
+            }
             (Some(Known { principal: None, until }), _) if now < *until => return Err(TokenRefusal::Ended),
             _ => {}
         }
@@ -60,7 +69,8 @@ impl KnownClients {
             // As with tokens: what is known goes on to count while the records are away.
             Err(error) => {
                 tracing::warn!(client = id.as_str(), %error, "a client could not be looked up");
-                return good.map(Arc::clone).ok_or(TokenRefusal::Unknown);
+                let (principal, epoch) = good.ok_or(TokenRefusal::Unknown)?;
+                return Ok(admitted(Arc::clone(principal), *epoch));
             }
         };
         let principal = found.map(|client| {
@@ -72,7 +82,7 @@ impl KnownClients {
         self.known.insert(id.clone(), known.clone());
         match known.principal {
             // Read before it was ended, perhaps.
-            Some((principal, epoch)) if !self.ended.contain(epoch) => Ok(principal),
+            Some((principal, epoch)) if !self.ended.contain(epoch) => Ok(admitted(principal, epoch)),
             _ => Err(TokenRefusal::Ended),
         }
     }

@@ -11,6 +11,7 @@ use crate::{
     domain::{
         access::{CallContext, Operation, Principal, Role},
         audit::Outcome,
+        authority::Authority,
         client::{ClientId, ClientRecord},
     },
     ports::{
@@ -26,6 +27,7 @@ pub(crate) mod ended_epochs;
 mod error;
 pub(crate) mod external;
 pub(crate) mod known_clients;
+pub(crate) mod standing;
 pub(crate) mod tokens;
 
 pub use crate::ports::{audit_sink::AuditError, secret_hasher::SecretHashError};
@@ -36,6 +38,15 @@ use ended_epochs::EndedEpochs;
 use external::ExternalIssuers;
 use known_clients::KnownClients;
 use tokens::AccessTokens;
+
+/// A caller who was let in.
+#[derive(Clone, Debug)]
+pub struct Admitted {
+    /// Who.
+    pub principal: Arc<Principal>,
+    /// By what.
+    pub authority: Authority,
+}
 
 /// A new access token.
 pub struct IssuedToken {
@@ -121,27 +132,27 @@ impl AccessService {
         Err(AccessError::InvalidClient)
     }
 
-    /// The principal of an access token, ours or an external issuer's: signature, issuer, audience, and time are
+    /// The caller with an access token, ours or an external issuer's: signature, issuer, audience, and time are
     /// checked. Cheap when the same token was seen before.
     ///
     /// # Errors
     /// [`TokenRefusal`].
-    pub async fn authenticate(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+    pub async fn authenticate(&self, token: &str) -> Result<Admitted, TokenRefusal> {
         match self.tokens.verify(token) {
             Err(TokenRefusal::Invalid) => self.external.verify(token).await,
             settled => settled,
         }
     }
 
-    /// The client as a principal, for callers that are known as it without a token of theirs: by their certificate,
+    /// The client as a caller, for those that are known as it without a token of theirs: by their certificate,
     /// or by their network. Cheap when it was asked for before.
     ///
     /// # Errors
     /// [`TokenRefusal::Ended`] when the client is disabled or not there, [`TokenRefusal::Unknown`] when that cannot
     /// be found out, [`TokenRefusal::Unconfirmed`] when it has not been for too long.
-    pub async fn principal_of(&self, id: &ClientId) -> Result<Arc<Principal>, TokenRefusal> {
+    pub async fn admit_client(&self, id: &ClientId) -> Result<Admitted, TokenRefusal> {
         self.tokens.check_standby()?;
-        self.known_clients.principal_of(id).await
+        self.known_clients.admit(id).await
     }
 
     /// Makes a client and its secret, which is shown this once.

@@ -13,11 +13,12 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{AccessError, IssuedToken, TokenRefusal, ended_epochs::EndedEpochs};
+use super::{AccessError, Admitted, IssuedToken, TokenRefusal, ended_epochs::EndedEpochs};
 use crate::{
     domain::{
         access::{Principal, Role},
         alias::KeyAlias,
+        authority::{Authority, Basis},
         client::{TOKEN_LIFETIME_MAX_SECONDS, TokenEpoch},
         digest::sha256,
         key::{KeyRecord, TokenKeyId},
@@ -63,8 +64,8 @@ pub(crate) struct AccessTokens {
 struct Verified {
     principal: Arc<Principal>,
     epoch: TokenEpoch,
-    /// The first second at which it is not accepted.
-    expires: i64,
+    /// The first instant at which it is not accepted.
+    ends: Timestamp,
 }
 
 /// What the composition root decides about tokens.
@@ -191,7 +192,7 @@ impl AccessTokens {
         keys.iter().any(|known| known.kid == kid)
     }
 
-    pub(super) fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+    pub(super) fn verify(&self, token: &str) -> Result<Admitted, TokenRefusal> {
         self.check_standby()?;
         if token.len() > TOKEN_MAX_BYTES {
             return Err(TokenRefusal::Invalid);
@@ -204,14 +205,16 @@ impl AccessTokens {
             self.verified.insert(name, verified.clone());
             verified
         };
-        if self.clock.now() >= Timestamp::from_seconds(verified.expires) {
+        let Verified { principal, epoch, ends } = verified;
+        if self.clock.now() >= ends {
             self.verified.invalidate(&name);
             return Err(TokenRefusal::Expired);
         }
-        if self.ended.contain(verified.epoch) {
+        let readings = self.ended.readings();
+        if self.ended.contain(epoch) {
             return Err(TokenRefusal::Ended);
         }
-        Ok(verified.principal)
+        Ok(Admitted { principal, authority: Authority { ends, basis: Basis::Client { epoch, readings } } })
     }
 
     /// Fails when the database has been away for longer than what is known of callers may count.
@@ -240,7 +243,8 @@ impl AccessTokens {
         }
         let roles = claims.realm_access.roles.iter().filter_map(|name| Role::parse(name)).collect();
         let principal = Arc::new(Principal { name: claims.preferred_username, roles, issuer: None });
-        Some(Verified { principal, epoch: TokenEpoch::parse(&claims.client_epoch)?, expires: claims.exp })
+        let (epoch, ends) = (TokenEpoch::parse(&claims.client_epoch)?, Timestamp::from_seconds(claims.exp));
+        Some(Verified { principal, epoch, ends })
     }
 
     /// `iss` of the tokens.

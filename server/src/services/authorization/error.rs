@@ -4,12 +4,15 @@ use crate::{
         approval::{Approval, ApprovalId},
     },
     ports::{audit_sink::AuditError, repository::RepositoryError},
-    services::{auditor::Audited, authorization::ApprovalError},
+    services::{access::TokenRefusal, auditor::Audited, authorization::ApprovalError},
 };
 
 /// Why a caller may not do something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessRefusal {
+    /// What the caller has shown counts no more, since the request took long to come.
+    #[error(transparent)]
+    Ended(#[from] TokenRefusal),
     /// No policy allows it, or one denies it.
     #[error("no access policy allows it")]
     Forbidden,
@@ -25,6 +28,7 @@ impl AccessRefusal {
     /// The stable name in the audit trail.
     pub const fn code(self) -> &'static str {
         match self {
+            Self::Ended(refusal) => refusal.code(),
             Self::Forbidden => "access.forbidden",
             Self::RateExceeded { .. } => "access.rate_exceeded",
         }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{auditor::Auditor, following, keys::policies::PolicyTable};
+use super::{access::standing::Standing, auditor::Auditor, following, keys::policies::PolicyTable};
 use crate::{
     domain::{
         access::{CallContext, Operation, Principal},
@@ -43,6 +43,7 @@ pub struct Authorizer {
     key_policies: Arc<PolicyTable>,
     limiters: Limiters,
     repository: Arc<dyn Repository>,
+    standing: Standing,
 }
 
 impl Authorizer {
@@ -52,6 +53,7 @@ impl Authorizer {
         clock: Arc<dyn Clock>,
         auditor: Arc<Auditor>,
         key_policies: Arc<PolicyTable>,
+        standing: Standing,
     ) -> Result<Self, RepositoryError> {
         let in_force = RwLock::new(Arc::new(InForce::of(repository.list_access_policies().await?)?));
         Ok(Self {
@@ -62,6 +64,7 @@ impl Authorizer {
             key_policies,
             limiters: Limiters::default(),
             repository,
+            standing,
         })
     }
 
@@ -86,6 +89,33 @@ impl Authorizer {
             return if may { Ok(()) } else { Err(AccessRefusal::Forbidden) };
         }
         self.decide(principal, operation, None, address)
+    }
+
+    /// Whether a call that has [entered](Self::enter) may go on now that all of it has come, which may have taken long.
+    /// Counts against nothing. What is on keys is decided when it is known on which.
+    ///
+    /// # Errors
+    /// [`AccessRefusal`].
+    pub fn enter_again(&self, call: &CallContext, operation: Operation) -> Result<(), AccessRefusal> {
+        if operation.is_on_keys() {
+            return Ok(self.standing.check(&call.authority)?);
+        }
+        self.check_again(call, operation, None)
+    }
+
+    /// Whether a call that was let through may go on after it took its time: what the caller has shown still counts,
+    /// and no policy has been put between. Counts against nothing.
+    ///
+    /// # Errors
+    /// [`AccessRefusal`].
+    pub(crate) fn check_again(
+        &self,
+        call: &CallContext,
+        operation: Operation,
+        alias: Option<&KeyAlias>,
+    ) -> Result<(), AccessRefusal> {
+        self.standing.check(&call.authority)?;
+        if self.would_allow(call, operation, alias) { Ok(()) } else { Err(AccessRefusal::Forbidden) }
     }
 
     /// Whether the caller may do it with the keys of the alias. Counts against what policies limit.
@@ -114,10 +144,14 @@ impl Authorizer {
 
     /// Whether a call with these keys would be let through; counts against nothing.
     pub(crate) fn may(&self, call: &CallContext, operation: Operation, alias: &KeyAlias) -> bool {
+        self.would_allow(call, operation, Some(alias))
+    }
+
+    fn would_allow(&self, call: &CallContext, operation: Operation, alias: Option<&KeyAlias>) -> bool {
         let request = AccessRequest {
             principal: &call.principal,
             operation,
-            alias: Some(alias),
+            alias,
             address: call.address,
             at: self.clock.now(),
         };

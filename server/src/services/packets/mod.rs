@@ -168,6 +168,11 @@ impl PacketService {
         self.authorizer.check(call, Operation::Encrypt, alias).map_err(PacketError::Refused)
     }
 
+    /// Whether the caller still may, after its content took its time to come. Counts against no limit.
+    fn check_may_still_seal(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
+        self.authorizer.check_again(call, Operation::Encrypt, Some(alias)).map_err(PacketError::Refused)
+    }
+
     /// Seals for a caller who may.
     async fn seal(
         &self,

@@ -60,7 +60,10 @@ impl PacketService {
         };
         let (content, beginning) = match self.taken(call, Operation::Encrypt, alias, taken.await).await? {
             Gathered::Whole(content) => {
-                let sealed = self.seal(call, alias, Plaintext::new(content), inputs);
+                let sealed = async {
+                    self.check_may_still_seal(call, alias)?;
+                    self.seal(call, alias, Plaintext::new(content), inputs).await
+                };
                 let (_, packet) = self
                     .auditor
                     .audited(call, Operation::Encrypt, Some(alias), sealed, |(key, _)| Some(&key.id))
@@ -81,6 +84,7 @@ impl PacketService {
                 seal_into(&*spool, &*cipher, &plan, &beginning, pieces, limit)
             })
             .await?;
+            self.check_may_still_seal(call, alias)?;
             Ok::<_, PacketError>((key, stored))
         };
         // Awaited first: it takes as long as its caller likes, and no other event should wait for it.
@@ -117,7 +121,10 @@ impl PacketService {
         };
         let (packet, beginning) = match self.taken(call, Operation::Decrypt, alias, taken.await).await? {
             Gathered::Whole(packet) => {
-                let opened = self.open(call, alias, packet, inputs);
+                let opened = async {
+                    self.unlocker.check_still_admitted(call, alias)?;
+                    self.open(call, alias, packet, inputs).await
+                };
                 let (_, content) = self
                     .auditor
                     .audited(call, Operation::Decrypt, Some(alias), opened, |(key, _)| Some(key))
@@ -132,6 +139,8 @@ impl PacketService {
             let head = beginning.get(..HEAD_BYTES.min(beginning.len())).unwrap_or_default().to_vec();
             let (mut file, total) =
                 consume(packet, move |pieces| store(&*spool, &beginning, pieces, limit)).await?;
+            // The place and the packet were long in coming, perhaps: days are enough for a caller to be called back.
+            self.unlocker.check_still_admitted(call, alias)?;
             let unlocked = self.unlocker.unlock(call, alias, &head, total, &inputs).await?;
             let key = unlocked.key.clone();
             let cipher = Arc::clone(&self.cipher);

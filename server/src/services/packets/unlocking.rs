@@ -91,10 +91,22 @@ impl Unlocker {
 
     /// Whether the caller may open packets of the alias. Says the same whether or not there is a key.
     pub(super) fn check_admitted(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
-        self.authorizer.check(call, Operation::Decrypt, alias).map_err(|refusal| match refusal {
-            AccessRefusal::Forbidden => PacketError::AccessListed,
-            AccessRefusal::RateExceeded { .. } => PacketError::Refused(refusal),
-        })?;
+        self.authorizer.check(call, Operation::Decrypt, alias).map_err(refused)?;
+        self.check_listed(call, alias)
+    }
+
+    /// Whether a caller who was admitted still is, after its packet took its time to come: directly before a private
+    /// key is used for it. Counts against no limit.
+    pub(super) fn check_still_admitted(
+        &self,
+        call: &CallContext,
+        alias: &KeyAlias,
+    ) -> Result<(), PacketError> {
+        self.authorizer.check_again(call, Operation::Decrypt, Some(alias)).map_err(refused)?;
+        self.check_listed(call, alias)
+    }
+
+    fn check_listed(&self, call: &CallContext, alias: &KeyAlias) -> Result<(), PacketError> {
         if self.policies.admits(&alias.application, &call.principal.name) {
             Ok(())
         } else {
@@ -198,6 +210,13 @@ impl Unlocker {
         }
         let wrapped = wrapped.to_vec();
         off_thread_if(true, move || private.unwrap_data_key(&wrapped)).await
+    }
+}
+
+fn refused(refusal: AccessRefusal) -> PacketError {
+    match refusal {
+        AccessRefusal::Forbidden => PacketError::AccessListed,
+        AccessRefusal::Ended(_) | AccessRefusal::RateExceeded { .. } => PacketError::Refused(refusal),
     }
 }
 

@@ -78,7 +78,7 @@ impl SignatureService {
         // Before anything is told of the alias.
         self.authorizer.check(call, Operation::Sign, alias).map_err(|refusal| match refusal {
             AccessRefusal::Forbidden => SignatureError::AccessListed,
-            AccessRefusal::RateExceeded { .. } => SignatureError::Refused(refusal),
+            AccessRefusal::Ended(_) | AccessRefusal::RateExceeded { .. } => SignatureError::Refused(refusal),
         })?;
         // ROOT signs certificates and nothing else.
         if !matches!(alias.role(), AliasRole::Curve(_) | AliasRole::Module | AliasRole::Sign) {

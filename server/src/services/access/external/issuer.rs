@@ -1,6 +1,9 @@
 //! An external issuer and the keys that it publishes.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{
+    Arc, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use serde::Deserialize;
 
@@ -26,6 +29,8 @@ pub(super) struct Issuer {
     clock: Arc<dyn Clock>,
     fetcher: Arc<dyn DocumentFetcher>,
     state: RwLock<State>,
+    /// The generation of the keys in there, to be looked at without waiting for anybody.
+    generation: AtomicU64,
     /// Held while the keys are read.
     reading: Arc<tokio::sync::Mutex<()>>,
 }
@@ -41,7 +46,7 @@ struct State {
 #[derive(Clone)]
 pub(super) struct Keys {
     pub(super) set: Arc<KeySet>,
-    /// Another one whenever a key came or went.
+    /// Another one whenever a key went.
     pub(super) generation: u64,
 }
 
@@ -72,12 +77,18 @@ impl Issuer {
         clock: Arc<dyn Clock>,
         fetcher: Arc<dyn DocumentFetcher>,
     ) -> Self {
-        Self { settings, clock, fetcher, state: RwLock::default(), reading: Arc::default() }
+        let (state, generation) = (RwLock::default(), AtomicU64::new(0));
+        Self { settings, clock, fetcher, state, generation, reading: Arc::default() }
     }
 
     /// Whether what the keys of this generation verified still counts.
     pub(super) fn is_current(&self, generation: u64, now: Timestamp) -> bool {
         self.usable(now).is_some_and(|keys| keys.generation == generation)
+    }
+
+    /// Whether no key went since this generation.
+    pub(super) fn is_of(&self, generation: u64) -> bool {
+        self.generation.load(Ordering::Acquire) == generation
     }
 
     fn usable(&self, now: Timestamp) -> Option<Keys> {
@@ -142,8 +153,13 @@ impl Issuer {
         let mut state = unpoisoned(self.state.write());
         let before = state.keys.as_ref();
         if before.is_none_or(|keys| *keys.set != set) {
-            let generation = before.map_or(1, |keys| keys.generation.wrapping_add(1));
+            let generation = match before {
+                None => 1,
+                Some(keys) if set.has_all_of(&keys.set) => keys.generation,
+                Some(keys) => keys.generation.wrapping_add(1),
+            };
             state.keys = Some(Keys { set: Arc::new(set), generation });
+            self.generation.store(generation, Ordering::Release);
             tracing::info!(issuer = %self.settings.name, "the issuer has new keys");
         }
         state.read_at = now;
@@ -337,5 +353,12 @@ mod tests {
         time.0.fetch_add(FRESH_SECONDS, Ordering::SeqCst);
         issuer.refresh(PAUSE_SECONDS).await;
         assert!(!issuer.is_current(generation, now()) && !has(&issuer, "a").await);
+        assert!(!issuer.is_of(generation));
+        // One that comes ends nothing.
+        let generation = issuer.usable(now()).unwrap().generation;
+        web.put(KEYS, key_set(&["c", "b"]));
+        time.0.fetch_add(FRESH_SECONDS, Ordering::SeqCst);
+        issuer.refresh(PAUSE_SECONDS).await;
+        assert!(has(&issuer, "c").await && issuer.is_current(generation, now()) && issuer.is_of(generation));
     }
 }

@@ -85,6 +85,11 @@ impl KeySet {
         self.0.iter().any(|key| key.kid.as_deref() == Some(kid))
     }
 
+    /// Whether every key of the other set is in this one too.
+    pub(super) fn has_all_of(&self, other: &Self) -> bool {
+        other.0.iter().all(|key| self.0.contains(key))
+    }
+
     /// Whether the signature is by a key of the set: the one of this id, or, without an id, the only one there is.
     pub(super) fn verify(
         &self,

@@ -16,10 +16,11 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::issuer::Issuer;
-use super::TokenRefusal;
+use super::{Admitted, TokenRefusal};
 use crate::{
     domain::{
         access::{Principal, Role},
+        authority::{Authority, Basis},
         digest::sha256,
         jose::SignatureAlgorithm,
         time::Timestamp,
@@ -80,6 +81,13 @@ struct Verified {
     generation: u64,
 }
 
+impl From<Verified> for Admitted {
+    fn from(Verified { principal, ends, issuer, generation }: Verified) -> Self {
+        let basis = Basis::Issuer { name: Arc::clone(&issuer.settings.name), generation };
+        Self { principal, authority: Authority { ends, basis } }
+    }
+}
+
 #[derive(Deserialize)]
 struct Header {
     alg: String,
@@ -123,7 +131,7 @@ impl ExternalIssuers {
 
     /// The principal of a token. Cheap when the same token was seen before; may wait for an issuer's keys when it
     /// names one that is not known.
-    pub(super) async fn verify(&self, token: &str) -> Result<Arc<Principal>, TokenRefusal> {
+    pub(super) async fn verify(&self, token: &str) -> Result<Admitted, TokenRefusal> {
         if self.issuers.is_empty() || token.len() > TOKEN_MAX_BYTES {
             return Err(TokenRefusal::Invalid);
         }
@@ -135,7 +143,7 @@ impl ExternalIssuers {
                 return Err(TokenRefusal::Expired);
             }
             if verified.issuer.is_current(verified.generation, now) {
-                return Ok(verified.principal);
+                return Ok(verified.into());
             }
         }
         let parts = Parts::decode(token).ok_or(TokenRefusal::Invalid)?;
@@ -158,9 +166,13 @@ impl ExternalIssuers {
         if now >= verified.ends {
             return Err(TokenRefusal::Expired);
         }
-        let principal = Arc::clone(&verified.principal);
-        self.verified.insert(name, verified);
-        Ok(principal)
+        self.verified.insert(name, verified.clone());
+        Ok(verified.into())
+    }
+
+    /// Whether the issuer of that name still publishes all keys of that generation, as far as it was read.
+    pub(super) fn vouches(&self, name: &str, generation: u64) -> bool {
+        self.issuers.iter().any(|issuer| *issuer.settings.name == *name && issuer.is_of(generation))
     }
 
     /// Keeps the keys fresh; never ends.
