@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use kunji_shared::encoding::encode_hex;
 use serde_json::{Value, json};
 
 use super::{
@@ -19,6 +20,7 @@ use crate::{
         audit::{AuditEvent, Outcome},
         authorization::approval::{Approval, ApprovalId},
         client::ClientId,
+        digest::sha256,
         key::{KeyId, KeyRecord},
     },
     ports::{
@@ -26,6 +28,9 @@ use crate::{
         clock::Clock,
     },
 };
+
+/// Longest JSON of what was granted that an event has whole.
+const GRANTED_MAX_BYTES: usize = 2048;
 
 /// Writes the audit trail for the services.
 pub(crate) struct Auditor {
@@ -98,27 +103,35 @@ impl Auditor {
         settle(result, recorded)
     }
 
-    /// The same for an operation that makes or changes a client.
+    /// The same for an operation that makes or changes a client: `details`, an object of bounded size, says what of it
+    /// was asked for and, when it was done, how it was before.
     pub(crate) async fn audited_client<T, E: Audited>(
         &self,
         call: &CallContext,
         operation: Operation,
         client: &ClientId,
         work: impl Future<Output = Result<T, E>>,
+        details: impl FnOnce(Option<&T>) -> Option<Value>,
     ) -> Result<T, E> {
-        self.audited_as(call, operation, work, |event| AuditEvent { client: Some(client.clone()), ..event })
-            .await
+        let about = |done: Option<&T>, event: AuditEvent| AuditEvent {
+            client: Some(client.clone()),
+            details: details(done),
+            ..event
+        };
+        self.audited_as(call, operation, work, about).await
     }
 
-    /// The same for an operation on no key: `details`, an object of bounded size, says what it was about.
+    /// The same for an operation on no key.
     pub(crate) async fn audited_with<T, E: Audited>(
         &self,
         call: &CallContext,
         operation: Operation,
-        details: Value,
         work: impl Future<Output = Result<T, E>>,
+        details: impl FnOnce(Option<&T>) -> Value,
     ) -> Result<T, E> {
-        self.audited_as(call, operation, work, |event| AuditEvent { details: Some(details), ..event }).await
+        let about =
+            |done: Option<&T>, event: AuditEvent| AuditEvent { details: Some(details(done)), ..event };
+        self.audited_as(call, operation, work, about).await
     }
 
     async fn audited_as<T, E: Audited>(
@@ -126,7 +139,7 @@ impl Auditor {
         call: &CallContext,
         operation: Operation,
         work: impl Future<Output = Result<T, E>>,
-        about: impl FnOnce(AuditEvent) -> AuditEvent,
+        about: impl FnOnce(Option<&T>, AuditEvent) -> AuditEvent,
     ) -> Result<T, E> {
         let _announcement = self.sink.announce();
         let began = Instant::now();
@@ -135,7 +148,7 @@ impl Auditor {
             Ok(_) => Outcome::Succeeded,
             Err(error) => Outcome::Failed(error.code()),
         };
-        let event = about(self.event(call, operation.name(), outcome));
+        let event = about(result.as_ref().ok(), self.event(call, operation.name(), outcome));
         let mut event = AuditEvent { duration: Some(began.elapsed()), ..event };
         if let Some(approval) = result.as_ref().err().and_then(Audited::waits_for) {
             event.details.get_or_insert_with(|| json!({}))["approval"] = json!(approval.as_str());
@@ -276,6 +289,15 @@ impl Auditor {
     }
 }
 
+/// What was granted, as `details` have it: as it is or, where that is long, by the SHA-256 of its JSON.
+pub(crate) fn bounded(granted: Value) -> Value {
+    let text = granted.to_string();
+    if text.len() <= GRANTED_MAX_BYTES {
+        return granted;
+    }
+    json!({ "sha256": encode_hex(&sha256(text.as_bytes())), "bytes": text.len() })
+}
+
 /// What the caller hears of a result that was recorded, or was not.
 fn settle<T, E: Audited>(result: Result<T, E>, recorded: Result<(), AuditError>) -> Result<T, E> {
     match result {
@@ -303,5 +325,22 @@ impl Audited for super::keys::KeyError {
             Self::Waits(approval) => Some(&approval.id),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_long_stands_by_its_hash() {
+        let short = json!(["signer"]);
+        assert_eq!(bounded(short.clone()), short);
+        let long = json!("x".repeat(GRANTED_MAX_BYTES));
+        let text = format!("\"{}\"", "x".repeat(GRANTED_MAX_BYTES));
+        assert_eq!(
+            bounded(long),
+            json!({ "sha256": encode_hex(&sha256(text.as_bytes())), "bytes": GRANTED_MAX_BYTES + 2 })
+        );
     }
 }

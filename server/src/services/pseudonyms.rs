@@ -42,6 +42,22 @@ impl Pseudonyms {
         let tag = hmac::sign(key, &message);
         format!("~{}", encode_base64url(tag.as_ref().get(..SHOWN_BYTES).unwrap_or_default()))
     }
+
+    /// A pattern of keys, as policies have them, with what stands for a reference that may not be shown; `~*` where it
+    /// is a part of one, or could be.
+    pub(crate) fn key_pattern(&self, pattern: &str) -> String {
+        let Some((application, reference)) = pattern.split_once('/') else { return pattern.to_owned() };
+        let part = reference.replace('*', "");
+        if part.is_empty() || self.patterns.is_empty() {
+            return pattern.to_owned();
+        }
+        let shown = match KeyAlias::parse(application, &part) {
+            Ok(alias) if !self.patterns.admit(&alias) => return pattern.to_owned(),
+            Ok(alias) if part == reference => self.reference(&alias),
+            _ => "~*".to_owned(),
+        };
+        format!("{application}/{shown}")
+    }
 }
 
 #[cfg(test)]
@@ -63,6 +79,22 @@ mod tests {
         assert!(hidden.starts_with('~') && hidden.len() == 23, "{hidden}");
         assert_eq!(shown("RESIDENT", "9876543210"), hidden);
         assert_ne!(shown("RESIDENT", "9876543211"), hidden);
+    }
+
+    #[test]
+    fn patterns_of_keys_hide_what_references_do() {
+        let pseudonyms = Pseudonyms::new(vec!["RESIDENT/*".to_owned()]);
+        pseudonyms.install(&Zeroizing::new([7; 32]));
+        for shown in ["RESIDENT/*", "RESIDENT/", "*/*", "REGISTRATION/10001_*", "REGISTRATION/10001_110011"] {
+            assert_eq!(pseudonyms.key_pattern(shown), shown);
+        }
+        let hidden = pseudonyms.reference(&alias("RESIDENT", "9876543210"));
+        assert_eq!(pseudonyms.key_pattern("RESIDENT/9876543210"), format!("RESIDENT/{hidden}"));
+        for pattern in ["RESIDENT/98765432*", "*/9876543210", "RES*/98*10"] {
+            assert!(pseudonyms.key_pattern(pattern).ends_with("/~*"), "{pattern}");
+        }
+        let open = Pseudonyms::new(vec![]);
+        assert_eq!(open.key_pattern("RES*/98*10"), "RES*/98*10");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What is recorded, and what an auditor finds.
 
-use kunji_tests::http::Http;
+use kunji_tests::http::{Answer, Http};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -76,6 +76,55 @@ async fn success_and_failure_denial_start_and_stop_are_events() {
     assert!(events.iter().any(|event| event["code"] == "access.token_invalid"));
     assert!(
         events.iter().any(|event| event["operation"] == "token.issue" && event["code"] == "client.invalid")
+    );
+}
+
+#[tokio::test]
+async fn what_was_granted_and_what_was_there_before_is_told() {
+    let site = site();
+    let server = site.start();
+    let administrator = administrator(&server).await;
+    let (id, _) = client(&server, &["signer", "encryptor"]).await;
+    let send = async |method, path: &str, condition: [&str; 2], body: Value| {
+        let request = administrator.request(method, path).header(condition[0], condition[1]);
+        let answer = Answer::read(request.json(&body).send().await.unwrap()).await;
+        assert!(answer.status.is_success(), "{answer:?}");
+    };
+    let any = ["if-match", "*"];
+    let roles = json!({ "roles": ["decryptor"] });
+    send(Method::PUT, &format!("/v1/clients/{id}/roles"), any, roles).await;
+    for call in ["disable", "enable"] {
+        send(Method::POST, &format!("/v1/clients/{id}/{call}"), any, json!({})).await;
+    }
+    let path = "/v1/access/policies/granted";
+    let policy = |keys: Vec<String>| json!({ "effect": "allow", "principals": ["x"], "operations": ["packet.decrypt"], "keys": keys });
+    let few = vec!["REGISTRATION/1".to_owned()];
+    send(Method::PUT, path, ["if-none-match", "*"], policy(few.clone())).await;
+    let many = (0..200).map(|number| format!("REGISTRATION/{number}")).collect();
+    send(Method::PUT, path, any, policy(many)).await;
+    send(Method::DELETE, path, any, Value::Null).await;
+
+    let events = Export::of(&auditor(&server).await).events();
+    let about = |operation: &str| -> Value {
+        let mut events = events.iter().filter(|event| event["operation"] == operation);
+        events.find(|event| event["client"] == json!(id)).unwrap()["details"].clone()
+    };
+    assert_eq!(about("client.create"), json!({ "roles": ["encryptor", "signer"] }));
+    assert_eq!(
+        about("client.change_roles"),
+        json!({ "roles": ["decryptor"], "before": ["encryptor", "signer"] })
+    );
+    assert_eq!(about("client.enable"), json!({ "roles": ["decryptor"] }));
+    let changes: Vec<&Value> = of(&events, "access.change").iter().map(|event| &event["details"]).collect();
+    let [first, second, removed] = changes.as_slice() else { panic!("{changes:?}") };
+    assert_eq!((&first["content"]["keys"], &first["replaced"]), (&json!(few), &Value::Null));
+    assert_eq!((&first["content"]["effect"], &second["replaced"]), (&json!("allow"), &first["revision"]));
+    // What is long stands by its hash.
+    assert_eq!(second["content"]["sha256"].as_str().unwrap().len(), 64, "{second}");
+    assert_eq!(
+        (&removed["replaced"], &removed["change"]),
+        (&second["revision"], &json!("remove")),
+        "{removed}"
     );
 }
 

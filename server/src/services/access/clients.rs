@@ -1,7 +1,7 @@
 //! What becomes of clients after they were made.
 
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{AccessError, AccessService, TokenRefusal};
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
         time::Timestamp,
     },
     ports::repository::RepositoryError,
-    services::authorization::AccessRefusal,
+    services::{auditor::bounded, authorization::AccessRefusal},
 };
 
 /// Longest time that a replaced secret may stay good, in seconds.
@@ -54,12 +54,17 @@ fn require_epoch(client: &ClientRecord, call: &CallContext) -> Result<(), Access
 }
 
 /// Which state of the client others approve a change of: who has its secret may be another one in the next.
-fn described(client: &ClientRecord) -> serde_json::Value {
+fn described(client: &ClientRecord) -> Value {
     json!({ "version": client.version, "createdAt": client.created_at.to_text(), "roles": names(&client.roles) })
 }
 
 fn names(roles: &[Role]) -> Vec<&str> {
     roles.iter().map(Role::name).collect()
+}
+
+/// The roles as the trail shows them.
+pub(super) fn shown_roles(roles: &[Role]) -> Value {
+    bounded(json!(names(roles)))
 }
 
 /// What a change does with the tokens that the client has.
@@ -112,7 +117,7 @@ impl AccessService {
             self.pass_use(call, Operation::RotateClientSecret, &known, &content).await?;
             let secret = self.new_secret()?;
             let hash = self.hasher.hash(secret.clone()).await?;
-            let client = self
+            let [_, client] = self
                 .change_client(id, state, tokens, |client, now| {
                     require_roles(client, &known)?;
                     if call.is_client(id) {
@@ -133,7 +138,7 @@ impl AccessService {
                 .await?;
             Ok(RotatedSecret { secret, client })
         };
-        self.auditor.audited_client(call, Operation::RotateClientSecret, id, rotated).await
+        self.auditor.audited_client(call, Operation::RotateClientSecret, id, rotated, |_| None).await
     }
 
     /// Lets the client take no more tokens, and ends those that it has.
@@ -150,7 +155,9 @@ impl AccessService {
             client.disabled_at = client.disabled_at.or(Some(now));
             Ok(())
         });
-        self.auditor.audited_client(call, Operation::DisableClient, id, disabled).await
+        let [_, client] =
+            self.auditor.audited_client(call, Operation::DisableClient, id, disabled, |_| None).await?;
+        Ok(client)
     }
 
     /// Lets a disabled client take tokens again. Those that it had stay ended.
@@ -179,7 +186,12 @@ impl AccessService {
             })
             .await
         };
-        self.auditor.audited_client(call, Operation::EnableClient, id, enabled).await
+        let details = |done: Option<&[ClientRecord; 2]>| {
+            done.map(|[_, client]| json!({ "roles": shown_roles(&client.roles) }))
+        };
+        let [_, client] =
+            self.auditor.audited_client(call, Operation::EnableClient, id, enabled, details).await?;
+        Ok(client)
     }
 
     /// Gives the client these roles and no others, and ends the tokens that it has: they name the old ones.
@@ -209,7 +221,16 @@ impl AccessService {
             })
             .await
         };
-        self.auditor.audited_client(call, Operation::ChangeClientRoles, id, changed).await
+        let details = |done: Option<&[ClientRecord; 2]>| {
+            let mut details = json!({ "roles": shown_roles(&roles) });
+            if let Some([before, _]) = done {
+                details["before"] = shown_roles(&before.roles);
+            }
+            Some(details)
+        };
+        let operation = Operation::ChangeClientRoles;
+        let [_, client] = self.auditor.audited_client(call, operation, id, changed, details).await?;
+        Ok(client)
     }
 
     /// Removes the client, and ends the tokens that it has.
@@ -241,7 +262,7 @@ impl AccessService {
             }
             Err(AccessError::ClientChanged)
         };
-        self.auditor.audited_client(call, Operation::DeleteClient, id, deleted).await
+        self.auditor.audited_client(call, Operation::DeleteClient, id, deleted, |_| None).await
     }
 
     /// Has it wait, if a policy says so, that a client which there is can be used by whoever asks: that would be a way
@@ -251,7 +272,7 @@ impl AccessService {
         call: &CallContext,
         operation: Operation,
         client: &ClientRecord,
-        content: &serde_json::Value,
+        content: &Value,
     ) -> Result<(), AccessError> {
         if operation == Operation::RotateClientSecret && call.is_client(&client.id) {
             return Ok(());
@@ -260,7 +281,8 @@ impl AccessService {
         self.pass(call, operation, empowering, content).await
     }
 
-    /// Makes a change from one state to the next, however many try at once. One that changes nothing is made already.
+    /// Makes a change from one state to the next, however many try at once, and returns both. One that changes nothing is
+    /// made already.
     ///
     /// Changes that end tokens are numbered over all clients, and one alone gets each number. So two administrators
     /// who would disable each other do not both find that the other one is still there.
@@ -270,7 +292,7 @@ impl AccessService {
         state: Option<ClientState>,
         tokens: Tokens,
         change: impl Fn(&mut ClientRecord, Timestamp) -> Result<(), AccessError>,
-    ) -> Result<ClientRecord, AccessError> {
+    ) -> Result<[ClientRecord; 2], AccessError> {
         for _ in 0..ATTEMPTS {
             let ending = match tokens {
                 Tokens::End => Some(self.next_ending().await?),
@@ -281,7 +303,7 @@ impl AccessService {
             let mut next = client.successor(now);
             change(&mut next, now)?;
             if next == client.successor(now) {
-                return Ok(client);
+                return Ok([client.clone(), client]);
             }
             if client.is_active_administrator() && !next.is_active_administrator() {
                 self.require_other_administrator(id).await?;
@@ -297,7 +319,7 @@ impl AccessService {
                     if ending.is_some() {
                         self.obey_now().await;
                     }
-                    return Ok(next);
+                    return Ok([client, next]);
                 }
             }
         }

@@ -165,13 +165,15 @@ impl AccessService {
         id: ClientId,
         roles: Vec<Role>,
     ) -> Result<SecretString, AccessError> {
+        let names = clients::shown_roles(&roles);
         let made = async {
             self.pass_creation(call, &id, &roles).await?;
             let secret = self.new_secret()?;
             self.store_client(id.clone(), &secret, roles, Some(call.principal.name.clone())).await?;
             Ok(secret)
         };
-        self.auditor.audited_client(call, Operation::CreateClient, &id, made).await
+        let details = |_: Option<&_>| Some(serde_json::json!({ "roles": names }));
+        self.auditor.audited_client(call, Operation::CreateClient, &id, made, details).await
     }
 
     /// Has the making of a client wait, if a policy says so.

@@ -265,7 +265,7 @@ impl Authorizer {
         let voted = self.vote_unrecorded(call, id, approves);
         let id = ApprovalId::parse(id);
         let details = json!({ "approval": id.as_ref().map(ApprovalId::as_str), "approves": approves });
-        self.auditor.audited_with(call, Operation::DecideApproval, details, voted).await
+        self.auditor.audited_with(call, Operation::DecideApproval, voted, |_| details).await
     }
 
     async fn vote_unrecorded(

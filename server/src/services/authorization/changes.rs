@@ -9,6 +9,7 @@ use crate::{
         authorization::{AccessPolicy, AccessRequest, PolicyText, is_policy_name},
     },
     ports::repository::{AccessPolicyChange, AccessPolicyRecord, RepositoryError},
+    services::auditor::bounded,
 };
 
 /// Most policies that are stored.
@@ -59,16 +60,32 @@ impl Authorizer {
         text: PolicyText,
         precondition: &Precondition,
     ) -> Result<PolicyInForce, AccessPolicyError> {
-        let details = json!({ "policy": named(&text.name), "change": "put" });
+        let (name, parsed) = (text.name.clone(), AccessPolicy::parse(text.clone()));
+        let mut details = json!({ "policy": named(&name), "change": "put" });
+        // What is no policy is not shown: nobody knows what it has in it.
+        if parsed.is_ok() {
+            let keys = text.keys.iter().map(|pattern| self.auditor.pseudonyms.key_pattern(pattern)).collect();
+            details["content"] = bounded(describe(&PolicyText { keys, ..text.clone() }));
+        }
         let stored = async {
-            let name = text.name.clone();
-            AccessPolicy::parse(text.clone())?;
-            self.change(call, &name, Some(text), precondition).await?;
-            self.in_force()
-                .policy(&name)
-                .ok_or(AccessPolicyError::Internal("a stored policy is not in force"))
+            parsed?;
+            let replaced = self.change(call, &name, Some(text), precondition).await?;
+            let stored = self.in_force().policy(&name);
+            Ok::<_, AccessPolicyError>((
+                stored.ok_or(AccessPolicyError::Internal("a stored policy is not in force"))?,
+                replaced,
+            ))
         };
-        self.auditor.audited_with(call, Operation::ChangeAccess, details, stored).await
+        let about = |done: Option<&(PolicyInForce, Option<Revision>)>| {
+            if let Some((stored, replaced)) = done {
+                details["revision"] = json!(stored.revision.to_string());
+                details["replaced"] = shown(*replaced);
+            }
+            details
+        };
+        let (stored, _) =
+            self.auditor.audited_with(call, Operation::ChangeAccess, stored, about).await?;
+        Ok(stored)
     }
 
     /// Removes a stored policy; a shipped one of that name is in force again.
@@ -82,17 +99,25 @@ impl Authorizer {
         precondition: &Precondition,
     ) -> Result<(), AccessPolicyError> {
         let removed = self.change(call, name, None, precondition);
-        let details = json!({ "policy": named(name), "change": "remove" });
-        self.auditor.audited_with(call, Operation::ChangeAccess, details, removed).await
+        let about = |done: Option<&Option<Revision>>| {
+            let mut details = json!({ "policy": named(name), "change": "remove" });
+            if let Some(replaced) = done {
+                details["replaced"] = shown(*replaced);
+            }
+            details
+        };
+        self.auditor.audited_with(call, Operation::ChangeAccess, removed, about).await?;
+        Ok(())
     }
 
+    /// Makes the change, and returns the revision of what it has replaced.
     async fn change(
         &self,
         call: &CallContext,
         name: &str,
         text: Option<PolicyText>,
         precondition: &Precondition,
-    ) -> Result<(), AccessPolicyError> {
+    ) -> Result<Option<Revision>, AccessPolicyError> {
         let _changing = self.changing.lock().await;
         let mut may_pass = false;
         for _ in 0..ATTEMPTS {
@@ -101,7 +126,8 @@ impl Authorizer {
             if text.is_none() && !before.stored.contains_key(name) {
                 return Err(AccessPolicyError::NotFound);
             }
-            if !precondition.holds(before.policy(name).map(|policy| policy.revision)) {
+            let replaced = before.policy(name).map(|policy| policy.revision);
+            if !precondition.holds(replaced) {
                 return Err(AccessPolicyError::PreconditionFailed);
             }
             let after = self.after(&before, call, name, text.clone())?;
@@ -125,7 +151,7 @@ impl Authorizer {
                         "an access policy was changed"
                     );
                     self.install(after);
-                    return Ok(());
+                    return Ok(replaced);
                 }
             }
         }
@@ -195,6 +221,11 @@ impl Authorizer {
 /// A name as the trail shows it: nothing that can be no policy's.
 fn named(name: &str) -> Option<&str> {
     is_policy_name(name).then_some(name)
+}
+
+/// A revision as the trail shows it.
+fn shown(revision: Option<Revision>) -> Value {
+    json!(revision.map(|revision| revision.to_string()))
 }
 
 /// All of a policy that was written.

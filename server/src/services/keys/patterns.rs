@@ -10,6 +10,11 @@ impl PublicPatterns {
         Self(patterns)
     }
 
+    /// Whether there is none, so that no alias is meant.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(crate) fn admit(&self, alias: &KeyAlias) -> bool {
         let name = alias.to_string();
         self.0.iter().any(|pattern| glob::matches(pattern, &name))
