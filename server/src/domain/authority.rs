@@ -33,6 +33,15 @@ pub enum Basis {
 }
 
 impl Authority {
+    /// What tells the caller from others of its name: another client that there was or will be, or the same one after
+    /// its tokens were ended, and other issuers' principals.
+    pub fn identity(&self) -> String {
+        match &self.basis {
+            Basis::Client { epoch, .. } => format!("client {}", epoch.to_text()),
+            Basis::Issuer { name, .. } => format!("issuer {name}"),
+        }
+    }
+
     /// The epoch, for clients of this server.
     pub const fn epoch(&self) -> Option<TokenEpoch> {
         match &self.basis {

@@ -985,7 +985,7 @@ pub async fn each_change_of_access_policies_makes_a_version(repository: Subject)
 /// A request that waits, with nobody's vote yet.
 pub fn approval(content: &str) -> Approval {
     Approval {
-        id: ApprovalId::of(Operation::ChangeAccess, "one", content),
+        id: ApprovalId::of(Operation::ChangeAccess, "one", "client 1", content),
         operation: Operation::ChangeAccess,
         requester: "one".to_owned(),
         content: content.to_owned(),

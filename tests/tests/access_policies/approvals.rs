@@ -253,6 +253,46 @@ async fn an_approval_is_of_the_client_that_there_was() {
 }
 
 #[tokio::test]
+async fn an_approval_is_of_the_requester_that_there_was() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+    let server = site.start();
+    let first = server.http().sign_in("administrator", &server.secret).await;
+    let marked = json!({
+        "effect": "approval", "principals": ["*"], "operations": ["key.rotate"], "keys": ["ROOT/"],
+        "approvals": 1, "withinSeconds": 3600, "approverRoles": ["administrator"],
+    });
+    let request = first.request(Method::PUT, "/v1/access/policies/marked").header("if-none-match", "*");
+    assert_eq!(Answer::read(request.json(&marked).send().await.unwrap()).await.status, 201);
+    let secret = |answer: Answer| answer.body["clientSecret"].as_str().unwrap().to_owned();
+    let make = async || {
+        let body = json!({ "clientId": "keeper", "roles": ["key-administrator"] });
+        server.http().sign_in("keeper", &secret(first.post("/v1/clients", &body).await)).await
+    };
+    let keeper = make().await;
+    let root = keeper.get("/v1/keys?application=ROOT&reference=").await.body["keys"][0]["keyId"].clone();
+    let path = format!("/v1/keys/{}/rotate", root.as_str().unwrap());
+    let approved = async |keeper: &Http| {
+        let id = waits(&keeper.post(&path, &json!({})).await);
+        let vote = first.post(&format!("/v1/approvals/{id}/approve"), &json!({})).await;
+        assert_eq!(vote.body["status"], "approved", "{vote:?}");
+        id
+    };
+    let id = approved(&keeper).await;
+    // The secret had leaked, and whoever had it has asked.
+    let rotated = first.post("/v1/clients/keeper/secret", &json!({ "overlapSeconds": 0 })).await;
+    let keeper = server.http().sign_in("keeper", &secret(rotated)).await;
+    assert_ne!(waits(&keeper.post(&path, &json!({})).await), id);
+    let id = approved(&keeper).await;
+    // Somebody else gets the name.
+    let deletion = first.request(Method::DELETE, "/v1/clients/keeper").send().await.unwrap();
+    assert_eq!(deletion.status(), 204);
+    let keeper = make().await;
+    assert_ne!(waits(&keeper.post(&path, &json!({})).await), id);
+    approved(&keeper).await;
+    assert_eq!(keeper.post(&path, &json!({})).await.status, 201);
+}
+
+#[tokio::test]
 async fn an_approval_does_not_outlive_its_voters_right() {
     let world = World::new().await;
     let World { server, first, second, third, .. } = &world;

@@ -10,17 +10,17 @@ use crate::domain::{
 
 /// Names a request: the same operation, with the same content, by the same principal.
 ///
-/// `SHA-256(L("kunji approval v1", operation, principal, content))`, the first 16 bytes in hexadecimal. So the same
-/// request asked again is the same one that waits, and no other.
+/// `SHA-256(L("kunji approval v2", operation, principal, identity, content))`, the first 16 bytes in hexadecimal. So
+/// the same request asked again is the same one that waits, and no other. The identity tells the principal from
+/// others of its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ApprovalId(String);
 
 impl ApprovalId {
     /// The name of a request.
-    pub fn of(operation: Operation, principal: &str, content: &str) -> Self {
-        let parts: [&[u8]; 4] =
-            [b"kunji approval v1", operation.name().as_bytes(), principal.as_bytes(), content.as_bytes()];
-        let hash = kunji_shared::encoding::encode_hex(&sha256(&length_prefixed(&parts)));
+    pub fn of(operation: Operation, principal: &str, identity: &str, content: &str) -> Self {
+        let parts = ["kunji approval v2", operation.name(), principal, identity, content];
+        let hash = kunji_shared::encoding::encode_hex(&sha256(&length_prefixed(&parts.map(str::as_bytes))));
         Self(hash.chars().take(Self::DIGITS).collect())
     }
 
@@ -206,7 +206,7 @@ mod tests {
 
     fn approval(approvals: u32) -> Approval {
         Approval {
-            id: ApprovalId::of(Operation::ChangeAccess, "one", "{}"),
+            id: ApprovalId::of(Operation::ChangeAccess, "one", "client 1", "{}"),
             operation: Operation::ChangeAccess,
             requester: "one".to_owned(),
             content: "{}".to_owned(),
@@ -223,13 +223,15 @@ mod tests {
 
     #[test]
     fn the_name_is_of_operation_principal_and_content() {
-        let id = ApprovalId::of(Operation::ChangeAccess, "one", "{}");
+        let id = ApprovalId::of(Operation::ChangeAccess, "one", "client 1", "{}");
         assert_eq!(ApprovalId::parse(id.as_str()), Some(id.clone()));
         for other in [
-            ApprovalId::of(Operation::CreateClient, "one", "{}"),
-            ApprovalId::of(Operation::ChangeAccess, "two", "{}"),
-            ApprovalId::of(Operation::ChangeAccess, "one", "{ }"),
-            ApprovalId::of(Operation::ChangeAccess, "one{", "}"),
+            ApprovalId::of(Operation::CreateClient, "one", "client 1", "{}"),
+            ApprovalId::of(Operation::ChangeAccess, "two", "client 1", "{}"),
+            ApprovalId::of(Operation::ChangeAccess, "one", "client 2", "{}"),
+            ApprovalId::of(Operation::ChangeAccess, "one", "issuer 1", "{}"),
+            ApprovalId::of(Operation::ChangeAccess, "one", "client 1", "{ }"),
+            ApprovalId::of(Operation::ChangeAccess, "one", "client 1{", "}"),
         ] {
             assert_ne!(other, id);
         }

@@ -161,10 +161,11 @@ impl Authorizer {
         policy: &AccessPolicy,
     ) -> Option<Approval> {
         let Effect::Approval(terms) = policy.effect() else { return None };
+        let (requester, identity) = (&call.principal.name, call.authority.identity());
         Some(Approval {
-            id: ApprovalId::of(operation, &call.principal.name, content),
+            id: ApprovalId::of(operation, requester, &identity, content),
             operation,
-            requester: call.principal.name.clone(),
+            requester: requester.clone(),
             content: content.to_owned(),
             policy: policy.name().to_owned(),
             terms,
