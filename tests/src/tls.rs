@@ -15,9 +15,10 @@ use openssl::{
     },
 };
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, RootCertStore, ServerConfig,
     crypto::aws_lc_rs,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    server::WebPkiClientVerifier,
 };
 
 /// A certificate authority.
@@ -130,19 +131,42 @@ fn certify(common_name: &str, dns_names: &[&str], key: &PKey<Private>, by: Optio
 
 /// What a caller does that trusts these authorities (PEM) and shows this certificate.
 pub fn client_config(authorities: &[u8], identity: Option<&Identity>) -> ClientConfig {
+    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots(authorities));
+    match identity {
+        None => config.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = chain_and_key(identity);
+            config.with_client_auth_cert(chain, key).unwrap()
+        }
+    }
+}
+
+/// What a server does that shows this certificate, and asks for one of these authorities (PEM).
+pub fn server_config(authorities: &[u8], identity: &Identity) -> ServerConfig {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let roots = Arc::new(roots(authorities));
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots, Arc::clone(&provider)).build().unwrap();
+    let (chain, key) = chain_and_key(identity);
+    ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .unwrap()
+}
+
+fn roots(authorities: &[u8]) -> RootCertStore {
     let mut roots = RootCertStore::empty();
     for authority in CertificateDer::pem_slice_iter(authorities) {
         roots.add(authority.unwrap()).unwrap();
     }
-    let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    match identity {
-        None => config.with_no_client_auth(),
-        Some(Identity { certificate, key }) => {
-            let chain = CertificateDer::pem_slice_iter(certificate).map(Result::unwrap).collect();
-            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key).unwrap()).unwrap()
-        }
-    }
+    roots
+}
+
+fn chain_and_key(identity: &Identity) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+    let chain = CertificateDer::pem_slice_iter(&identity.certificate).map(Result::unwrap).collect();
+    (chain, PrivateKeyDer::from_pem_slice(&identity.key).unwrap())
 }

@@ -102,7 +102,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
                 // Browsers show certificates, and reach networks, for pages of other sites too.
                 Some(client) if self.is_foreign_to(client, request) => TurnedAway::FOREIGN,
                 Some(client) => match self.services.access.admit_client(client.id).await {
-                    Ok(caller) => return Ok(Some(caller)),
+                    Ok(caller) => return Ok(Some(caller.until(client.until))),
                     Err(refusal) => TurnedAway::from(refusal).without_token(),
                 },
             },
@@ -139,13 +139,14 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             certificate: request.data::<PeerCertificate>(),
             address: self.senders.address(request),
             by_trusted_proxy: self.senders.is_trusted_proxy(request),
+            now: self.services.clock.now(),
         };
         self.without_token.client(&caller, class)
     }
 
     /// The name of a certificate cannot be taken; the name that leads into a network can.
     fn is_foreign_to(&self, client: KnownClient<'_>, request: &Request) -> bool {
-        if client.by_network {
+        if client.until.is_none() {
             is_of_unlisted_page(request.headers(), self.cors.origins())
         } else {
             self.is_foreign(request)

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use kunji_server::{
     api,
-    app::{self, Ports},
+    app::{self, Ports, Running},
+    config::Settings,
 };
 use kunji_tests::{
     faults::ManualClock,
@@ -15,6 +16,7 @@ use kunji_tests::{
     refusals::{names, sorted},
     site::{Shared, shared},
     softhsm::Token,
+    tls::{Authority, client_config, server_config},
 };
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -408,6 +410,25 @@ async fn the_old_way_to_a_token_gives_it_in_header_and_cookie_and_not_in_the_bod
     assert_eq!(answer.headers["cache-control"], "no-store");
 }
 
+/// A client `packets`, known by its certificate, on another port of the server. Its certificate lasts for two days of the
+/// system's clock.
+async fn by_certificate(running: &Running, settings: &Settings, administrator: &Http) -> Http {
+    let made =
+        administrator.post("/v1/clients", &json!({ "clientId": "packets", "roles": ["encryptor"] })).await;
+    assert_eq!(made.status, 201, "{made:?}");
+    let authority = Authority::new();
+    let config = server_config(&authority.pem(), &authority.issue("kunji", &[]));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let (endpoint, limits) = (api::endpoint(&running.services, settings), settings.into());
+    tokio::spawn(async move {
+        let (_keep, latest) = tokio::sync::watch::channel(Arc::new(config));
+        let never = std::future::pending();
+        api::serve(listener, api::Carrier::Tls(latest), endpoint, limits, never).await
+    });
+    Http::over(&base, client_config(&authority.pem(), Some(&authority.issue("x", &["packets.svc"]))))
+}
+
 /// A server in this process, on a clock that the test moves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_ends_on_time() {
@@ -418,7 +439,8 @@ async fn a_token_ends_on_time() {
         ("KUNJI_TOKEN_LIFETIME_SECONDS", "900"),
         ("KUNJI_ISSUER", "http://kunji.test"),
     ];
-    let settings = in_process::settings(data_dir.path(), &environment);
+    let mut settings = in_process::settings(data_dir.path(), &environment);
+    settings.certificate_clients.insert("dns:packets.svc".to_owned(), "packets".to_owned());
     let clock = Arc::new(ManualClock::at(1_767_607_872_000));
     let (audit, database) = (in_process::trail(data_dir.path()), in_process::database().await);
     let repository = in_process::repository(&database).await;
@@ -440,6 +462,8 @@ async fn a_token_ends_on_time() {
     let secret = std::fs::read_to_string(data_dir.path().join("administrator-secret")).unwrap();
     let administrator = nobody.sign_in("administrator", secret.trim_end()).await;
     let client = administrator.new_client(&["encryptor"]).await;
+    let packets = by_certificate(&running, &settings, &administrator).await;
+    assert_eq!(packets.get(CERTIFICATE).await.status, 200);
     let cookie = format!("Authorization={}", client.token().unwrap());
     let answers = || async {
         let by_cookie = with_headers(&client, CERTIFICATE, &[("cookie", &cookie)]).await;
@@ -497,6 +521,10 @@ async fn a_token_ends_on_time() {
     let (_, signing) = sign_in().await;
     let next = published().await;
     assert_eq!((next.len(), &next[1], &signing), (2, &keys[0], &keys[0]), "{next:?}");
+
+    // A certificate, too, ends for a server that took it when it was shown.
+    clock.advance_days(36_500);
+    packets.get(CERTIFICATE).await.envelope_error(401, "KER-ATH-401");
 
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(20), serving).await.unwrap().unwrap().unwrap();

@@ -159,14 +159,22 @@ async fn who_is_on_a_revocation_list_does_not_connect() {
         http.request(Method::GET, "/healthz").send().await.is_ok()
     };
     assert!(connects(&good).await && connects(&stolen).await);
+    // One that goes on as long as it is used.
+    let kept = Http::over(&server.base, client_config(&authority.pem(), Some(&stolen)));
+    let goes_on = async || kept.request(Method::GET, "/healthz").send().await.is_ok();
+    assert!(goes_on().await);
     // What cannot be read changes nothing.
     fs::write(&lists, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n").unwrap();
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(connects(&good).await && connects(&stolen).await);
+    assert!(connects(&good).await && connects(&stolen).await && goes_on().await);
     fs::write(&lists, authority.revocation_list(&[&stolen])).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while connects(&stolen).await {
         assert!(Instant::now() < deadline, "the list is not read anew");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    while goes_on().await {
+        assert!(Instant::now() < deadline, "a connection outlasts the list that its peer is on");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert!(connects(&good).await);

@@ -8,7 +8,7 @@ use super::PathClass;
 use crate::{
     api::serve::PeerCertificate,
     config::Settings,
-    domain::{client::ClientId, network::Networks},
+    domain::{client::ClientId, network::Networks, time::Timestamp},
 };
 
 /// What is known of a caller beside a token.
@@ -20,14 +20,16 @@ pub(crate) struct Caller<'a> {
     pub(crate) address: Option<IpAddr>,
     /// Whether a trusted proxy has passed the request on.
     pub(crate) by_trusted_proxy: bool,
+    /// The time.
+    pub(crate) now: Timestamp,
 }
 
 /// Whom a caller without a token counts as.
 #[derive(Clone, Copy)]
 pub(crate) struct KnownClient<'a> {
     pub(crate) id: &'a ClientId,
-    /// Whether its network alone says so.
-    pub(crate) by_network: bool,
+    /// Until when its certificate says so; `None` when its network alone does.
+    pub(crate) until: Option<Timestamp>,
 }
 
 /// Who callers without a token are.
@@ -46,20 +48,24 @@ impl WithoutToken {
         }
     }
 
-    /// The client that the caller counts as. Networks count under `/v1/keymanager` only, where the clients are that
+    /// The client that the caller counts as. A certificate that has ended since it was shown is none. Networks count under `/v1/keymanager` only, where the clients are that
     /// send no tokens; and not for what an unknown proxy has passed on, since then anyone may have sent it.
     pub(crate) fn client(&self, caller: &Caller<'_>, class: PathClass) -> Option<KnownClient<'_>> {
         if caller.headers.contains_key(header::AUTHORIZATION) {
             return None;
         }
-        let mut names = caller.certificate.iter().flat_map(|certificate| &certificate.names);
-        if let Some(client) = names.find_map(|name| self.by_certificate.get(name)) {
-            return Some(KnownClient { id: client, by_network: false });
+        let certificate = caller.certificate.filter(|certificate| caller.now < certificate.ends);
+        let found = certificate.and_then(|certificate| {
+            let id = certificate.names.iter().find_map(|name| self.by_certificate.get(name))?;
+            Some(KnownClient { id, until: Some(certificate.ends) })
+        });
+        if found.is_some() {
+            return found;
         }
         let is_direct = caller.by_trusted_proxy || !was_passed_on(caller.headers);
         let is_inside = caller.address.is_some_and(|address| self.networks.contain(address));
         let inside = self.in_networks.as_ref().filter(|_| class.cookies && is_direct && is_inside);
-        inside.map(|id| KnownClient { id, by_network: true })
+        inside.map(|id| KnownClient { id, until: None })
     }
 }
 
@@ -98,8 +104,10 @@ mod tests {
         if let Some((name, value)) = header {
             headers.insert(name, HeaderValue::from_static(value));
         }
-        let certificate = PeerCertificate { names: names.iter().map(|&name| name.to_owned()).collect() };
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let certificate = PeerCertificate { ends: Timestamp::from_seconds(100), names };
         let caller = Caller {
+            now: Timestamp::from_millis(99_999),
             headers: &headers,
             certificate: Some(&certificate).filter(|certificate| !certificate.names.is_empty()),
             address: Some(address.parse().unwrap()),
@@ -137,5 +145,24 @@ mod tests {
         assert_eq!(by(&["subject:CN=x", "dns:packets.svc"]).as_deref(), Some("packets"));
         assert_eq!(by(&["subject:CN=packets.svc", "dns:other.svc"]), None);
         assert_eq!(by(&["email:packets.svc"]), None);
+    }
+
+    #[test]
+    fn a_certificate_counts_until_it_ends_however_old_its_connection() {
+        let (known, headers) = (WithoutToken::new(&settings()), HeaderMap::new());
+        let ends = Timestamp::from_seconds(100);
+        let certificate = PeerCertificate { ends, names: vec!["dns:packets.svc".to_owned()] };
+        let at = |millis| {
+            let caller = Caller {
+                headers: &headers,
+                certificate: Some(&certificate),
+                address: None,
+                by_trusted_proxy: false,
+                now: Timestamp::from_millis(millis),
+            };
+            known.client(&caller, PathClass::of(&Method::POST, DECRYPT)).map(|client| client.until)
+        };
+        assert_eq!(at(99_999), Some(Some(ends)));
+        assert_eq!(at(100_000), None);
     }
 }

@@ -71,7 +71,8 @@ impl From<&Settings> for ServeLimits {
 pub enum Carrier {
     /// TCP alone.
     Plain,
-    /// TLS over it: each connection with what is the latest when it begins.
+    /// TLS over it: each connection with what is the latest when it begins. One whose peer has shown a certificate ends
+    /// when that is replaced, after the request that it is at: what comes may refuse the peer.
     Tls(watch::Receiver<Arc<ServerConfig>>),
 }
 
@@ -117,16 +118,14 @@ where
             remote: RemoteAddr(Addr::from(peer)),
             scheme: Scheme::HTTP,
             certificate: None,
+            judged_by: None,
             limits,
             ended: ended.clone(),
             place: Arc::new(Place { _peer: peer_place, _permit: permit }),
         };
         match &carrier {
             Carrier::Plain => tokio::spawn(connection.run(stream)),
-            Carrier::Tls(latest) => {
-                let config = Arc::clone(&latest.borrow());
-                tokio::spawn(connection.secure(stream, config))
-            }
+            Carrier::Tls(latest) => tokio::spawn(connection.secure(stream, latest.clone())),
         };
     }
 
@@ -188,6 +187,8 @@ struct Connection<E> {
     remote: RemoteAddr,
     scheme: Scheme,
     certificate: Option<PeerCertificate>,
+    /// What has accepted the peer's certificate, if it has shown one.
+    judged_by: Option<watch::Receiver<Arc<ServerConfig>>>,
     limits: ServeLimits,
     ended: watch::Receiver<bool>,
     place: Arc<Place>,
@@ -195,7 +196,8 @@ struct Connection<E> {
 
 impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
     /// Shakes hands, and answers what comes after that.
-    async fn secure(mut self, stream: TcpStream, config: Arc<ServerConfig>) {
+    async fn secure(mut self, stream: TcpStream, mut latest: watch::Receiver<Arc<ServerConfig>>) {
+        let config = Arc::clone(&latest.borrow_and_update());
         let handshake =
             tokio::time::timeout(self.limits.header_timeout, TlsAcceptor::from(config).accept(stream));
         let stream = tokio::select! {
@@ -210,12 +212,10 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             },
         };
         self.scheme = Scheme::HTTPS;
-        self.certificate = stream
-            .get_ref()
-            .1
-            .peer_certificates()
-            .and_then(|chain| chain.first())
-            .and_then(PeerCertificate::read);
+        if let Some(shown) = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first()) {
+            self.certificate = PeerCertificate::read(shown);
+            self.judged_by = Some(latest);
+        }
         self.run(stream).await;
     }
 
@@ -246,15 +246,18 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
             .max_buf_size(READ_BUFFER_BYTES)
             .serve_connection(stream, service);
         let mut connection = pin!(connection);
-        let result = tokio::select! {
-            result = connection.as_mut() => result,
-            () = wait_for_end(&mut self.ended) => {
-                connection.as_mut().graceful_shutdown();
-                match tokio::time::timeout(self.limits.shutdown, connection).await {
-                    Ok(result) => result,
-                    Err(_elapsed) => {
-                        tracing::warn!(peer = %self.remote, "a request was cut off by the server's end");
-                        return;
+        let result = loop {
+            tokio::select! {
+                result = connection.as_mut() => break result,
+                () = wait_for_other(&mut self.judged_by) => connection.as_mut().graceful_shutdown(),
+                () = wait_for_end(&mut self.ended) => {
+                    connection.as_mut().graceful_shutdown();
+                    match tokio::time::timeout(self.limits.shutdown, connection).await {
+                        Ok(result) => break result,
+                        Err(_elapsed) => {
+                            tracing::warn!(peer = %self.remote, "a request was cut off by the server's end");
+                            return;
+                        }
                     }
                 }
             }
@@ -270,6 +273,19 @@ impl<E: Endpoint<Output = Response> + 'static> Connection<E> {
 fn names_its_host<T>(request: &hyper::Request<T>) -> bool {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     (hosts.next().is_some() || request.version() != Version::HTTP_11) && hosts.next().is_none()
+}
+
+/// Completes when something else than this judges certificates; once.
+async fn wait_for_other(judged_by: &mut Option<watch::Receiver<Arc<ServerConfig>>>) {
+    let replaced = match judged_by {
+        Some(latest) => latest.changed().await.is_ok(),
+        None => false,
+    };
+    if !replaced {
+        // Nothing comes any more.
+        std::future::pending::<()>().await;
+    }
+    *judged_by = None;
 }
 
 /// Completes when the server is to end.

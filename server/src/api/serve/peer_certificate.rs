@@ -7,15 +7,19 @@ use x509_cert::{
     ext::pkix::{SubjectAltName, name::GeneralName},
 };
 
-/// The names in the certificate of a TLS peer, which one of our authorities has issued; an extension of its requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+use crate::domain::time::Timestamp;
+
+/// What the certificate of a TLS peer says, which one of our authorities has issued; an extension of its requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::api) struct PeerCertificate {
+    /// The first instant at which it is valid no more: connections outlast certificates.
+    pub(in crate::api) ends: Timestamp,
     /// `subject:` and the subject (RFC 4514), then `dns:`, `email:` and `uri:` and each alternative name.
     pub(in crate::api) names: Vec<String>,
 }
 
 impl PeerCertificate {
-    /// The names in a certificate; `None` when it cannot be read.
+    /// What a certificate says; `None` when it cannot be read.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Option<Self> {
         let certificate = Certificate::from_der(certificate).ok()?;
         let certificate = certificate.tbs_certificate();
@@ -31,6 +35,9 @@ impl PeerCertificate {
                 _ => None,
             }));
         }
-        Some(Self { names })
+        let not_after = certificate.validity().not_after.to_unix_duration().as_secs();
+        // It is valid for this second too (RFC 5280 4.1.2.5).
+        let ends = Timestamp::from_seconds(i64::try_from(not_after).ok()?).plus_seconds(1);
+        Some(Self { ends, names })
     }
 }

@@ -13,6 +13,7 @@ use crate::{
         audit::Outcome,
         authority::Authority,
         client::{ClientId, ClientRecord},
+        time::Timestamp,
     },
     ports::{
         clock::Clock,
@@ -46,6 +47,15 @@ pub struct Admitted {
     pub principal: Arc<Principal>,
     /// By what.
     pub authority: Authority,
+}
+
+impl Admitted {
+    /// The same caller, by something that ends then if it does not end before.
+    #[must_use]
+    pub fn until(mut self, ends: Option<Timestamp>) -> Self {
+        self.authority.ends = ends.map_or(self.authority.ends, |ends| ends.min(self.authority.ends));
+        self
+    }
 }
 
 /// A new access token.
