@@ -6,7 +6,7 @@ use std::{
     ops::Range,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
 };
 
@@ -37,10 +37,10 @@ use tokio::sync::watch;
 
 const CONTENT: &[u8] = b"Asha, born 1992";
 
-/// The real trail, on a disk that is full when told so.
+/// The real trail, on a disk that has room for so many events.
 struct Trail {
     log: AuditLog,
-    full: AtomicBool,
+    room: AtomicU64,
 }
 
 #[async_trait]
@@ -50,7 +50,8 @@ impl AuditSink for Trail {
     }
 
     async fn record(&self, event: AuditEvent) -> Result<(), AuditError> {
-        if self.full.load(Ordering::SeqCst) {
+        let taken = self.room.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |room| room.checked_sub(1));
+        if taken.is_err() {
             return Err(AuditError(io::ErrorKind::StorageFull.into()));
         }
         self.log.record(event).await
@@ -151,7 +152,7 @@ async fn what_cannot_be_recorded_has_failed() {
     ];
     let settings = in_process::settings(data_dir.path(), &environment);
     let trail =
-        Arc::new(Trail { log: AuditLog::open(data_dir.path()).unwrap(), full: AtomicBool::new(false) });
+        Arc::new(Trail { log: AuditLog::open(data_dir.path()).unwrap(), room: AtomicU64::new(u64::MAX) });
     let ports = in_process::ports(
         data_dir.path(),
         Arc::<Trail>::clone(&trail),
@@ -188,7 +189,7 @@ async fn what_cannot_be_recorded_has_failed() {
         })
     };
 
-    trail.full.store(true, Ordering::SeqCst);
+    trail.room.store(0, Ordering::SeqCst);
     let calls = [
         client.call("/decrypt", request(&packet)).await,
         client.call("/encrypt", request(&json!(b64(CONTENT)))).await,
@@ -213,13 +214,17 @@ async fn what_cannot_be_recorded_has_failed() {
         answer.assert_hides("BEGIN ");
         assert!(answer.headers.contains_key("retry-after"));
     }
+    let policy = json!({ "effect": "allow", "principals": ["x"], "operations": ["client.read"] });
+    let put =
+        administrator.request(Method::PUT, "/v1/access/policies/unrecorded").header("if-none-match", "*");
     for answer in [
+        Answer::read(put.json(&policy).send().await.unwrap()).await,
         octets(&client, "/v1/packets/decrypt", unb64(&packet)).await,
         octets(&client, "/v1/packets/encrypt", CONTENT.to_vec()).await,
         octets(&client, "/v1/packets/encrypt", large.clone()).await,
         administrator.post("/v1/clients", &json!({ "clientId": "unrecorded", "roles": ["signer"] })).await,
     ] {
-        answer.problem(503, "service.unavailable");
+        assert!(answer.problem(503, "service.unavailable").contains("nothing was done"), "{answer:?}");
         answer.assert_hides("Asha");
         answer.assert_hides("clientSecret");
     }
@@ -233,9 +238,33 @@ async fn what_cannot_be_recorded_has_failed() {
     client.call("/decrypt", request(&json!("YQ"))).await.envelope_error(200, "KER-CRY-003");
 
     // With room again it goes on by itself.
-    trail.full.store(false, Ordering::SeqCst);
+    trail.room.store(u64::MAX, Ordering::SeqCst);
+    administrator.get("/v1/clients/unrecorded").await.problem(404, "client.not_found");
+    administrator.get("/v1/access/policies/unrecorded").await.problem(404, "access.policy_not_found");
     let opened = client.call("/decrypt", request(&packet)).await;
     assert_eq!(unb64(&opened.response()["data"]), CONTENT);
     assert_eq!(octets(&client, "/v1/packets/encrypt", large).await.status, 200);
-    administrator.new_client(&["encryptor"]).await;
+    changes_leave_a_trace(&trail, &administrator).await;
+}
+
+/// One that begins to be recorded and whose end cannot be.
+async fn changes_leave_a_trace(trail: &Trail, administrator: &Http) {
+    let body = json!({ "clientId": "changed", "roles": ["encryptor"] });
+    assert_eq!(administrator.post("/v1/clients", &body).await.status, 201);
+    let auditor = administrator.new_client(&["auditor"]).await;
+    trail.room.store(1, Ordering::SeqCst);
+    let change = administrator.request(Method::PUT, "/v1/clients/changed/roles").header("if-match", "*");
+    let answer = change.json(&json!({ "roles": ["decryptor"] })).send().await.unwrap();
+    let answer = Answer::read(answer).await;
+    trail.room.store(u64::MAX, Ordering::SeqCst);
+    assert!(answer.problem(503, "service.unavailable").contains("is not known"), "{answer:?}");
+    assert_eq!(administrator.get("/v1/clients/changed").await.body["roles"], json!(["decryptor"]));
+    let page = auditor.get("/v1/audit/events?operation=change.begin&order=newest&until=2999&limit=1").await;
+    let event = &page.body["events"][0];
+    let details = json!({ "roles": ["decryptor"], "of": "client.change_roles" });
+    assert_eq!(
+        (&event["client"], &event["principal"], &event["details"]),
+        (&json!("changed"), &json!("administrator"), &details)
+    );
+    assert_eq!(event["requestId"], answer.headers["x-request-id"].to_str().unwrap());
 }

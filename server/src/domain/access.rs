@@ -291,6 +291,54 @@ impl Operation {
         }
     }
 
+    /// Whether it changes who may do what, or which keys do what, and stays changed although nobody hears of its success.
+    /// That it begins is on record before anything is changed.
+    pub const fn is_change(self) -> bool {
+        match self {
+            Self::CancelKeyDestruction
+            | Self::ChangeAccess
+            | Self::ChangeClientRoles
+            | Self::ChangeKeyPolicies
+            | Self::CreateAdministrator
+            | Self::CreateClient
+            | Self::DecideApproval
+            | Self::DeleteClient
+            | Self::DestroyKey
+            | Self::DisableClient
+            | Self::EnableClient
+            | Self::IssueCertificate
+            | Self::ResumeKey
+            | Self::RevokeKey
+            | Self::RotateClientSecret
+            | Self::RotateKey
+            | Self::SuspendKey
+            | Self::UploadCertificate
+            | Self::UploadOtherDomainCertificate => true,
+            // What only makes keys, or sorts them, gives nobody anything that is not recorded.
+            Self::Decrypt
+            | Self::DecryptCompromised
+            | Self::Encrypt
+            | Self::ExamineKeys
+            | Self::ExportAudit
+            | Self::GenerateMasterKey
+            | Self::GenerateSymmetricKey
+            | Self::MendKeys
+            | Self::ReadAccess
+            | Self::ReadApprovals
+            | Self::ReadAudit
+            | Self::ReadCertificate
+            | Self::ReadCertificates
+            | Self::ReadClients
+            | Self::ReadKeyPolicies
+            | Self::ReadKeys
+            | Self::RequestCertificate
+            | Self::RewrapKeys
+            | Self::Sign
+            | Self::TagKey
+            | Self::Verify => false,
+        }
+    }
+
     /// Whether a policy can make it wait for approval.
     pub const fn can_wait(self) -> bool {
         matches!(
@@ -423,6 +471,13 @@ mod tests {
                 !of(role).any(|operation| matches!(operation, Operation::ExportAudit | Operation::ReadAudit))
             );
         }
+    }
+
+    #[test]
+    fn what_waits_for_others_is_a_change() {
+        assert!(
+            Operation::ALL.into_iter().filter(|operation| operation.can_wait()).all(Operation::is_change)
+        );
     }
 
     #[test]

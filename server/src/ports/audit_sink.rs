@@ -1,8 +1,12 @@
 //! The record of who did what.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    error::Error,
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use async_trait::async_trait;
@@ -12,7 +16,7 @@ use crate::domain::audit::AuditEvent;
 /// Takes events for good.
 ///
 /// An operation is reported as successful only after its event was taken, and fails when the event cannot be
-/// taken. Events of one server keep the order in which `record` returned.
+/// taken. A change of who may do what is not begun before an event has said so. Events of one server keep the order in which `record` returned.
 #[async_trait]
 pub trait AuditSink: Send + Sync {
     /// Says that the event of an operation that begins now will come. A sink that shares work among events that
@@ -52,4 +56,21 @@ impl Drop for Announcement {
 /// The event could not be made durable.
 #[derive(Debug, thiserror::Error)]
 #[error("the audit trail cannot be written")]
-pub struct AuditError(#[source] pub std::io::Error);
+pub struct AuditError(#[source] pub io::Error);
+
+#[derive(Debug, thiserror::Error)]
+#[error("a change was made and its end not recorded")]
+struct AfterChange(#[source] io::Error);
+
+impl AuditError {
+    /// The same about a change that was made all the same.
+    #[must_use]
+    pub fn after_change(self) -> Self {
+        Self(io::Error::new(self.0.kind(), AfterChange(self.0)))
+    }
+
+    /// Whether it is about a change that was made all the same.
+    pub fn is_after_change(&self) -> bool {
+        self.0.get_ref().is_some_and(<dyn Error + Send + Sync>::is::<AfterChange>)
+    }
+}

@@ -32,6 +32,9 @@ use crate::{
 /// Longest JSON of what was granted that an event has whole.
 const GRANTED_MAX_BYTES: usize = 2048;
 
+/// What comes of the beginning of a change: that it is on record.
+const BEGUN: Outcome = Outcome::Succeeded;
+
 /// Writes the audit trail for the services.
 pub(crate) struct Auditor {
     clock: Arc<dyn Clock>,
@@ -87,6 +90,10 @@ impl Auditor {
         work: impl Future<Output = Result<T, E>>,
         about: impl FnOnce(&T) -> (Option<KeyId>, Option<Value>),
     ) -> Result<T, E> {
+        if operation.is_change() {
+            // Boxed: what is rare need not be a part of every operation's state.
+            Box::pin(self.begin(self.about(self.event(call, operation.name(), BEGUN), alias))).await?;
+        }
         let _announcement = self.sink.announce();
         let began = Instant::now();
         let result = work.await;
@@ -100,7 +107,7 @@ impl Auditor {
         };
         let subject = Subject { alias, key, duration, details };
         let recorded = self.record(call, operation.name(), subject, outcome).await;
-        settle(result, recorded)
+        settle(operation, result, recorded)
     }
 
     /// The same for an operation that makes or changes a client: `details`, an object of bounded size, says what of it
@@ -111,7 +118,7 @@ impl Auditor {
         operation: Operation,
         client: &ClientId,
         work: impl Future<Output = Result<T, E>>,
-        details: impl FnOnce(Option<&T>) -> Option<Value>,
+        details: impl Fn(Option<&T>) -> Option<Value>,
     ) -> Result<T, E> {
         let about = |done: Option<&T>, event: AuditEvent| AuditEvent {
             client: Some(client.clone()),
@@ -127,7 +134,7 @@ impl Auditor {
         call: &CallContext,
         operation: Operation,
         work: impl Future<Output = Result<T, E>>,
-        details: impl FnOnce(Option<&T>) -> Value,
+        details: impl Fn(Option<&T>) -> Value,
     ) -> Result<T, E> {
         let about =
             |done: Option<&T>, event: AuditEvent| AuditEvent { details: Some(details(done)), ..event };
@@ -139,8 +146,11 @@ impl Auditor {
         call: &CallContext,
         operation: Operation,
         work: impl Future<Output = Result<T, E>>,
-        about: impl FnOnce(Option<&T>, AuditEvent) -> AuditEvent,
+        about: impl Fn(Option<&T>, AuditEvent) -> AuditEvent,
     ) -> Result<T, E> {
+        if operation.is_change() {
+            Box::pin(self.begin(about(None, self.event(call, operation.name(), BEGUN)))).await?;
+        }
         let _announcement = self.sink.announce();
         let began = Instant::now();
         let result = work.await;
@@ -153,7 +163,14 @@ impl Auditor {
         if let Some(approval) = result.as_ref().err().and_then(Audited::waits_for) {
             event.details.get_or_insert_with(|| json!({}))["approval"] = json!(approval.as_str());
         }
-        settle(result, self.sink.record(event).await)
+        settle(operation, result, self.sink.record(event).await)
+    }
+
+    /// Records that a change begins, with what was asked for: one whose end cannot be recorded leaves a trace.
+    async fn begin(&self, change: AuditEvent) -> Result<(), AuditError> {
+        let mut event = AuditEvent { operation: "change.begin", ..change };
+        event.details.get_or_insert_with(|| json!({}))["of"] = json!(change.operation);
+        self.sink.record(event).await
     }
 
     /// Records that a call went on because others have approved it.
@@ -299,12 +316,17 @@ pub(crate) fn bounded(granted: Value) -> Value {
 }
 
 /// What the caller hears of a result that was recorded, or was not.
-fn settle<T, E: Audited>(result: Result<T, E>, recorded: Result<(), AuditError>) -> Result<T, E> {
+fn settle<T, E: Audited>(
+    operation: Operation,
+    result: Result<T, E>,
+    recorded: Result<(), AuditError>,
+) -> Result<T, E> {
     match result {
-        Ok(done) => {
-            recorded?;
-            Ok(done)
-        }
+        Ok(done) => match recorded {
+            Ok(()) => Ok(done),
+            Err(error) if operation.is_change() => Err(error.after_change().into()),
+            Err(error) => Err(error.into()),
+        },
         // The caller hears of its own failure first; that it went unrecorded is in the log.
         Err(error) => {
             if let Err(audit) = recorded {

@@ -74,7 +74,7 @@ impl Refusal {
     }
 
     fn unsettled(cause: &dyn std::error::Error) -> Self {
-        let message = "The database went away meanwhile, and whether this was done is not known. Look before trying again.";
+        let message = "Database or audit trail went away meanwhile, and whether this was done is not known. Look before trying again.";
         let refusal = Self::with_message(Fault::Unavailable, message);
         Self { status: 503, cause: Some(with_sources(cause)), ..refusal }
     }
@@ -132,7 +132,7 @@ pub(crate) fn transport_entry(error: TransportError) -> (u16, &'static str, Cow<
 impl From<KeyError> for Refusal {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Approvals(ApprovalError::Full) => Fault::ApprovalsFull.into(),
             KeyError::Approvals(_) | KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => {
                 Self::unavailable(&error)
@@ -172,6 +172,9 @@ impl From<KeyError> for Refusal {
 impl From<UploadError> for Refusal {
     fn from(error: UploadError) -> Self {
         let fault = match error {
+            UploadError::Audit(ref unrecorded) if unrecorded.is_after_change() => {
+                return Self::unsettled(&error);
+            }
             UploadError::Audit(_) => return Self::unavailable(&error),
             UploadError::Key(error) => return error.into(),
             UploadError::Dates(fault) => {
@@ -287,7 +290,7 @@ impl From<PdfError> for Refusal {
 impl From<AccessError> for Refusal {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             AccessError::Audit(_)
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)

@@ -222,11 +222,11 @@ impl AccessService {
             .await
         };
         let details = |done: Option<&[ClientRecord; 2]>| {
-            let mut details = json!({ "roles": shown_roles(&roles) });
-            if let Some([before, _]) = done {
-                details["before"] = shown_roles(&before.roles);
-            }
-            Some(details)
+            let roles = shown_roles(&roles);
+            Some(match done {
+                Some([before, _]) => json!({ "roles": roles, "before": shown_roles(&before.roles) }),
+                None => json!({ "roles": roles }),
+            })
         };
         let operation = Operation::ChangeClientRoles;
         let [_, client] = self.auditor.audited_client(call, operation, id, changed, details).await?;

@@ -101,7 +101,11 @@ pub enum AccessError {
 impl AccessError {
     /// Whether a change may have been made all the same.
     pub fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+        match self {
+            Self::Audit(error) => error.is_after_change(),
+            Self::Repository(error) => matches!(error, RepositoryError::OutcomeUnknown(_)),
+            _ => false,
+        }
     }
 
     /// The stable name of the failure.

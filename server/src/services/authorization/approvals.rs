@@ -49,8 +49,12 @@ pub enum ApprovalError {
 
 impl ApprovalError {
     /// Whether a change may have been made all the same.
-    pub const fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    pub fn is_unsettled(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.is_after_change(),
+            Self::Repository(error) => matches!(error, RepositoryError::OutcomeUnknown(_)),
+            _ => false,
+        }
     }
 
     /// The stable name of the failure.
@@ -266,7 +270,7 @@ impl Authorizer {
         let voted = self.vote_unrecorded(call, id, approves);
         let id = ApprovalId::parse(id);
         let details = json!({ "approval": id.as_ref().map(ApprovalId::as_str), "approves": approves });
-        self.auditor.audited_with(call, Operation::DecideApproval, voted, |_| details).await
+        self.auditor.audited_with(call, Operation::DecideApproval, voted, |_| details.clone()).await
     }
 
     async fn vote_unrecorded(

@@ -61,12 +61,12 @@ impl Authorizer {
         precondition: &Precondition,
     ) -> Result<PolicyInForce, AccessPolicyError> {
         let (name, parsed) = (text.name.clone(), AccessPolicy::parse(text.clone()));
-        let mut details = json!({ "policy": named(&name), "change": "put" });
         // What is no policy is not shown: nobody knows what it has in it.
-        if parsed.is_ok() {
+        let content = parsed.is_ok().then(|| {
             let keys = text.keys.iter().map(|pattern| self.auditor.pseudonyms.key_pattern(pattern)).collect();
-            details["content"] = bounded(describe(&PolicyText { keys, ..text.clone() }));
-        }
+            bounded(describe(&PolicyText { keys, ..text.clone() }))
+        });
+        let policy = named(&name);
         let stored = async {
             parsed?;
             let replaced = self.change(call, &name, Some(text), precondition).await?;
@@ -76,15 +76,14 @@ impl Authorizer {
                 replaced,
             ))
         };
-        let about = |done: Option<&(PolicyInForce, Option<Revision>)>| {
-            if let Some((stored, replaced)) = done {
-                details["revision"] = json!(stored.revision.to_string());
-                details["replaced"] = shown(*replaced);
-            }
-            details
+        let about = |done: Option<&(PolicyInForce, Option<Revision>)>| match done {
+            Some((stored, replaced)) => json!({
+                "policy": policy, "change": "put", "content": content,
+                "revision": shown(Some(stored.revision)), "replaced": shown(*replaced),
+            }),
+            None => json!({ "policy": policy, "change": "put", "content": content }),
         };
-        let (stored, _) =
-            self.auditor.audited_with(call, Operation::ChangeAccess, stored, about).await?;
+        let (stored, _) = self.auditor.audited_with(call, Operation::ChangeAccess, stored, about).await?;
         Ok(stored)
     }
 
@@ -99,12 +98,10 @@ impl Authorizer {
         precondition: &Precondition,
     ) -> Result<(), AccessPolicyError> {
         let removed = self.change(call, name, None, precondition);
-        let about = |done: Option<&Option<Revision>>| {
-            let mut details = json!({ "policy": named(name), "change": "remove" });
-            if let Some(replaced) = done {
-                details["replaced"] = shown(*replaced);
-            }
-            details
+        let policy = named(name);
+        let about = |done: Option<&Option<Revision>>| match done {
+            Some(replaced) => json!({ "policy": policy, "change": "remove", "replaced": shown(*replaced) }),
+            None => json!({ "policy": policy, "change": "remove" }),
         };
         self.auditor.audited_with(call, Operation::ChangeAccess, removed, about).await?;
         Ok(())

@@ -73,8 +73,12 @@ pub enum AccessPolicyError {
 
 impl AccessPolicyError {
     /// Whether a change may have been made all the same.
-    pub const fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+    pub fn is_unsettled(&self) -> bool {
+        match self {
+            Self::Audit(error) => error.is_after_change(),
+            Self::Repository(error) => matches!(error, RepositoryError::OutcomeUnknown(_)),
+            _ => false,
+        }
     }
 
     /// The stable name of the failure.

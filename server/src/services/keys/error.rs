@@ -116,7 +116,11 @@ pub enum KeyError {
 impl KeyError {
     /// Whether a change may have been made all the same.
     pub fn is_unsettled(&self) -> bool {
-        matches!(self, Self::Repository(RepositoryError::OutcomeUnknown(_)))
+        match self {
+            Self::Audit(error) => error.is_after_change(),
+            Self::Repository(error) => matches!(error, RepositoryError::OutcomeUnknown(_)),
+            _ => false,
+        }
     }
 
     /// The stable name of the failure in the audit trail.

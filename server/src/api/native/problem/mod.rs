@@ -201,7 +201,8 @@ impl Problem {
     }
 
     fn unsettled(cause: &dyn std::error::Error) -> Self {
-        let detail = "the database went away meanwhile, and whether this was done is not known; look before trying again";
+        let detail = "database or audit trail went away meanwhile, and whether this was done is not known; look before \
+                      trying again";
         Self { detail: detail.into(), ..Self::unavailable(cause) }
     }
 
@@ -399,7 +400,7 @@ impl From<PacketError> for Problem {
 impl From<ApprovalError> for Problem {
     fn from(error: ApprovalError) -> Self {
         match error {
-            ApprovalError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             ApprovalError::Audit(_) | ApprovalError::Repository(_) => Self::unavailable(&error),
             ApprovalError::Full => {
                 Self::new(ProblemKind::ApprovalsFull, "have some of them approved or denied first")
@@ -415,7 +416,7 @@ impl From<ApprovalError> for Problem {
 impl From<AccessPolicyError> for Problem {
     fn from(error: AccessPolicyError) -> Self {
         match error {
-            AccessPolicyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             AccessPolicyError::Audit(_) | AccessPolicyError::Repository(_) => Self::unavailable(&error),
             AccessPolicyError::Approvals(error) => error.into(),
             AccessPolicyError::Waits(_) | AccessPolicyError::Internal(_) => Self::internal(&error),
@@ -446,7 +447,7 @@ impl From<AccessPolicyError> for Problem {
 impl From<AccessError> for Problem {
     fn from(error: AccessError) -> Self {
         match error {
-            AccessError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             AccessError::Audit(_)
             | AccessError::Repository(_)
             | AccessError::SecretHash(SecretHashError::Busy)

@@ -12,7 +12,7 @@ use crate::{
 impl From<KeyError> for Problem {
     fn from(error: KeyError) -> Self {
         match error {
-            KeyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             KeyError::Approvals(error) => error.into(),
             KeyError::Busy => Self::too_often(1),
             KeyError::Audit(_) | KeyError::Repository(_) | KeyError::Token(_) => Self::unavailable(&error),
@@ -112,6 +112,7 @@ impl From<KeyError> for Problem {
 impl From<UploadError> for Problem {
     fn from(error: UploadError) -> Self {
         match error {
+            UploadError::Audit(ref unrecorded) if unrecorded.is_after_change() => Self::unsettled(&error),
             UploadError::Audit(_) => Self::unavailable(&error),
             UploadError::Key(error) => error.into(),
             UploadError::KeyUnsupported => Self::new(
@@ -162,7 +163,7 @@ impl From<RevocationListError> for Problem {
 impl From<KeyPolicyError> for Problem {
     fn from(error: KeyPolicyError) -> Self {
         match error {
-            KeyPolicyError::Repository(_) if error.is_unsettled() => Self::unsettled(&error),
+            error if error.is_unsettled() => Self::unsettled(&error),
             KeyPolicyError::Audit(_) | KeyPolicyError::Repository(_) => Self::unavailable(&error),
             KeyPolicyError::Approvals(error) => error.into(),
             KeyPolicyError::Waits(_) => Self::internal(&error),
