@@ -40,7 +40,7 @@ use kunji_server::{
     },
     ports::{
         audit_sink::{AuditError, AuditSink},
-        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards},
+        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards, EventTail},
     },
 };
 use kunji_tests::{
@@ -215,6 +215,10 @@ impl AuditTrail for NoTrail {
 
     fn backwards(&self, _: u64) -> io::Result<EventLinesBackwards> {
         Ok(Box::new(std::iter::empty()))
+    }
+
+    fn tail(&self, _: u64) -> io::Result<Box<dyn EventTail>> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     fn checkpoints(&self, _: u64) -> io::Result<Checkpoints> {

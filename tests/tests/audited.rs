@@ -23,7 +23,7 @@ use kunji_server::{
     },
     ports::{
         audit_sink::{Announcement, AuditError, AuditSink},
-        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards},
+        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards, EventTail},
     },
 };
 use kunji_tests::{
@@ -90,6 +90,10 @@ impl AuditTrail for Trail {
 
     fn backwards(&self, below: u64) -> io::Result<EventLinesBackwards> {
         self.log.backwards(below)
+    }
+
+    fn tail(&self, from: u64) -> io::Result<Box<dyn EventTail>> {
+        self.log.tail(from)
     }
 
     fn checkpoints(&self, from: u64) -> io::Result<Checkpoints> {

@@ -21,6 +21,7 @@ use crate::{
             signer::StatementSigner,
         },
         auditor::Auditor,
+        authorization::Authorizer,
         keys::provisioning::Provisioner,
     },
 };
@@ -52,6 +53,7 @@ pub(super) async fn begin(
     settings: &Settings,
     ports: &Ports,
     auditor: &Arc<Auditor>,
+    authorizer: &Arc<Authorizer>,
     provisioner: &Arc<Provisioner>,
 ) -> Result<Audit> {
     let signer = StatementSigner { provisioner: Arc::clone(provisioner), token: Arc::clone(&ports.token) };
@@ -99,8 +101,13 @@ pub(super) async fn begin(
         };
         tasks.push(tokio::spawn(async move { retention.run().await }));
     }
-    let service =
-        AuditService::new(Arc::clone(auditor), Arc::clone(&checkpointer), copies, Arc::clone(&ports.audit));
+    let service = AuditService::new(
+        Arc::clone(auditor),
+        Arc::clone(authorizer),
+        Arc::clone(&checkpointer),
+        copies,
+        Arc::clone(&ports.audit),
+    );
     Ok(Audit { service, checkpointer, tasks })
 }
 

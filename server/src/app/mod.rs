@@ -201,7 +201,7 @@ pub async fn start(settings: &Settings, ports: Ports) -> Result<Running> {
         tokens: Arc::clone(&tokens),
     };
     let Audit { service, checkpointer, mut tasks } =
-        audit::begin(settings, &ports, &auditor, &provisioner).await?;
+        audit::begin(settings, &ports, &auditor, &authorizer, &provisioner).await?;
     let shared = Shared {
         access: Arc::new(access),
         audit: Arc::new(service),

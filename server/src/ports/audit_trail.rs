@@ -21,6 +21,19 @@ pub type Checkpoints = Box<dyn Iterator<Item = io::Result<Signed<Checkpoint>>> +
 /// Numbers and lines of events, backwards.
 pub type EventLinesBackwards = Box<dyn Iterator<Item = io::Result<(u64, Vec<u8>)>> + Send>;
 
+/// Reads events forwards as they come, each line once. After an error it reads no more.
+pub trait EventTail: Send {
+    /// Number of the next event.
+    fn next(&self) -> u64;
+
+    /// The lines of the next events below number `end`, which must be durable: at least one unless there is none, and
+    /// no more once they have `bytes`.
+    ///
+    /// # Errors
+    /// The operating system's; `NotFound` when they are not at hand.
+    fn read(&mut self, end: u64, bytes: usize) -> io::Result<Vec<Vec<u8>>>;
+}
+
 /// The log that a sink keeps, and what was signed about it.
 ///
 /// Events are numbered from 1 without gaps. The leaf of event `n` in the log's Merkle tree is its line, at index
@@ -61,6 +74,12 @@ pub trait AuditTrail: AuditSink {
     /// # Errors
     /// The operating system's.
     fn backwards(&self, below: u64) -> io::Result<EventLinesBackwards>;
+
+    /// Reads from event `from` on, as they come; all events before it must be durable.
+    ///
+    /// # Errors
+    /// The operating system's; `NotFound` when the events before it are not at hand.
+    fn tail(&self, from: u64) -> io::Result<Box<dyn EventTail>>;
 
     /// The checkpoints whose numbers are at least `from`, the oldest first.
     ///

@@ -5,6 +5,7 @@
 mod anchors;
 mod crashes;
 mod events;
+mod following;
 mod proofs;
 mod redaction;
 mod tampering;

@@ -54,6 +54,7 @@ mod recovery;
 mod segments;
 mod spool;
 mod start;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -76,6 +77,7 @@ use self::{
     published::Published,
     segments::Segments,
     spool::Spool,
+    tail::Tail,
     writer::{Entry, Ledger, Load},
 };
 use crate::{
@@ -88,7 +90,7 @@ use crate::{
     },
     ports::{
         audit_sink::{Announcement, AuditError, AuditSink},
-        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards},
+        audit_trail::{AuditTrail, Checkpoints, EventLines, EventLinesBackwards, EventTail},
     },
 };
 
@@ -240,6 +242,10 @@ impl AuditTrail for AuditLog {
 
     fn backwards(&self, below: u64) -> io::Result<EventLinesBackwards> {
         Ok(Box::new(self.files.segments.backwards(below)?))
+    }
+
+    fn tail(&self, from: u64) -> io::Result<Box<dyn EventTail>> {
+        Ok(Box::new(Tail::new(self.files.segments.clone(), from)?))
     }
 
     fn checkpoints(&self, from: u64) -> io::Result<Checkpoints> {

@@ -187,7 +187,8 @@ pub(super) fn read_small(path: &Path, limit: u64) -> io::Result<Option<String>> 
     Ok(Some(text))
 }
 
-fn missing() -> io::Error {
+/// What tells of events that are not at hand.
+pub(super) fn missing() -> io::Error {
     io::Error::new(
         io::ErrorKind::NotFound,
         "events are not in the audit trail's directory: were they moved away?",

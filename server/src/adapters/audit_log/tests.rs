@@ -539,6 +539,57 @@ async fn archived_segments_are_read_where_they_are() {
 }
 
 #[tokio::test]
+async fn a_tail_reads_what_comes_and_nothing_twice() {
+    let data = data_dir();
+    let log = AuditLog::open(data.path()).unwrap();
+    for n in 1..=5 {
+        log.record(event(&n.to_string())).await.unwrap();
+    }
+    let lines = |from, to| -> Vec<_> { log.lines(from..to).unwrap().map(|line| line.unwrap()).collect() };
+    let mut tail = log.tail(4).unwrap();
+    assert_eq!((tail.next(), tail.read(6, usize::MAX).unwrap()), (4, lines(4, 6)));
+    assert_eq!((tail.next(), tail.read(6, usize::MAX).unwrap()), (6, vec![]));
+    let mut late = log.tail(6).unwrap();
+    log.record(event("6")).await.unwrap();
+    log.record(event("7")).await.unwrap();
+    let expected = lines(6, 8);
+    // What came before is not looked at again.
+    let path = segments(&data).remove(0);
+    let length = fs::metadata(&path).unwrap().len() - expected.concat().len() as u64 - 2;
+    let mut file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.write_all(&vec![b'x'; usize::try_from(length).unwrap()]).unwrap();
+    for tail in [&mut tail, &mut late] {
+        // A line at a time.
+        assert_eq!(tail.read(8, 1).unwrap(), expected[..1]);
+        assert_eq!(tail.read(8, 1).unwrap(), expected[1..]);
+    }
+    assert!(tail.read(9, 1).is_err());
+    assert!(log.tail(100).is_err());
+}
+
+#[tokio::test]
+async fn a_tail_goes_on_in_the_next_segment_and_in_the_archive() {
+    let (data, archive) = (data_dir(), data_dir());
+    let archive = Some(archive.path().join("archive"));
+    let settings = AuditLogSettings { archive, segment_bytes: 500, spool: None };
+    let log = AuditLog::start(&data.path().join("audit"), settings, |disk| disk).unwrap();
+    let mut tail = log.tail(1).unwrap();
+    let mut read = Vec::new();
+    for n in 1..=40_u64 {
+        log.record(event(&n.to_string())).await.unwrap();
+        if n % 7 == 0 {
+            for segment in log.finished_segments().unwrap() {
+                log.archive(segment.start).unwrap();
+            }
+        }
+        while n % 3 == 0 && tail.next() <= n {
+            read.extend(tail.read(n + 1, 600).unwrap());
+        }
+    }
+    assert_eq!(read, log.lines(1..40).unwrap().map(|line| line.unwrap()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
 async fn the_tree_of_a_trail_that_had_none_is_computed() {
     let data = data_dir();
     let log = open_with(data.path(), 500, |disk| disk);

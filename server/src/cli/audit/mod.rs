@@ -3,6 +3,7 @@
 mod export;
 mod joined;
 mod search;
+mod tail;
 mod verify;
 
 use anyhow::{Result, bail};
@@ -25,7 +26,7 @@ pub enum AuditCommand {
     /// Show how the trail stands: its length, what is signed, which copies outside fail.
     Status,
     /// Show the last events.
-    Tail(search::TailArguments),
+    Tail(tail::TailArguments),
     /// Find out whether exports were tampered with; needs no server.
     ///
     /// Exits with 0 only when everything holds. Names every entry that was edited, removed, inserted or moved, a
@@ -42,7 +43,7 @@ pub async fn run(remote: Remote, server: &ServerArguments, command: AuditCommand
         AuditCommand::Export(arguments) => export::run(&remote, server, &arguments).await,
         AuditCommand::Search(arguments) => search::run(remote, server, &arguments).await,
         AuditCommand::Status => search::status(&remote).await,
-        AuditCommand::Tail(arguments) => search::tail(&remote, &arguments).await,
+        AuditCommand::Tail(arguments) => tail::run(remote, server, &arguments).await,
         AuditCommand::Verify(_) => bail!("verifying needs no server"),
     }
 }

@@ -1,4 +1,4 @@
-//! `kunji audit search`, `tail` and `status`.
+//! `kunji audit search` and `status`.
 
 use std::{
     collections::BTreeMap,
@@ -7,15 +7,14 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use reqwest::Method;
 use serde_json::Value;
 
-use super::joined::{EVENTS, PAGE, Query, Source, get, join};
+use super::joined::{Query, Source, get, join};
 use crate::cli::{Remote, ServerArguments, remote::printable};
 
 /// Which events.
-#[derive(Args, Debug)]
-struct FilterArguments {
+#[derive(Args, Debug, Default)]
+pub(super) struct FilterArguments {
     /// Operation, for example packet.decrypt; packet.* for all that begin so.
     #[arg(long)]
     operation: Option<String>,
@@ -67,21 +66,9 @@ pub struct SearchArguments {
     limit: usize,
 }
 
-/// Arguments of `kunji audit tail`.
-#[derive(Args, Debug)]
-pub struct TailArguments {
-    #[command(flatten)]
-    filter: FilterArguments,
-    /// Past events that are shown.
-    #[arg(long, short = 'n', default_value_t = 10)]
-    last: usize,
-    /// Go on with each event that follows.
-    #[arg(long, short)]
-    follow: bool,
-}
-
 impl FilterArguments {
-    fn query(&self) -> Query {
+    /// As parameters of a request.
+    pub(super) fn query(&self) -> Query {
         given([("operation", &self.operation), ("principal", &self.principal), ("outcome", &self.outcome)])
     }
 }
@@ -120,7 +107,7 @@ pub(super) async fn run(remote: Remote, server: &ServerArguments, arguments: &Se
     };
     let show = |source: &Source, event: &Value| {
         if !is_joined {
-            return print(std::slice::from_ref(event), json);
+            return print(&mut io::stdout().lock(), std::slice::from_ref(event), json);
         }
         let server = roster.get(&source.log).map_or("-", String::as_str);
         print_of(server, &source.log, event, json)
@@ -165,30 +152,6 @@ fn print_of(server: &str, log: &str, event: &Value, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Shows the last events, and perhaps those that follow.
-pub(super) async fn tail(remote: &Remote, arguments: &TailArguments) -> Result<()> {
-    let mut query = arguments.filter.query();
-    if !arguments.follow {
-        query.push(("limit", arguments.last.clamp(1, PAGE).to_string()));
-        let page = get(remote, EVENTS, &query).await?;
-        let mut events = events(&page)?.clone();
-        events.reverse();
-        return print(&events, remote.json);
-    }
-    query.push(("last", arguments.last.min(PAGE).to_string()));
-    let request = remote.request(Method::GET, "/v1/audit/events/stream").query(&query);
-    let mut response = remote.stream(request).await?;
-    let mut text = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        text.extend_from_slice(&piece);
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = text.drain(..=end).collect();
-            print(&[serde_json::from_slice(&line)?], remote.json)?;
-        }
-    }
-    Ok(())
-}
-
 /// Shows how the trail stands.
 pub(super) async fn status(remote: &Remote) -> Result<()> {
     let status = get(remote, "/v1/audit/status", &Query::new()).await?;
@@ -200,12 +163,13 @@ pub(super) async fn status(remote: &Remote) -> Result<()> {
     Ok(())
 }
 
-fn events(page: &Value) -> Result<&Vec<Value>> {
+/// The events of a page.
+pub(super) fn events(page: &Value) -> Result<&Vec<Value>> {
     page.get("events").and_then(Value::as_array).context("the server's answer has no events")
 }
 
-fn print(events: &[Value], json: bool) -> Result<()> {
-    let mut output = io::stdout().lock();
+/// Shows events.
+pub(super) fn print(output: &mut impl io::Write, events: &[Value], json: bool) -> Result<()> {
     for event in events {
         if json {
             writeln!(output, "{event}")?;

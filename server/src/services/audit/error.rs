@@ -13,7 +13,7 @@ pub enum TrailError {
     /// The operation was not recorded, so it does not count.
     #[error(transparent)]
     Audit(#[from] AuditError),
-    /// As many others read the trail already as may at once.
+    /// As many others read the trail, or follow it, already as may at once.
     #[error("the trail is being read by as many as may at once")]
     Busy,
     /// The key that signs cannot be had.

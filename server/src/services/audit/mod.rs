@@ -4,6 +4,7 @@ pub(crate) mod anchoring;
 pub(crate) mod checkpoints;
 mod error;
 mod export;
+mod following;
 mod proofs;
 pub(crate) mod retention;
 pub(crate) mod roster;
@@ -21,8 +22,8 @@ pub use self::{
     proofs::{ConsistencyProof, InclusionProof},
     search::{Page, SearchRequest},
 };
-use self::{anchoring::Copying, checkpoints::Checkpointer};
-use super::auditor::Auditor;
+use self::{anchoring::Copying, checkpoints::Checkpointer, following::FOLLOWERS};
+use super::{auditor::Auditor, authorization::Authorizer};
 use crate::{
     domain::{
         access::{CallContext, Operation},
@@ -31,7 +32,7 @@ use crate::{
     ports::audit_trail::AuditTrail,
 };
 
-/// Searches, exports and proofs at once: each reads the disk as fast as it can.
+/// Searches, exports, proofs and beginnings of streams at once: each reads the disk as fast as it can.
 const READERS: usize = 4;
 /// Checkpoints that one answer lists.
 const LISTED_CHECKPOINTS: usize = 1_000;
@@ -39,10 +40,12 @@ const LISTED_CHECKPOINTS: usize = 1_000;
 /// The audit trail.
 pub struct AuditService {
     auditor: Arc<Auditor>,
+    authorizer: Arc<Authorizer>,
     checkpointer: Arc<Checkpointer>,
     copies: Vec<Arc<Copying>>,
     trail: Arc<dyn AuditTrail>,
     readers: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 /// How the trail stands.
@@ -69,11 +72,14 @@ pub struct TrailStatus {
 impl AuditService {
     pub(crate) fn new(
         auditor: Arc<Auditor>,
+        authorizer: Arc<Authorizer>,
         checkpointer: Arc<Checkpointer>,
         copies: Vec<Arc<Copying>>,
         trail: Arc<dyn AuditTrail>,
     ) -> Self {
-        Self { auditor, checkpointer, copies, trail, readers: Arc::new(Semaphore::new(READERS)) }
+        let readers = Arc::new(Semaphore::new(READERS));
+        let followers = Arc::new(Semaphore::new(FOLLOWERS));
+        Self { auditor, authorizer, checkpointer, copies, trail, readers, followers }
     }
 
     /// How the trail stands.

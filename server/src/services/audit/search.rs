@@ -1,9 +1,7 @@
-//! Events looked for, a page at a time, and followed as they happen.
+//! Events looked for, a page at a time.
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 use serde_json::Value;
 
 use super::{AuditService, TrailError, blocking};
@@ -14,13 +12,10 @@ use crate::{
         audit::query::EventFilter,
     },
     ports::audit_trail::AuditTrail,
-    services::packets::BodyStream,
 };
 
 /// Lines that one request looks at; a search that finds little goes on with the next request.
 const LOOKED_AT: u64 = 1_000_000;
-/// Events that a follower is given at once.
-const BATCH: u64 = 1_000;
 
 /// What is looked for.
 #[derive(Clone, Debug)]
@@ -66,48 +61,8 @@ impl AuditService {
         self.read(call, searched).await
     }
 
-    /// The last `last` events that the filter admits, then all that follow as they happen, as NDJSON. Never ends by
-    /// itself.
-    ///
-    /// # Errors
-    /// [`TrailError`].
-    pub async fn follow(
-        &self,
-        call: &CallContext,
-        mut filter: EventFilter,
-        last: usize,
-    ) -> Result<BodyStream, TrailError> {
-        self.hide_references(&mut filter);
-        let request = SearchRequest { filter: filter.clone(), newest_first: true, from: None, limit: last };
-        let growth = self.trail.growth();
-        let size = *growth.borrow();
-        let trail = Arc::clone(&self.trail);
-        let begun = blocking(move || {
-            let mut page = search(&*trail, &SearchRequest { from: Some(size + 1), ..request })?;
-            page.events.reverse();
-            let lines = page.events.iter().map(|event| format!("{event}\n"));
-            Ok(Bytes::from(lines.collect::<String>()))
-        });
-        let beginning = self.read(call, begun).await?;
-        let trail = Arc::clone(&self.trail);
-        let state = (trail, growth, filter, size + 1);
-        let following = stream::unfold(state, |(trail, mut growth, filter, next)| async move {
-            let size = *growth.wait_for(|size| *size >= next).await.ok()?;
-            let end = size.saturating_add(1).min(next.saturating_add(BATCH));
-            let (source, wanted) = (Arc::clone(&trail), filter.clone());
-            let lines = blocking(move || Ok(admitted(&*source, &wanted, next, end)?)).await;
-            let lines = lines.map_err(|error| io::Error::other(error.to_string()));
-            Some((lines, (trail, growth, filter, end)))
-        });
-        let following = following.filter(|piece| {
-            let is_empty = piece.as_ref().is_ok_and(Bytes::is_empty);
-            async move { !is_empty }
-        });
-        Ok(stream::iter([Ok(beginning)]).chain(following).boxed())
-    }
-
     /// A reference that is looked for may stand in the trail by its pseudonym.
-    fn hide_references(&self, filter: &mut EventFilter) {
+    pub(super) fn hide_references(&self, filter: &mut EventFilter) {
         let application = filter.application.as_deref().and_then(|text| ApplicationId::parse_any(text).ok());
         let Some((application, references)) = application.zip(filter.references.as_mut()) else { return };
         let hidden: Vec<_> = references
@@ -120,19 +75,8 @@ impl AuditService {
     }
 }
 
-fn admitted(trail: &dyn AuditTrail, filter: &EventFilter, from: u64, end: u64) -> io::Result<Bytes> {
-    let mut text = Vec::new();
-    for line in trail.lines(from..end)? {
-        let line = line?;
-        if filter.admits(&line) {
-            text.extend_from_slice(&line);
-            text.push(b'\n');
-        }
-    }
-    Ok(text.into())
-}
-
-fn search(trail: &dyn AuditTrail, request: &SearchRequest) -> Result<Page, TrailError> {
+/// Looks for them.
+pub(super) fn search(trail: &dyn AuditTrail, request: &SearchRequest) -> Result<Page, TrailError> {
     let size = trail.head().size();
     let mut page = Page { log: trail.log().to_owned(), events: Vec::new(), next: None };
     let mut looked_at = 0;

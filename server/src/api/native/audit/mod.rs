@@ -120,8 +120,8 @@ impl AuditApi {
 
     /// Follow the events of this server's log
     ///
-    /// NDJSON: the last events, then each that follows, until the caller hangs up. Not in the description of the API,
-    /// whose readers expect answers that end.
+    /// NDJSON: the last events, then each that follows, until the caller hangs up or may not read the trail any more. Not
+    /// in the description of the API, whose readers expect answers that end.
     #[oai(
         path = "/v1/audit/events/stream",
         method = "get",
