@@ -17,8 +17,8 @@ use crate::{
 
 /// Pause before a failed copy is tried again.
 const RETRY: Duration = Duration::from_secs(5);
-/// Events handed over at once.
-const BATCH: u64 = 1_000;
+/// Bytes of events handed over at once, about.
+const PIECE_BYTES: usize = 256 * 1024;
 
 /// How a copy stands.
 #[derive(Clone, Debug, Default)]
@@ -113,7 +113,8 @@ impl Copying {
     /// Hands every event from now on to an outlet; never ends but with the trail.
     pub(crate) async fn forward(&self, outlet: &dyn EventOutlet, trail: &Arc<dyn AuditTrail>) {
         let mut growth = trail.growth();
-        let mut next = *growth.borrow_and_update() + 1;
+        let mut next = growth.borrow_and_update().saturating_add(1);
+        let (mut reader, mut waiting) = (None, Vec::new());
         loop {
             let size = *growth.borrow_and_update();
             if next > size {
@@ -122,19 +123,32 @@ impl Copying {
                 }
                 continue;
             }
-            let end = size.saturating_add(1).min(next.saturating_add(BATCH));
-            let source = Arc::clone(trail);
-            let lines =
-                blocking(move || Ok(source.lines(next..end)?.collect::<std::io::Result<Vec<_>>>()?)).await;
-            let sent = match lines {
-                Ok(lines) => outlet.send(&lines).await.map_err(|error| error.to_string()),
-                Err(error) => Err(error.to_string()),
+            let (source, begun) = (Arc::clone(trail), reader.take());
+            let read = blocking(move || {
+                let mut reader = begun.map_or_else(|| source.tail(next), Ok)?;
+                // What could not be sent waits to be sent again.
+                if waiting.is_empty() {
+                    waiting = reader.read(size.saturating_add(1), PIECE_BYTES)?;
+                }
+                Ok((reader, waiting))
+            });
+            let sent = match read.await {
+                Ok((read, lines)) => {
+                    let sent = outlet.send(&lines).await.map_err(|error| error.to_string());
+                    (reader, waiting) = (Some(read), lines);
+                    sent
+                }
+                Err(error) => {
+                    waiting = Vec::new();
+                    Err(error.to_string())
+                }
             };
             if sent.is_ok() {
-                next = end;
+                next = next.saturating_add(waiting.len() as u64);
+                waiting.clear();
             }
             let failed = sent.is_err();
-            self.note(sent.map(|()| end - 1)).await;
+            self.note(sent.map(|()| next.saturating_sub(1))).await;
             if failed {
                 tokio::time::sleep(RETRY).await;
             }
