@@ -29,7 +29,8 @@ impl AllowedMethods {
     }
 }
 
-fn fits(template: &str, path: &str) -> bool {
+/// Whether the path is an instance of the template.
+pub(super) fn fits(template: &str, path: &str) -> bool {
     let mut segments = path.split('/');
     template
         .split('/')

@@ -30,6 +30,7 @@ use super::{
     mosip::{EnvelopeFailure, transport_envelope},
     native::{Problem, transport_oauth, with_sources},
     network::Senders,
+    query_names::QueryNames,
     routes::Resources,
     serve::{PeerCertificate, Place},
     transport::TransportError,
@@ -63,6 +64,7 @@ pub(super) struct Front<E> {
     senders: Senders,
     without_token: WithoutToken,
     allowed_methods: AllowedMethods,
+    query_names: QueryNames,
     json_limit: u64,
     packet_limit: u64,
     packet_in_memory: u64,
@@ -81,6 +83,7 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
             senders: Senders::new(settings),
             without_token: WithoutToken::new(settings),
             allowed_methods: AllowedMethods::of::<Resources>(),
+            query_names: QueryNames::of::<Resources>(),
             json_limit: settings.json_body_limit_bytes,
             packet_limit: settings.packet_limit_bytes,
             packet_in_memory: settings.spool_threshold_bytes,
@@ -181,6 +184,10 @@ impl<E: Endpoint<Output = Response> + 'static> Front<E> {
         };
         if class.public_certificate && *request.method() == Method::OPTIONS {
             return Ok(Cors::preflight());
+        }
+        // The envelope's callers may send what they like, as they do.
+        if class.failures == FailureForm::Problem {
+            self.query_names.check(request.method(), request.uri())?;
         }
         self.run(request, class, caller, request_id).await
     }

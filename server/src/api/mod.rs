@@ -23,6 +23,7 @@ mod mosip;
 mod native;
 mod network;
 mod openapi;
+mod query_names;
 mod rate_limit;
 mod routes;
 mod serve;

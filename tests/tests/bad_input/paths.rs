@@ -255,3 +255,29 @@ async fn content_of_another_type_is_not_read() {
     }
     witness.assert_unchanged().await;
 }
+
+/// A filter that is misspelt would show everything.
+#[tokio::test]
+async fn a_query_that_is_not_understood_is_refused() {
+    let witness = Witness::new().await;
+    for target in [
+        "/v1/keys?applicationId=REGISTRATION",
+        "/v1/keys?limit=1&Pl4nt3d",
+        "/v1/keys?%6cimit=1",
+        "/v1/clients?limit=1&Limit=2",
+        "/v1/audit/events?principle=x",
+    ] {
+        let answer = witness.administrator.get(target).await;
+        check(&answer, false, 400, ("", "request.invalid"), target);
+        assert!(
+            answer.body["detail"].as_str().unwrap().contains("limit"),
+            "it says what is taken: {answer:?}"
+        );
+    }
+    for target in ["/v1/clients?limit=1", "/v1/clients?", "/v1/clients?&limit=1&"] {
+        assert_eq!(witness.administrator.get(target).await.status, 200, "{target}");
+    }
+    // Callers of the reference system's routes may send what they like.
+    let target = "/v1/keymanager/getCertificate?applicationId=ROOT&referenceId=&version=1";
+    assert_eq!(witness.client.get(target).await.status, 200);
+}
