@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use kunji_shared::packet::Splitter;
+use tokio::sync::Notify;
 
 use crate::{
     config::Settings,
@@ -376,6 +377,7 @@ fn rewrap(ports: &Ports, shared: &Shared) -> RewrapService {
         clock: Arc::clone(&ports.clock),
         provisioner: Arc::clone(&shared.provisioner),
         repository: Arc::clone(&ports.repository),
+        asked: Notify::default(),
     }
 }
 

@@ -8,6 +8,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use serde_json::json;
+use tokio::sync::Notify;
 
 use super::{
     auditor::Auditor,
@@ -33,7 +34,7 @@ pub use crate::ports::rewrap::RewrapRun;
 const LEASE: &str = "rewrap";
 /// How long it holds without being extended: longer than a few keys take on a slow token.
 const LEASE_SECONDS: i64 = 120;
-/// How often a server looks whether there is something to do.
+/// How often a server looks whether another was asked for something, or has left something.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Keys after which it is written down how far it has come.
 const PIECE: usize = 50;
@@ -46,6 +47,8 @@ pub struct RewrapService {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) provisioner: Arc<Provisioner>,
     pub(crate) repository: Arc<dyn Repository>,
+    /// This server was asked for a walk.
+    pub(crate) asked: Notify,
 }
 
 impl RewrapService {
@@ -75,7 +78,11 @@ impl RewrapService {
                 };
                 match self.repository.put_rewrap(&begun).await {
                     Err(RepositoryError::Conflict) => {}
-                    outcome => return outcome.map(|()| begun).map_err(KeyError::from),
+                    outcome => {
+                        outcome?;
+                        self.asked.notify_one();
+                        return Ok(begun);
+                    }
                 }
             }
             Err(RepositoryError::Conflict.into())
@@ -169,7 +176,10 @@ impl RewrapService {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            ticks.tick().await;
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = self.asked.notified() => {}
+            }
             loop {
                 match self.advance().await {
                     Ok(true) => tokio::task::yield_now().await,

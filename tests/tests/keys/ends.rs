@@ -246,10 +246,13 @@ async fn private_keys_move_to_the_newest_kek_and_the_old_one_goes() {
     let module = world.repository.find_newest(&KeyAlias::master(registration())).await.unwrap().unwrap();
     server.running.services.keys.rotate(&caller("keeper"), &module.id).await.unwrap();
     let rewrap = &server.running.services.rewrap;
+    // It would do the work by itself.
+    let now = world.clock.now();
+    assert!(world.repository.try_lease("rewrap", "nobody", now, now.plus_seconds(60)).await.unwrap());
     let started = rewrap.start(&caller("keeper")).await.unwrap();
     assert_eq!(rewrap.start(&caller("other")).await.unwrap().run, started.run, "the one that is under way");
-    // It would do the work by itself.
     idle.go_on(0);
+    world.clock.advance_seconds(61);
     for calls in 0.. {
         life.go_on(calls);
         let outcome = mortal.running.services.rewrap.advance().await;

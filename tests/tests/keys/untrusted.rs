@@ -48,7 +48,6 @@ async fn one_row_that_cannot_be_trusted_hides_no_others() {
     let rewrap = &server.running.services.rewrap;
     rewrap.start(&caller("keeper")).await.unwrap();
     let run = loop {
-        rewrap.advance().await.unwrap();
         let run = rewrap.progress(&caller("keeper")).await.unwrap().unwrap();
         if run.ended_at.is_some() {
             break run;
