@@ -407,7 +407,6 @@ impl DestructionService {
     pub(crate) async fn keep_destroying(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        ticks.tick().await;
         for look in 0_u64.. {
             ticks.tick().await;
             self.record_uses().await;
