@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+
 use super::keys::{KeyError, KeyService, provisioning::Provisioner};
 use crate::{
     domain::{
@@ -31,6 +33,11 @@ const LOOK_EVERY: Duration = Duration::from_mins(1);
 const BASE_KEYS_EVERY_SECONDS: i64 = 3_600;
 /// Aliases that are read at once.
 const PAGE: usize = 500;
+/// Pause after each page of base keys, in times of what the page took: a walk over a million keys takes a tenth of one
+/// processor, and does not matter to requests.
+const PAUSE: u32 = 9;
+/// Short of what the lease holds.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 /// Most steps of one answer.
 const MAX_STEPS: usize = 10_000;
 
@@ -91,7 +98,7 @@ impl RotationService {
         if !self.is_ours().await? {
             return Ok(0);
         }
-        Ok(self.renew_on_token().await? + self.renew_base_keys().await?)
+        Ok(self.renew_on_token().await? + self.renew_base_keys(0).await?)
     }
 
     /// Takes the lease, or extends it.
@@ -127,10 +134,12 @@ impl RotationService {
         Ok(renewed)
     }
 
-    async fn renew_base_keys(&self) -> Result<usize, KeyError> {
+    /// Pauses after each page for `pause` times as long as it took.
+    async fn renew_base_keys(&self, pause: u32) -> Result<usize, KeyError> {
         let mut renewed = 0;
         let mut after = None;
         loop {
+            let began = Instant::now();
             let page = self.repository.list_newest(after.as_ref(), PAGE).await?;
             let policies = self.provisioner.policies.in_force();
             for key in page.keys.iter().filter(|key| key.alias.role() == AliasRole::Base) {
@@ -148,7 +157,11 @@ impl RotationService {
                 }
             }
             after = page.next;
-            if after.is_none() || !self.is_ours().await? {
+            if after.is_none() {
+                return Ok(renewed);
+            }
+            sleep((began.elapsed() * pause).min(LONGEST_PAUSE)).await;
+            if !self.is_ours().await? {
                 return Ok(renewed);
             }
         }
@@ -175,32 +188,49 @@ impl RotationService {
 
     /// Looks again and again; never ends.
     pub(crate) async fn keep_renewed(self: Arc<Self>) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        // The start looked at the keys on the token.
-        ticks.tick().await;
-        let mut base_keys_at = Timestamp::from_millis(i64::MIN);
+        tokio::join!(self.keep_token_renewed(), self.keep_base_keys_renewed());
+    }
+
+    async fn keep_token_renewed(&self) {
+        let mut ticks = ticks().await;
         loop {
             ticks.tick().await;
-            let now = self.clock.now();
-            let all = now >= base_keys_at;
-            let looked = async {
-                if all {
-                    return self.renew_due().await;
-                }
-                if self.is_ours().await? { self.renew_on_token().await } else { Ok(0) }
-            };
-            match looked.await {
-                Ok(0) => {}
-                Ok(renewed) => tracing::info!(renewed, "keys were renewed"),
-                Err(error) => {
-                    tracing::warn!(%error, "which keys are due could not be looked up");
-                    continue;
-                }
+            let look = async { if self.is_ours().await? { self.renew_on_token().await } else { Ok(0) } };
+            told(&look.await);
+        }
+    }
+
+    async fn keep_base_keys_renewed(&self) {
+        let mut ticks = ticks().await;
+        let mut due_at = Timestamp::from_millis(i64::MIN);
+        loop {
+            ticks.tick().await;
+            if self.clock.now() < due_at {
+                continue;
             }
-            if all {
-                base_keys_at = now.plus_seconds(BASE_KEYS_EVERY_SECONDS);
+            let walk =
+                async { if self.is_ours().await? { self.renew_base_keys(PAUSE).await } else { Ok(0) } };
+            if told(&walk.await) {
+                due_at = self.clock.now().plus_seconds(BASE_KEYS_EVERY_SECONDS);
             }
         }
     }
+}
+
+/// Ticks when it is time to look. The start itself looked at the keys on the token.
+async fn ticks() -> Interval {
+    let mut ticks = interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.tick().await;
+    ticks
+}
+
+/// Logs what came of a look. Returns whether it came to its end.
+fn told(looked: &Result<usize, KeyError>) -> bool {
+    match looked {
+        Ok(0) => {}
+        Ok(renewed) => tracing::info!(renewed, "keys were renewed"),
+        Err(error) => tracing::warn!(%error, "which keys are due could not be looked up"),
+    }
+    looked.is_ok()
 }
