@@ -66,8 +66,13 @@ impl Site {
     /// The same with a setting, by the name of its environment variable.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
-        self.settings.push((name.to_owned(), value.into()));
+        self.set(name, value);
         self
+    }
+
+    /// Has servers that are started from now on see a setting.
+    pub fn set(&mut self, name: &str, value: impl Into<String>) {
+        self.settings.push((name.to_owned(), value.into()));
     }
 
     /// The directory of everything.

@@ -5,6 +5,7 @@ mod doctor;
 #[path = "../certificates/elsewhere.rs"]
 #[expect(dead_code, reason = "not all that others can issue is needed here")]
 mod elsewhere;
+mod ends;
 mod first_start;
 mod operations;
 mod servers;

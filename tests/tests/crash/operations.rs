@@ -27,10 +27,12 @@ pub(crate) enum Operation {
     Resume,
     /// A certificate that others issued.
     Upload,
+    /// Every private key in the records by the newest KEK.
+    Rewrap,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::GenerateMaster,
         Self::Generate,
         Self::Rotate,
@@ -40,6 +42,7 @@ impl Operation {
         Self::Suspend,
         Self::Resume,
         Self::Upload,
+        Self::Rewrap,
     ];
 }
 
@@ -58,6 +61,15 @@ pub(crate) struct Attempt {
 /// A member of a JSON text.
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Asks for a walk over all keys and looks until it has ended; `None` when the server died before.
+async fn walk(world: &World) -> Option<Answer> {
+    let mut answer = world.send(Method::POST, "/v1/rewrap", None).await?;
+    while is_success(&answer) && answer.body["state"] == "running" {
+        answer = world.send(Method::GET, "/v1/rewrap", None).await?;
+    }
+    Some(answer)
 }
 
 async fn decide(world: &World, key: &str, what: &str) {
@@ -93,6 +105,13 @@ impl Attempt {
             | Operation::Suspend
             | Operation::Resume
             | Operation::Upload => world.seal(&reference).await,
+            Operation::Rewrap => {
+                for reference in [&reference, "another"] {
+                    world.seal(reference).await;
+                }
+                let module = world.versions(&application, "").await;
+                decide(world, &text(&module[0]["keyId"]), "rotate").await;
+            }
             Operation::Generate | Operation::RotateMaster | Operation::RotateRoot => {}
         }
         let versions = world.versions(&application, &reference).await;
@@ -136,6 +155,7 @@ impl Attempt {
                 request["certificateData"] = json!(self.certificate);
                 world.call("/uploadCertificate", request).await
             }
+            Operation::Rewrap => walk(world).await,
         }
     }
 
@@ -152,6 +172,11 @@ impl Attempt {
             Operation::Revoke => state("deactivated", "active"),
             Operation::Suspend => state("suspended", "active"),
             Operation::Resume => state("active", "suspended"),
+            Operation::Rewrap => {
+                let walk = world.get("/v1/rewrap").await.body;
+                assert_eq!(walk["failed"], 0, "{walk}");
+                walk["state"] == "ended"
+            }
             _ => {
                 let made = versions.len() - self.before;
                 assert!(made <= 1, "made {made} times");
@@ -170,7 +195,7 @@ impl Attempt {
         let refusal = match operation {
             Operation::Rotate | Operation::RotateMaster | Operation::RotateRoot => Some("key.forestalled"),
             Operation::Revoke | Operation::Suspend | Operation::Resume => Some("key.change_refused"),
-            Operation::GenerateMaster | Operation::Generate | Operation::Upload => None,
+            Operation::GenerateMaster | Operation::Generate | Operation::Upload | Operation::Rewrap => None,
         };
         // Of one that the busy database had not settled it may be heard as well.
         let is_refused = refusal.is_some() && again.body["code"].as_str() == refusal;
@@ -187,6 +212,10 @@ impl Attempt {
         }
         match self.operation {
             Operation::GenerateMaster | Operation::RotateRoot => {}
+            Operation::Rewrap => {
+                let walk = world.insist(|| walk(world)).await.body;
+                assert_eq!((&walk["moved"], &walk["failed"]), (&json!(0), &json!(0)), "one was left: {walk}");
+            }
             Operation::RotateMaster => world.seal(&format!("under-{}", self.before)).await,
             _ => world.seal(&self.reference).await,
         }

@@ -111,6 +111,18 @@ async fn nothing_is_lost_whatever_change_of_the_records_a_server_dies_at_while_i
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_whatever_step_a_server_dies_at_while_it_wraps_keys_anew() {
+    let mut world = World::remote().await;
+    world.start().await;
+    let mut numbers = 0;
+    for (blow, least) in [(Blow::Records(Moment::After), 4), (Blow::Token("C_Encrypt", Fault::KillAfter), 2)]
+    {
+        at_each_step(&mut world, &mut numbers, Operation::Rewrap, blow, least).await;
+    }
+    finish(world).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_whatever_call_of_the_token_a_server_dies_at() {
     let mut world = World::embedded();
     world.start().await;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
+    path::Path,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -24,6 +25,18 @@ use crate::trigger::{Trigger, watch};
 const STARTS: usize = 3;
 /// How long a server may refuse requests because its database does not answer in time, for the same cause.
 const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Where Debian and others put libfaketime, for programs with several threads.
+fn faketime() -> &'static str {
+    const PLACES: [&str; 4] = [
+        "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+        "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+        "/usr/lib64/faketime/libfaketimeMT.so.1",
+        "/usr/lib/faketime/libfaketimeMT.so.1",
+    ];
+    let place = PLACES.into_iter().find(|place| Path::new(place).exists());
+    place.expect("libfaketime is not installed: install the package libfaketime")
+}
 
 /// Where the records are.
 enum Records {
@@ -114,9 +127,7 @@ impl World {
     pub(crate) async fn start(&mut self) {
         self.trigger.disarm();
         self.faults.clear();
-        if let Some(server) = self.server.take() {
-            server.kill();
-        }
+        self.kill();
         self.end_leases().await;
         let mut ends = Vec::new();
         while let Err(end) = self.try_start(|_| ()) {
@@ -160,11 +171,33 @@ impl World {
         }
     }
 
+    /// Has servers that are started from now on have a clock that is so far ahead, by libfaketime.
+    pub(crate) fn set_clock_ahead(&mut self, by: Duration) {
+        self.site.set("LD_PRELOAD", faketime());
+        self.site.set("FAKETIME", format!("+{}", by.as_secs()));
+        // Only what the calendar says is ahead: who waits a second waits a second.
+        self.site.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+        // What it shares between processes stays behind when they are killed.
+        self.site.set("FAKETIME_DISABLE_SHM", "1");
+    }
+
+    /// Has the next start for good sign in anew.
+    pub(crate) fn sign_out(&mut self) {
+        self.http = Http::new("http://nowhere.test");
+    }
+
     /// Waits for the end of a server that was killed.
     pub(crate) fn bury(&mut self) {
         let Some(mut server) = self.server.take() else { return };
         while !server.has_ended() {
             std::thread::yield_now();
+        }
+    }
+
+    /// Ends the server as a crash would, if there is one and it has not ended yet.
+    pub(crate) fn kill(&mut self) {
+        if let Some(server) = self.server.take() {
+            server.kill();
         }
     }
 
@@ -194,7 +227,7 @@ impl World {
         }
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> Answer {
         let answer = self.insist(|| self.send(Method::GET, path, None)).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         answer
