@@ -44,7 +44,7 @@ use kunji_server::{
     },
 };
 use kunji_tests::{
-    load::{Load, Post},
+    load::{Load, Request},
     measure::{Comparison, Process},
     peer,
     site::{Server, Site},
@@ -120,7 +120,7 @@ async fn measure() {
 /// A server, and the packet that it opens.
 struct Subject {
     server: Server,
-    post: Post,
+    post: Request,
     _site: Site,
 }
 
@@ -148,7 +148,7 @@ impl Subject {
             ("kunji-application", APPLICATION),
             ("kunji-reference", REFERENCE),
         ];
-        let post = Post::new("/v1/packets/decrypt", client.token().unwrap(), &headers, &packet);
+        let post = Request::post("/v1/packets/decrypt", client.token().unwrap(), &headers, &packet);
         Self { server, post, _site: site }
     }
 

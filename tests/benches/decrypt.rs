@@ -26,7 +26,7 @@ use aws_lc_rs::{
 use kunji_tests::{
     cost::{CONNECTIONS, Measured, Work, print_head},
     http::{Http, b64},
-    load::Post,
+    load::Request,
     measure::Process,
     peer,
     site::{Server, Site},
@@ -110,7 +110,7 @@ fn self_contained(certificate: &str, content_bytes: usize) -> Packet {
     }
 }
 
-fn json_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Post> {
+fn json_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Request> {
     posts(client, |token| {
         let packet = packet();
         let body = json!({
@@ -122,11 +122,11 @@ fn json_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Post> {
             },
         });
         let headers = [("content-type", "application/json"), ("accept", "application/json")];
-        Post::new("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
+        Request::post("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
     })
 }
 
-fn binary_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Post> {
+fn binary_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Request> {
     posts(client, |token| {
         let packet = packet();
         let (salt, aad) = (packet.salt.map(b64), packet.aad.map(b64));
@@ -137,12 +137,12 @@ fn binary_posts(client: &Http, packet: impl Fn() -> Packet) -> Vec<Post> {
         ];
         headers.extend(salt.as_deref().map(|salt| ("kunji-salt", salt)));
         headers.extend(aad.as_deref().map(|aad| ("kunji-aad", aad)));
-        Post::new("/v1/packets/decrypt", token, &headers, &packet.bytes)
+        Request::post("/v1/packets/decrypt", token, &headers, &packet.bytes)
     })
 }
 
 /// One of its own for each connection.
-fn posts(client: &Http, post: impl Fn(&str) -> Post) -> Vec<Post> {
+fn posts(client: &Http, post: impl Fn(&str) -> Request) -> Vec<Request> {
     (0..CONNECTIONS).map(|_| post(client.token().unwrap())).collect()
 }
 

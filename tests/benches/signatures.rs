@@ -24,7 +24,7 @@ use kunji_tests::{
     contract::{key_store::fresh_id, pkcs11::only},
     cost::{CONNECTIONS, Measured, Work, print_head},
     http::{Http, b64, unb64},
-    load::{Load, Post},
+    load::{Load, Request},
     measure::Comparison,
     raw_token::RawToken,
     site::{Server, Site},
@@ -55,8 +55,8 @@ async fn main() {
     batches(&server, &client).await;
 }
 
-fn post(client: &Http, path: &str, body: &Value) -> Post {
-    Post::new(path, client.token().unwrap(), &HEADERS, body.to_string().as_bytes())
+fn post(client: &Http, path: &str, body: &Value) -> Request {
+    Request::post(path, client.token().unwrap(), &HEADERS, body.to_string().as_bytes())
 }
 
 fn envelope(request: &Value) -> Value {

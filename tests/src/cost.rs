@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    load::{Load, Post},
+    load::{Load, Request},
     measure::{Comparison, Process},
     site::Server,
 };
@@ -60,7 +60,7 @@ pub struct Measured<'a> {
 
 impl Measured<'_> {
     /// Measures, and prints a row of the table.
-    pub async fn row(&self, name: &str, posts: &[Post]) {
+    pub async fn row(&self, name: &str, posts: &[Request]) {
         let mut load = Load::connect(&self.server.base, CONNECTIONS).await;
         let mut count = 4;
         // The second one finds caches warm and tells how many fit into a round.

@@ -11,23 +11,30 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A POST, ready to be sent.
+/// A request, ready to be sent.
 #[derive(Clone, Debug)]
-pub struct Post(Vec<u8>);
+pub struct Request(Vec<u8>);
 
-impl Post {
+impl Request {
+    /// A GET of `path`.
+    pub fn get(path: &str, token: &str) -> Self {
+        Self(format!("{}\r\n", head("GET", path, token)).into_bytes())
+    }
+
     /// A POST of `body` to `path`.
-    pub fn new(path: &str, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Self {
-        let mut head = format!(
-            "POST {path} HTTP/1.1\r\nhost: kunji.test\r\nauthorization: Bearer {token}\r\ncontent-length: {}\r\n",
-            body.len()
-        );
+    pub fn post(path: &str, token: &str, headers: &[(&str, &str)], body: &[u8]) -> Self {
+        let mut head = head("POST", path, token);
+        write!(head, "content-length: {}\r\n", body.len()).unwrap();
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n").unwrap();
         }
         head.push_str("\r\n");
         Self([head.as_bytes(), body].concat())
     }
+}
+
+fn head(method: &str, path: &str, token: &str) -> String {
+    format!("{method} {path} HTTP/1.1\r\nhost: kunji.test\r\nauthorization: Bearer {token}\r\n")
 }
 
 /// What every answer must be.
@@ -51,7 +58,7 @@ impl Load {
 
     /// Sends `posts` in turn on each connection, `count` of them, every one after the last answer was read;
     /// every answer must have `content_bytes` in its body at least, and status 200.
-    pub async fn run(&mut self, posts: &[Post], count: usize, content_bytes: usize) {
+    pub async fn run(&mut self, posts: &[Request], count: usize, content_bytes: usize) {
         let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
             for number in first..first + count {
                 connection.exchange(&posts[number % posts.len()], Expected::Content(content_bytes)).await;
@@ -61,7 +68,12 @@ impl Load {
     }
 
     /// The same for as long as `time`, with answers as `expected`; how long each took.
-    pub async fn run_for(&mut self, posts: &[Post], time: Duration, expected: Expected<'_>) -> Vec<Duration> {
+    pub async fn run_for(
+        &mut self,
+        posts: &[Request],
+        time: Duration,
+        expected: Expected<'_>,
+    ) -> Vec<Duration> {
         let begun = Instant::now();
         let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
             let mut times = Vec::new();
@@ -96,7 +108,7 @@ impl Connection {
         Self { stream, buffer: vec![0; 256 * 1024] }
     }
 
-    async fn exchange(&mut self, post: &Post, expected: Expected<'_>) {
+    async fn exchange(&mut self, post: &Request, expected: Expected<'_>) {
         self.stream.write_all(&post.0).await.unwrap();
         let mut filled = 0;
         let head = loop {

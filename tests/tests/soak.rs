@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kunji_tests::{
     http::b64,
-    load::{Load, Post},
+    load::{Load, Request},
     measure::{Process, soon},
     peer,
     site::{Server, Site},
@@ -61,7 +61,7 @@ async fn round(server: &Server, requests: usize) {
     let client = administrator.new_client(&["encryptor", "decryptor"]).await;
     let certificate = client.certificate(APPLICATION, REFERENCE).await;
     let content = [0x5A; 1024];
-    let posts: Vec<Post> = (0..CONNECTIONS)
+    let posts: Vec<Request> = (0..CONNECTIONS)
         .map(|_| {
             let (salt, aad) = (peer::random::<12>(), peer::random::<32>());
             let packet = peer::seal_with_salt(&certificate, &salt, &aad, &content);
@@ -71,7 +71,7 @@ async fn round(server: &Server, requests: usize) {
             }});
             let headers = [("content-type", "application/json")];
             let token = client.token().unwrap();
-            Post::new("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
+            Request::post("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
         })
         .collect();
     Load::connect(&server.base, CONNECTIONS).await.run(&posts, requests, content.len()).await;

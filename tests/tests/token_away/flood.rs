@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use kunji_tests::{
     http::b64,
-    load::{Expected, Load, Post},
+    load::{Expected, Load, Request},
     measure::{Comparison, percentile},
     peer,
 };
@@ -19,7 +19,7 @@ const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_millis(600);
 
 /// Packets and posts, of which no two are alike.
-fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut [u8])) -> Vec<Post> {
+fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut [u8])) -> Vec<Request> {
     let post = |number| {
         let mut packet = peer::seal_self_contained(certificate, RECORD);
         bend(number, &mut packet);
@@ -29,7 +29,7 @@ fn posts(service: &Service, certificate: &str, bend: impl Fn(usize, &mut [u8])) 
         }});
         let headers = [("content-type", "application/json")];
         let token = service.client.token().unwrap();
-        Post::new("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
+        Request::post("/v1/keymanager/decrypt", token, &headers, body.to_string().as_bytes())
     };
     (0..32).map(post).collect()
 }
@@ -58,7 +58,7 @@ async fn a_flood_of_corrupted_packets_reconnects_nothing_and_leaves_others_their
     let (begun, before) = (Instant::now(), service.module.counters());
     let (mut shares, mut times, mut sent) = (vec![], vec![], 0);
     for _ in 0..ROUNDS {
-        let mut round = async |posts: &[Post], expected_of_flood: Expected<'_>| {
+        let mut round = async |posts: &[Request], expected_of_flood: Expected<'_>| {
             let (flood, callers) = tokio::join!(
                 flood.run_for(posts, ROUND, expected_of_flood),
                 callers.run_for(&good, ROUND, expected)

@@ -1,0 +1,278 @@
+//! What a request, a start and memory cost, by how many base keys there are.
+//!
+//! Three installations of the real program with default settings and the embedded database, which run side by side, so
+//! that a round measures all of them one after the other. Their keys are records of their own, with ids, references and
+//! thumbprints of their own, but share one key pair and certificate, since a million pairs take days to make; nothing
+//! that is measured looks at whether they do. One connection, one request after the other: *first* for keys that were
+//! never used, *again* for the same ones. A round's ratio is of two measurements taken one after the other, and the
+//! median over the rounds is shown.
+//!
+//! `cargo build --release && cargo bench --profile release -p kunji-tests --bench scale`
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::cast_precision_loss,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a measurement of something that fails is none"
+)]
+
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use kunji_server::{
+    app,
+    domain::{
+        alias::KeyAlias,
+        digest::sha256,
+        key::{KeyId, KeyRecord},
+    },
+    ports::repository::{Repository, RepositoryError},
+};
+use kunji_shared::Thumbprint;
+use kunji_tests::{
+    http::Http,
+    in_process,
+    load::{Load, Request},
+    measure::{Comparison, Process, median},
+    peer,
+    site::{Server, Site},
+    softhsm::{self, Token},
+};
+
+const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
+const KEYS: &str = "ROOT,REGISTRATION";
+const APPLICATION: &str = "REGISTRATION";
+const STARTS: usize = 3;
+const ROUNDS: usize = 7;
+/// Keys that a round uses for the first time, for each kind of request. All rounds together use most of the fewest.
+const FRESH: usize = 64;
+/// How often they are used again.
+const AGAIN: usize = 4;
+/// Records that are written at once.
+const WRITERS: usize = 8;
+const CONTENT: &[u8] = &[0x5A; 1024];
+
+#[tokio::main]
+async fn main() {
+    let tokens = Token::create_all("scale", SIZES.len());
+    let mut installations = Vec::new();
+    for (size, token) in SIZES.into_iter().zip(&tokens) {
+        installations.push(Installation::new(size, token).await);
+    }
+    println!("| Base keys | Start, median of {STARTS} | Memory when ready | Memory afterwards | On disk |");
+    println!("| ---: | ---: | ---: | ---: | ---: |");
+    let rows = measure(&mut installations).await;
+    for it in &installations {
+        println!(
+            "| {} | {:.2} s | {} MiB | {} MiB | {} MiB |",
+            it.keys,
+            it.start,
+            it.resident >> 20,
+            it.process().holdings().resident_bytes >> 20,
+            it.bytes_on_disk() >> 20
+        );
+    }
+    println!("\nWall time of a request; median of {ROUNDS} rounds. Ratios are to {} keys.\n", SIZES[0]);
+    println!("| Request | Keys | Time | Ratio | Lowest to highest |");
+    println!("| --- | ---: | ---: | ---: | --- |");
+    for (name, times) in rows {
+        for (size, ours) in SIZES.iter().zip(&times) {
+            let rounds: Vec<_> = ours.iter().copied().zip(times[0].iter().copied()).collect();
+            let Comparison { ratio, spread: (lowest, highest), ours, .. } = Comparison::of(&rounds);
+            println!("| {name} | {size} | {:.0} µs | {ratio:.2} | {lowest:.2} to {highest:.2} |", ours * 1e6);
+        }
+    }
+}
+
+/// A kind of request, by what it is called for keys that were never used, and for those that were.
+type Kind = (&'static str, &'static str, fn(&Installation, usize) -> Request);
+
+const KINDS: [Kind; 2] = [
+    ("`getCertificate`, first", "`getCertificate`, again", certificate),
+    ("`decrypt` of 1 KiB, first", "`decrypt` of 1 KiB, again", decrypt),
+];
+
+/// By installation, the times of the rounds.
+type Times = [Vec<f64>; SIZES.len()];
+
+async fn measure(installations: &mut [Installation]) -> Vec<(&'static str, Times)> {
+    let mut rows = Vec::new();
+    for (first, again, request) in KINDS {
+        let (mut of_first, mut of_again) = <(Times, Times)>::default();
+        for _ in 0..ROUNDS {
+            for (place, it) in installations.iter_mut().enumerate() {
+                let fresh: Vec<_> = (0..FRESH).map(|_| it.next()).collect();
+                let fresh: Vec<_> = fresh.into_iter().map(|number| request(it, number)).collect();
+                of_first[place].push(it.time(&fresh, FRESH).await);
+                of_again[place].push(it.time(&fresh, FRESH * AGAIN).await);
+            }
+        }
+        rows.extend([(first, of_first), (again, of_again)]);
+    }
+    rows
+}
+
+/// A server with so many keys.
+struct Installation {
+    server: Server,
+    site: Site,
+    client: Http,
+    load: Load,
+    certificate: String,
+    keys: usize,
+    /// Seconds, and bytes.
+    start: f64,
+    resident: u64,
+    used: usize,
+}
+
+impl Installation {
+    async fn new(keys: usize, token: &Token) -> Self {
+        let site = Site::new()
+            .with("SOFTHSM2_CONF", std::env::var("SOFTHSM2_CONF").unwrap())
+            .with("KUNJI_PKCS11_TOKEN_LABEL", &token.label)
+            .with("KUNJI_KEYS", KEYS)
+            .with("KUNJI_TOKEN_LIFETIME_SECONDS", "86400");
+        fs::write(site.pin_file(), softhsm::PIN).unwrap();
+        fs::create_dir(site.data_dir()).unwrap();
+        fill(&site.data_dir(), token, keys).await;
+        let mut starts = Vec::new();
+        for _ in 1..STARTS {
+            let server = site.start();
+            starts.push(server.ready_after.as_secs_f64());
+            server.stop();
+        }
+        let server = site.start();
+        starts.push(server.ready_after.as_secs_f64());
+        let resident = Process::new(server.pid()).holdings().resident_bytes;
+        let administrator = server.http().sign_in("administrator", &server.secret).await;
+        let client = administrator.new_client(&["encryptor", "decryptor"]).await;
+        let certificate = client.certificate(APPLICATION, &reference(0)).await;
+        let load = Load::connect(&server.base, 1).await;
+        Self { server, site, client, load, certificate, keys, start: median(starts), resident, used: 0 }
+    }
+
+    /// A key that was not used yet; they are spread over all.
+    fn next(&mut self) -> usize {
+        self.used += 1;
+        self.used * (self.keys / SIZES[0])
+    }
+
+    /// Mean time of a request, in seconds.
+    async fn time(&mut self, requests: &[Request], count: usize) -> f64 {
+        let began = Instant::now();
+        self.load.run(requests, count, CONTENT.len()).await;
+        began.elapsed().as_secs_f64() / count as f64
+    }
+
+    fn process(&self) -> Process {
+        Process::new(self.server.pid())
+    }
+
+    fn bytes_on_disk(&self) -> u64 {
+        let output = Command::new("du").arg("-sb").arg(database(&self.site.data_dir())).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().split_whitespace().next().unwrap().parse().unwrap()
+    }
+}
+
+fn certificate(it: &Installation, number: usize) -> Request {
+    let query = format!("applicationId={APPLICATION}&referenceId={}", reference(number));
+    Request::get(&format!("/v1/keymanager/getCertificate?{query}"), it.client.token().unwrap())
+}
+
+fn decrypt(it: &Installation, number: usize) -> Request {
+    let mut packet = peer::seal_self_contained(&it.certificate, CONTENT);
+    // After `VER_R2`.
+    packet[6..38].copy_from_slice(&thumbprint(number));
+    let reference = reference(number);
+    let headers = [
+        ("content-type", "application/octet-stream"),
+        ("kunji-application", APPLICATION),
+        ("kunji-reference", &reference),
+    ];
+    Request::post("/v1/packets/decrypt", it.client.token().unwrap(), &headers, &packet)
+}
+
+fn reference(number: usize) -> String {
+    format!("machine-{number}")
+}
+
+fn thumbprint(number: usize) -> [u8; 32] {
+    sha256(&number.to_be_bytes())
+}
+
+fn database(data_dir: &Path) -> std::path::PathBuf {
+    data_dir.join("database")
+}
+
+/// Makes the installation, and its keys. The database does not write each of them to the disk at once.
+async fn fill(data_dir: &Path, token: &Token, size: usize) {
+    let url = format!("surrealkv://{}?sync=never", database(data_dir).display());
+    let client = surrealdb::engine::any::connect(url).await.unwrap();
+    client.use_ns("kunji").use_db("kunji").await.unwrap();
+    let repository = in_process::repository(&client).await;
+    let settings = in_process::settings(data_dir, &[("KUNJI_KEYS", KEYS)]);
+    let token = Arc::new(token.open().await.unwrap());
+    let ports = in_process::ports(data_dir, in_process::trail(data_dir), Arc::clone(&repository), token);
+    let running = app::start(&settings, ports).await.unwrap();
+    let good = running.services.keys.certificate(&in_process::caller("bench"), &alias(0)).await.unwrap();
+    let began = Instant::now();
+    join_all(
+        (1..=WRITERS).map(|first| {
+            tokio::spawn(write(Arc::clone(&repository), Arc::clone(&good), (first, size), began))
+        }),
+    )
+    .await
+    .into_iter()
+    .for_each(Result::unwrap);
+    running.stop().await.unwrap();
+    client.query("DELETE lease").await.unwrap().check().unwrap();
+    drop((repository, client));
+    // The engine's tasks end some time after its last handle.
+    let lock = fs::File::open(database(data_dir).join("LOCK")).unwrap();
+    while lock.try_lock().is_err() {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Writes every eighth record.
+async fn write(
+    repository: Arc<dyn Repository>,
+    good: Arc<KeyRecord>,
+    (first, size): (usize, usize),
+    began: Instant,
+) {
+    const STEP: usize = 100_000;
+    for number in (first..size).step_by(WRITERS) {
+        let record = KeyRecord {
+            id: KeyId(uuid::Uuid::new_v4().to_string()),
+            alias: alias(number),
+            thumbprint: Thumbprint::from_bytes(thumbprint(number)),
+            ..(*good).clone()
+        };
+        let mut is_unsure = false;
+        loop {
+            match repository.insert_successor(&record).await {
+                // While the engine writes its tables it may not answer in time.
+                Err(RepositoryError::OutcomeUnknown(_)) => is_unsure = true,
+                Err(RepositoryError::Conflict) if is_unsure => break,
+                outcome => break outcome.unwrap(),
+            }
+        }
+        if number % STEP == 0 {
+            let taken = Duration::from_secs(began.elapsed().as_secs());
+            eprintln!("{number} of {size} keys written after {taken:?}");
+        }
+    }
+}
+
+fn alias(number: usize) -> KeyAlias {
+    KeyAlias::parse(APPLICATION, &reference(number)).unwrap()
+}
