@@ -31,6 +31,9 @@ const CURVES: [(&str, &str); 4] = [
     ("ED25519_SIGN", "EdDSA"),
 ];
 
+/// Whether the payload is left out, and whether it is encoded (RFC 7797).
+const FRAMINGS: [(bool, bool); 3] = [(false, true), (true, true), (true, false)];
+
 /// References and algorithms of the server's keys.
 fn keys() -> impl Iterator<Item = (&'static str, &'static str)> {
     RSA.into_iter().map(|algorithm| ("", algorithm)).chain(CURVES)
@@ -103,7 +106,7 @@ async fn they_verify_what_the_server_signs() {
             assert_eq!(made.status, 201, "{made:?}");
         }
         let key = public_pem(&client.certificate("IDA", reference).await);
-        for (detached, encoded) in [(false, true), (true, true), (true, false)] {
+        for (detached, encoded) in FRAMINGS {
             for (with_certificate, with_hash) in [(false, false), (true, false), (false, true)] {
                 let mut request = name.clone();
                 for (member, value) in [
@@ -148,6 +151,22 @@ async fn they_verify_what_the_server_signs() {
     }
 }
 
+/// Of every framing and way to name the certificate, whether the payload is left out, and the header.
+fn headers(certificate: &[u8]) -> Vec<(bool, Value)> {
+    let hash = b64(openssl::sha::sha256(certificate));
+    let names = [json!({}), json!({ "x5c": [encode_block(certificate)] }), json!({ "x5t#S256": hash })];
+    let framed = |(detached, encoded): (bool, bool)| {
+        names.clone().map(|mut header: Value| {
+            if !encoded {
+                header["b64"] = json!(false);
+                header["crit"] = json!(["b64"]);
+            }
+            (detached, header)
+        })
+    };
+    FRAMINGS.into_iter().flat_map(framed).collect()
+}
+
 fn key_for(algorithm: &str) -> PKey<Private> {
     let on_curve = |name| {
         let group = EcGroup::from_curve_name(name).unwrap();
@@ -165,7 +184,7 @@ fn key_for(algorithm: &str) -> PKey<Private> {
 #[tokio::test]
 async fn the_server_verifies_what_they_sign() {
     let authority = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let (mut cases, mut certificates, mut lines, mut headers) =
+    let (mut cases, mut certificates, mut lines, mut framed) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (_, algorithm) in keys() {
         let key = key_for(algorithm);
@@ -173,11 +192,7 @@ async fn the_server_verifies_what_they_sign() {
         let public = PKey::public_key_from_der(&key.public_key_to_der().unwrap()).unwrap();
         let certificate = certificate(&public, &authority);
         let der = X509::from_pem(certificate.as_bytes()).unwrap().to_der().unwrap();
-        for (detached, header) in [
-            (false, json!({ "x5c": [encode_block(&der)] })),
-            (true, json!({})),
-            (true, json!({ "b64": false, "crit": ["b64"] })),
-        ] {
+        for (detached, header) in headers(&der) {
             for library in ["jwcrypto", "joserfc"] {
                 cases.push(
                     json!({ "call": "sign", "library": library, "algorithm": algorithm, "key": private,
@@ -185,16 +200,19 @@ async fn the_server_verifies_what_they_sign() {
                 );
                 certificates.push(certificate.clone());
             }
+            if algorithm != "ES256K" {
+                let mut header = header;
+                header["alg"] = algorithm.into();
+                let header = b64(header.to_string());
+                let pkcs8 = encode_block(&key.private_key_to_pkcs8().unwrap());
+                lines.push(format!("sign {algorithm} {pkcs8} {}", encode_block(&input(&header))));
+                framed.push((header, detached, certificate.clone()));
+            }
         }
         if algorithm != "ES256K" {
             cases.push(json!({ "call": "sign", "library": "pycose", "algorithm": algorithm, "key": private,
                 "payload": encode_block(PAYLOAD) }));
-            certificates.push(certificate.clone());
-            let header = b64(json!({ "alg": algorithm }).to_string());
-            let input = encode_block(format!("{header}.{}", b64(PAYLOAD)).as_bytes());
-            let pkcs8 = encode_block(&key.private_key_to_pkcs8().unwrap());
-            lines.push(format!("sign {algorithm} {pkcs8} {input}"));
-            headers.push((header, certificate));
+            certificates.push(certificate);
         }
     }
     let (tokens, signatures) = (python(&cases), java(&lines));
@@ -219,9 +237,15 @@ async fn the_server_verifies_what_they_sign() {
             assert!(!verifies(certificate, of(b"another")).await, "{case}: {token}");
         }
     }
-    for ((header, certificate), signature) in headers.iter().zip(signatures) {
+    assert_eq!(signatures.len(), framed.len());
+    for ((header, detached, certificate), signature) in framed.iter().zip(signatures) {
         let signature = decode_block(&signature).unwrap_or_else(|_| panic!("{header}: {signature}"));
-        let token = format!("{header}.{}.{}", b64(PAYLOAD), b64(signature));
-        assert!(verifies(certificate, json!({ "jws": token })).await, "{token}");
+        let (payload, signature) = (b64(PAYLOAD), b64(signature));
+        let object = if *detached {
+            json!({ "jws": format!("{header}..{signature}"), "data": payload })
+        } else {
+            json!({ "jws": format!("{header}.{payload}.{signature}") })
+        };
+        assert!(verifies(certificate, object.clone()).await, "{object}");
     }
 }
