@@ -23,6 +23,11 @@ const ENDED: Duration = Duration::from_hours(24 * 1_130);
 /// The shipped waiting period.
 const WAIT: Duration = Duration::from_hours(24 * 30);
 
+/// How long nobody may have looked what is due, in seconds: as long as can be set.
+const UNWATCHED: &str = "259200";
+/// How often somebody does while time goes by.
+const LOOK: Duration = Duration::from_hours(2 * 24);
+
 /// What is to end.
 struct Ending {
     keys: Vec<String>,
@@ -31,6 +36,7 @@ struct Ending {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_to_end_ends_wherever_a_server_dies_on_the_way() {
     let mut world = World::remote().await;
+    world.site.set("KUNJI_DESTRUCTION_UNWATCHED_SECONDS", UNWATCHED);
     world.start().await;
     let ending = Ending::prepare(&mut world).await;
 
@@ -39,7 +45,7 @@ async fn what_is_to_end_ends_wherever_a_server_dies_on_the_way() {
         ask(&world, &format!("/v1/keys/{key}/destroy")).await;
     }
     let due = ENDED + WAIT;
-    start_at(&mut world, due - 10 * MINUTE).await;
+    watch_until(&mut world, ENDED, due.saturating_sub(10 * MINUTE)).await;
     assert!(
         !ending.all(&world, |key| key["key"]["state"] == "destroying").await.unwrap(),
         "not before its time"
@@ -69,8 +75,9 @@ async fn what_is_to_end_ends_wherever_a_server_dies_on_the_way() {
     }
 
     ask(&world, "/v1/keks/REGISTRATION/1/destroy").await;
+    let asked = due + 40 * MINUTE;
     let due = due + WAIT;
-    start_at(&mut world, due + 10 * MINUTE).await;
+    watch_until(&mut world, asked, due + 10 * MINUTE).await;
     kill_until(&mut world, due + 80 * MINUTE, async |world| kek(world, "destroying").await).await;
     kill_until(&mut world, due + 100 * MINUTE, async |world| {
         let keys = ending.all(world, |key| key["key"]["state"] == "destroyed").await?;
@@ -128,6 +135,20 @@ async fn start_at(world: &mut World, ahead: Duration) {
     world.set_clock_ahead(ahead);
     world.sign_out();
     world.start().await;
+}
+
+/// Time goes by, and servers look what is due all the while: a wait that nobody watches begins anew.
+async fn watch_until(world: &mut World, from: Duration, to: Duration) {
+    let mut at = from;
+    while at < to {
+        at = to.min(at + LOOK);
+        let before = world.last_look().await;
+        start_at(world, at).await;
+        let began = Instant::now();
+        while world.last_look().await == before {
+            assert!(began.elapsed() < PATIENCE, "nobody looks: {}", world.site.log());
+        }
+    }
 }
 
 /// Asks for an end; as shipped, an administrator has to agree.

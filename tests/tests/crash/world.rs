@@ -171,6 +171,15 @@ impl World {
         }
     }
 
+    /// When a server last looked which keys are to be destroyed, milliseconds since the epoch.
+    pub(crate) async fn last_look(&self) -> Option<i64> {
+        const TEXT: &str = "SELECT VALUE looked_at FROM destruction_watch";
+        let Records::Remote { server, database, .. } = &self.records else {
+            panic!("it is the server's own")
+        };
+        server.ask(database, TEXT).await.unwrap().into_array().unwrap().first()?.as_int().copied()
+    }
+
     /// Has servers that are started from now on have a clock that is so far ahead, by libfaketime.
     pub(crate) fn set_clock_ahead(&mut self, by: Duration) {
         self.site.set("LD_PRELOAD", faketime());
