@@ -22,6 +22,8 @@ pub const PROGRAM_VARIABLE: &str = "KUNJI_TEST_SURREAL_SERVER";
 const ROOT_USER: &str = "root";
 const ROOT_PASSWORD: &str = "root of a test";
 const START_LIMIT: Duration = Duration::from_mins(1);
+/// Tries of a change that others forestall.
+const ATTEMPTS: usize = 8;
 
 /// A running server; ends when it is dropped.
 pub struct SurrealServer {
@@ -122,10 +124,19 @@ impl SurrealServer {
         };
         let Database { namespace, database: name, user, password } = &database;
         let text = format!(
-            "DEFINE NAMESPACE IF NOT EXISTS {namespace}; USE NS {namespace}; DEFINE DATABASE {name};
-             USE DB {name}; DEFINE USER {user} ON DATABASE PASSWORD '{password}' ROLES EDITOR;"
+            "DEFINE NAMESPACE IF NOT EXISTS {namespace}; USE NS {namespace};
+             DEFINE DATABASE IF NOT EXISTS {name}; USE DB {name};
+             DEFINE USER IF NOT EXISTS {user} ON DATABASE PASSWORD '{password}' ROLES EDITOR;"
         );
-        self.sign_in_as_root().await?.query(text).await?.check()?;
+        let client = self.sign_in_as_root().await?;
+        // Of two that make their first database at once, the server refuses one.
+        for _ in 1..ATTEMPTS {
+            match client.query(&text).await?.check() {
+                Err(error) if error.to_string().contains("can be retried") => {}
+                outcome => return outcome.map(|_| database).map_err(Into::into),
+            }
+        }
+        client.query(&text).await?.check()?;
         Ok(database)
     }
 
