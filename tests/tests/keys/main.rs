@@ -28,7 +28,7 @@ use serde_json::{Value, json};
 /// made at once.
 pub(crate) fn token() -> Token {
     static TOKENS: OnceLock<Mutex<Vec<Token>>> = OnceLock::new();
-    let tokens = TOKENS.get_or_init(|| Mutex::new(Token::create_all("keys", 12)));
+    let tokens = TOKENS.get_or_init(|| Mutex::new(Token::create_all("keys", 16)));
     tokens.lock().unwrap().pop().unwrap()
 }
 
