@@ -162,3 +162,11 @@ impl KeyError {
         }
     }
 }
+
+/// What was read; `None` in place of a row that cannot be trusted, which is in the log. One such row hides no others.
+pub(super) fn trusted<T, E: Into<KeyError>>(read: Result<T, E>) -> Result<Option<T>, KeyError> {
+    match read.map_err(Into::into) {
+        Err(KeyError::Repository(RepositoryError::Inconsistent { .. })) => Ok(None),
+        read => read.map(Some),
+    }
+}

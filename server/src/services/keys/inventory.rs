@@ -7,18 +7,16 @@ use serde_json::json;
 use super::{
     KeyError, KeyService, LISTED_VERSIONS,
     destruction::{DestructionView, missing},
+    error::trusted,
     last_named,
 };
-use crate::{
-    domain::{
-        access::{CallContext, Operation},
-        alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
-        key::{KeyId, KeyRecord},
-        key_tags::KeyTags,
-        lifecycle::{KeyState, Standing, Transition},
-        time::Timestamp,
-    },
-    ports::repository::RepositoryError,
+use crate::domain::{
+    access::{CallContext, Operation},
+    alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
+    key::{KeyId, KeyRecord},
+    key_tags::KeyTags,
+    lifecycle::{KeyState, Standing, Transition},
+    time::Timestamp,
 };
 
 /// Most keys that are looked at for one page; a page may then be short, and the next one goes on.
@@ -150,7 +148,7 @@ impl KeyService {
             let is_end = rows.len() < PIECE || next.as_ref() == after;
             let mut keys = Vec::with_capacity(rows.len());
             for row in rows {
-                keys.extend(trusted(row.map_err(KeyError::from))?);
+                keys.extend(trusted(row)?);
             }
             let ids: Vec<_> = keys.iter().map(|key| key.id.clone()).collect();
             let tags = repository.find_tags(&ids).await?;
@@ -161,7 +159,7 @@ impl KeyService {
         let (next, is_end) = (tagged.last().map(|(id, _)| id.clone()), tagged.len() < PIECE);
         let mut found = Vec::new();
         for (id, tags) in tagged.into_iter().filter(|(_, tags)| tags.contain(tag)) {
-            let key = trusted(self.directory.by_id(&id).await.map_err(KeyError::from))?.flatten();
+            let key = trusted(self.directory.by_id(&id).await)?.flatten();
             found.extend(key.map(|key| (key, tags)));
         }
         Ok(Piece { found, next, is_end })
@@ -290,14 +288,6 @@ impl KeyService {
 
     fn is_shown(&self, call: &CallContext, alias: &KeyAlias) -> bool {
         alias.role() != AliasRole::Internal && self.authorizer.may(call, Operation::ReadKeys, alias)
-    }
-}
-
-/// What was read; `None` when it cannot be trusted, which is in the log. One such row hides no others.
-fn trusted<T>(read: Result<T, KeyError>) -> Result<Option<T>, KeyError> {
-    match read {
-        Err(KeyError::Repository(RepositoryError::Inconsistent { .. })) => Ok(None),
-        read => read.map(Some),
     }
 }
 

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use super::{KeyError, LISTED_VERSIONS, issuing::public_key_of, provisioning::Provisioner, recognition};
+use super::{
+    KeyError, LISTED_VERSIONS, error::trusted, issuing::public_key_of, provisioning::Provisioner, recognition,
+};
 use crate::{
     domain::{
         alias::KeyAlias,
         doctor::{Series, Slot},
         key::{KeyId, KeyMaterial, KeyRecord, KnownKey, kek_id},
     },
-    ports::{key_store::Presence, repository::RepositoryError},
+    ports::key_store::Presence,
 };
 
 /// A key that was destroyed, and is on a token.
@@ -96,12 +98,4 @@ impl Provisioner {
 /// Whether its pair was on the tokens, and is no more.
 fn is_removed(key: &KeyRecord) -> bool {
     matches!(key.material, KeyMaterial::Removed { keks: None })
-}
-
-/// `None` in place of a row that cannot be trusted, which is in the log.
-fn trusted<T>(read: Result<T, RepositoryError>) -> Result<Option<T>, RepositoryError> {
-    match read {
-        Err(RepositoryError::Inconsistent { .. }) => Ok(None),
-        read => read.map(Some),
-    }
 }
