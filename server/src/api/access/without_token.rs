@@ -48,8 +48,9 @@ impl WithoutToken {
         }
     }
 
-    /// The client that the caller counts as. A certificate that has ended since it was shown is none. Networks count under `/v1/keymanager` only, where the clients are that
-    /// send no tokens; and not for what an unknown proxy has passed on, since then anyone may have sent it.
+    /// The client that the caller counts as. A certificate that has ended since it was shown is none. Networks count under
+    /// `/v1/keymanager` only, where the clients are that send no tokens; and not for what an unknown proxy has passed on,
+    /// since then anyone may have sent it.
     pub(crate) fn client(&self, caller: &Caller<'_>, class: PathClass) -> Option<KnownClient<'_>> {
         if caller.headers.contains_key(header::AUTHORIZATION) {
             return None;
