@@ -57,13 +57,15 @@ pub trait KeyStateRepository: Send + Sync {
 /// Tags of keys.
 #[async_trait]
 pub trait KeyTagRepository: Send + Sync {
-    /// The tags of each of these keys, in their order.
+    /// The tags of each of these keys, in their order. Of a row that cannot be trusted there are none, and the log says
+    /// so.
     async fn find_tags(&self, keys: &[KeyId]) -> Result<Vec<KeyTags>, RepositoryError>;
 
     /// Puts these in the place of the key's tags. Of several at once, the last one counts.
     async fn put_tags(&self, key: &KeyId, tags: &KeyTags) -> Result<(), RepositoryError>;
 
-    /// Keys that have tags, or had some, in the order of their ids, those after `after`, at most `limit`.
+    /// Keys that have tags, or had some, in the order of their ids, those after `after`, at most `limit`. Tags in a row
+    /// that cannot be trusted are left out, as in [`find_tags`](Self::find_tags).
     async fn list_tagged(
         &self,
         after: Option<&KeyId>,

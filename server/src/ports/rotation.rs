@@ -40,6 +40,8 @@ pub trait NewestKeyRepository: Send + Sync {
 pub struct NewestPage {
     /// The keys.
     pub keys: Vec<KeyRecord>,
+    /// Aliases that were left out.
+    pub untrusted: usize,
     /// What to go on after; `None` when there are no more.
     pub next: Option<AliasPlace>,
 }

@@ -8,12 +8,13 @@ use kunji_server::{
         key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::Change,
     },
-    services::keys::{KeyFilter, revocation::RevocationList},
+    ports::repository::RepositoryError,
+    services::keys::{KeyError, KeyFilter, revocation::RevocationList},
 };
 use kunji_tests::faults::Life;
 use openssl::{stack::StackRef, x509::X509Crl};
 
-use crate::world::{World, alias, caller, registration};
+use crate::world::{Server, World, alias, caller, registration};
 
 /// How long what servers do by themselves, twice a second, may take.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -23,6 +24,37 @@ impl World {
         const TEXT: &str = "UPDATE type::record('key', $id) SET generation = $generation;";
         let query = self.database.query(TEXT).bind(("id", key.id.0.clone())).bind(("generation", generation));
         query.await.unwrap().check().unwrap();
+    }
+
+    async fn remove_row(&self, key: &KeyId) {
+        const TEXT: &str = "
+            BEGIN;
+            DEFINE TABLE IF NOT EXISTS kept SCHEMALESS;
+            CREATE type::record('kept', $id) CONTENT (SELECT * OMIT id FROM ONLY type::record('key', $id));
+            DELETE type::record('key', $id);
+            COMMIT;";
+        self.database.query(TEXT).bind(("id", key.0.clone())).await.unwrap().check().unwrap();
+    }
+
+    async fn put_row_back(&self, key: &KeyId) {
+        const TEXT: &str =
+            "CREATE type::record('key', $id) CONTENT (SELECT * OMIT id FROM ONLY type::record('kept', $id));";
+        self.database.query(TEXT).bind(("id", key.0.clone())).await.unwrap().check().unwrap();
+    }
+}
+
+impl Server {
+    async fn rewrap_all(&self) {
+        let rewrap = &self.running.services.rewrap;
+        let started = rewrap.start(&caller("keeper")).await.unwrap();
+        loop {
+            let run = rewrap.progress(&caller("keeper")).await.unwrap().unwrap();
+            if run.run == started.run && run.ended_at.is_some() {
+                assert_eq!(run.failed, 0, "{run:?}");
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -60,7 +92,7 @@ async fn one_row_that_cannot_be_trusted_hides_no_others() {
     }
 
     // All others are listed, and those of a name whose newest key cannot be trusted are not.
-    let listed = async |server: &crate::world::Server| -> Vec<KeyId> {
+    let listed = async |server: &Server| -> Vec<KeyId> {
         let keys = &server.running.services.keys;
         let page = keys.inventory(&caller("keeper"), &KeyFilter::default(), None, 100).await.unwrap();
         page.keys.iter().map(|shown| shown.key.id.clone()).collect()
@@ -83,4 +115,63 @@ async fn one_row_that_cannot_be_trusted_hides_no_others() {
         assert!(began.elapsed() < PATIENCE, "it is not looked at again");
         tokio::task::yield_now().await;
     }
+}
+
+/// What somebody has removed from the database is in backups, and opens with its KEK only.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kek_is_not_taken_for_idle_when_rows_of_keys_are_missing() {
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    server.without_four_eyes().await;
+    let (key, _) = server.superseded("gone").await;
+    let newest = world.repository.find_newest(&alias("gone")).await.unwrap().unwrap();
+    let module = world.repository.find_newest(&KeyAlias::master(registration())).await.unwrap().unwrap();
+    server.running.services.keys.rotate(&caller("keeper"), &module.id).await.unwrap();
+    let schedule = || server.change_kek(1, Change::ScheduleDestruction);
+    let is_refused = |outcome: Result<_, KeyError>| {
+        matches!(outcome, Err(KeyError::Repository(RepositoryError::Inconsistent { table: "key", .. })))
+    };
+
+    // All that the KEK wraps.
+    world.remove_row(&key.id).await;
+    world.remove_row(&newest.id).await;
+    assert!(is_refused(schedule().await), "the newest one is named");
+    world.put_row_back(&newest.id).await;
+    assert!(matches!(schedule().await, Err(KeyError::Needed(_))));
+    server.rewrap_all().await;
+    assert!(is_refused(schedule().await), "it has a predecessor");
+    world.put_row_back(&key.id).await;
+    assert!(matches!(schedule().await, Err(KeyError::Needed(_))));
+    server.rewrap_all().await;
+    schedule().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tags_that_cannot_be_trusted_hide_no_keys() {
+    const TEXT: &str = "UPDATE type::record('key_tags', $id) SET tags = ['forged'];";
+    let world = World::new().await;
+    let server = world.start(&Life::of(i64::MAX)).await;
+    let keys = &server.running.services.keys;
+    let mut ids = Vec::new();
+    for reference in ["1", "2"] {
+        let (key, _) = server.superseded(reference).await;
+        keys.tag(&caller("keeper"), &key.id, &["moved".to_owned()]).await.unwrap();
+        ids.push(key.id.clone());
+    }
+    let forged = world.database.query(TEXT).bind(("id", ids[0].0.clone())).await.unwrap();
+    forged.check().unwrap();
+    let tags = async |filter: KeyFilter| {
+        let page = keys.inventory(&caller("keeper"), &filter, None, 100).await.unwrap();
+        let of = |id: &KeyId| {
+            page.keys.iter().find(|shown| shown.key.id == *id).map(|shown| shown.tags.as_slice().to_vec())
+        };
+        [of(&ids[0]), of(&ids[1])]
+    };
+    let moved = vec!["moved".to_owned()];
+    assert_eq!(tags(KeyFilter::default()).await, [Some(vec![]), Some(moved.clone())]);
+    let tagged = |tag: &str| KeyFilter { tag: Some(tag.to_owned()), ..KeyFilter::default() };
+    assert_eq!(tags(tagged("moved")).await, [None, Some(moved.clone())]);
+    assert_eq!(tags(tagged("forged")).await, [None, None]);
+    keys.tag(&caller("keeper"), &ids[0], &moved).await.unwrap();
+    assert_eq!(tags(tagged("moved")).await, [Some(moved.clone()), Some(moved)]);
 }

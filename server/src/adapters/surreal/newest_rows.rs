@@ -44,7 +44,7 @@ impl NewestKeyRepository for SurrealRepository {
             match self.open_newest(&place, pointer, key) {
                 Ok(key) => page.keys.push(key),
                 // It was reported; the other aliases are none the worse.
-                Err(RepositoryError::Inconsistent { .. }) => {}
+                Err(RepositoryError::Inconsistent { .. }) => page.untrusted += 1,
                 Err(error) => return Err(error),
             }
         }

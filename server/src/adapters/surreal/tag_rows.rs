@@ -43,9 +43,13 @@ impl KeyTagRepository for SurrealRepository {
         if rows.len() != keys.len() {
             return Err(unexpected_form());
         }
-        let read = |(key, row): (&KeyId, Value)| match self.integrity.open::<KeyTagsRow>(&key.0, row)? {
-            Some(row) => row.read(&key.0),
-            None => Ok(KeyTags::default()),
+        let read = |(key, row): (&KeyId, Value)| {
+            let tags = match self.integrity.open::<KeyTagsRow>(&key.0, row) {
+                Ok(Some(row)) => row.read(&key.0),
+                Ok(None) => Ok(KeyTags::default()),
+                Err(error) => Err(error),
+            };
+            tags.or_else(|error| untrusted(error).map(|(_, none)| none))
         };
         keys.iter().zip(rows).map(read).collect()
     }
@@ -79,6 +83,16 @@ impl KeyTagRepository for SurrealRepository {
             let tags = row.read(&key)?;
             Ok((KeyId(key), tags))
         };
-        rows.into_iter().map(read).collect()
+        rows.into_iter().map(|row| read(row).or_else(untrusted)).collect()
+    }
+}
+
+/// A row that cannot be trusted, which is in the log, is as good as none: tags grant nothing, and hide no key.
+fn untrusted(error: RepositoryError) -> Result<(KeyId, KeyTags), RepositoryError> {
+    match &error {
+        RepositoryError::Inconsistent { record, .. } => {
+            KeyId::parse(record).map(|key| (key, KeyTags::default())).ok_or(error)
+        }
+        _ => Err(error),
     }
 }

@@ -5,6 +5,7 @@ use tokio::sync::SemaphorePermit;
 use super::{
     KeyError, KeyService,
     decisions::{Decided, StateChange, check_reason, check_said},
+    error::trusted,
 };
 use crate::{
     domain::{
@@ -128,9 +129,14 @@ impl KeyService {
         let standing = self.directory.states.standing(&kek.id());
         let now = self.provisioner.clock.now();
         let state = state_of(standing.as_ref(), Cryptoperiod::ENDLESS, is_newest, now);
-        let remark = match standing.filter(|standing| standing.state == KeyState::Destroying) {
-            Some(_) if self.wrapped_by(&kek).await?.is_some() => Some(STILL_WRAPS.to_owned()),
-            _ => None,
+        let is_destroying = standing.is_some_and(|standing| standing.state == KeyState::Destroying);
+        let remark = match is_destroying {
+            true => match trusted(self.wrapped_by(&kek).await)? {
+                Some(Some(_)) => Some(STILL_WRAPS.to_owned()),
+                Some(None) => None,
+                None => Some(MAY_WRAP.to_owned()),
+            },
+            false => None,
         };
         let alias = KeyAlias::master(kek.application.clone());
         let destruction = self.destruction(&kek.id(), &alias, None, remark).await?;
@@ -141,7 +147,8 @@ impl KeyService {
     ///
     /// # Errors
     /// [`KeyError::Current`] for the newest of its application, [`KeyError::Needed`] while it wraps a key,
-    /// [`KeyError::Busy`], [`KeyError::ChangeRefused`], [`KeyError::Waits`].
+    /// [`RepositoryError::Inconsistent`] while rows of keys are missing that it may wrap, [`KeyError::Busy`],
+    /// [`KeyError::ChangeRefused`], [`KeyError::Waits`].
     pub async fn change_kek(
         &self,
         call: &CallContext,
@@ -219,6 +226,7 @@ impl KeyService {
 
 /// What a KEK waits for.
 const STILL_WRAPS: &str = "it still wraps keys";
+const MAY_WRAP: &str = "rows of keys are missing or cannot be trusted, which it may wrap";
 
 impl super::provisioning::Provisioner {
     /// The request for a destruction that stands or was carried out.

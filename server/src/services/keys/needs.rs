@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use super::{KeyError, issuing::public_key_of, provisioning::Provisioner};
-use crate::domain::{
-    alias::AliasRole,
-    key::{KekRecord, KeyId, KeyMaterial, KeyRecord},
-    lifecycle::KeyState,
+use crate::{
+    domain::{
+        alias::{AliasRole, ApplicationId},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord},
+        lifecycle::KeyState,
+    },
+    ports::repository::RepositoryError,
 };
 
 /// Keys that are read at once.
@@ -50,25 +53,57 @@ impl Provisioner {
     }
 
     /// A key whose private part the KEK has wrapped.
+    ///
+    /// # Errors
+    /// [`RepositoryError::Inconsistent`] when there is none and rows of keys are missing: in a backup they may be there,
+    /// and open with this KEK only.
     pub(crate) async fn wrapped_by(&self, kek: &KekRecord) -> Result<Option<KeyRecord>, KeyError> {
+        // First: keys that are made meanwhile are then too many, not too few.
+        let least = self.generations(&kek.application).await?;
+        let mut found = 0_u64;
         let is_wrapped = |key: &KeyRecord| {
             let by_it = matches!(
                 key.material,
                 KeyMaterial::Wrapped { kek_version, .. } if kek_version == kek.version
             );
-            by_it && key.alias.application == kek.application
+            let is_of_application = key.alias.application == kek.application;
+            found += u64::from(is_of_application);
+            by_it && is_of_application
         };
-        self.find_key(is_wrapped).await
+        match self.find_key(is_wrapped).await? {
+            None if found < least => Err(rows_missing(&kek.application)),
+            key => Ok(key),
+        }
+    }
+
+    /// How many keys an application has by what its newest ones say: their generations have no gaps.
+    async fn generations(&self, application: &ApplicationId) -> Result<u64, KeyError> {
+        let (mut sum, mut after) = (0, None);
+        loop {
+            let page = self.repository.list_newest(after.as_ref(), PIECE).await?;
+            if page.untrusted > 0 {
+                return Err(rows_missing(application));
+            }
+            let of_application = page.keys.iter().filter(|key| key.alias.application == *application);
+            sum += of_application.map(|key| u64::from(key.generation)).sum::<u64>();
+            after = page.next;
+            if after.is_none() {
+                return Ok(sum);
+            }
+        }
     }
 
     /// The first key that fits, of all there are.
-    async fn find_key(&self, fits: impl Fn(&KeyRecord) -> bool) -> Result<Option<KeyRecord>, KeyError> {
+    async fn find_key(
+        &self,
+        mut fits: impl FnMut(&KeyRecord) -> bool,
+    ) -> Result<Option<KeyRecord>, KeyError> {
         let mut after: Option<KeyId> = None;
         loop {
             let keys = self.repository.list_keys(after.as_ref(), PIECE).await?;
             let is_end = keys.len() < PIECE;
             after = keys.last().map(|key| key.id.clone());
-            match keys.into_iter().find(&fits) {
+            match keys.into_iter().find(&mut fits) {
                 Some(key) => return Ok(Some(key)),
                 None if is_end => return Ok(None),
                 None => {}
@@ -88,4 +123,9 @@ impl Provisioner {
     pub(crate) async fn key_now(&self, id: &KeyId) -> Result<Arc<KeyRecord>, KeyError> {
         self.repository.find(id).await?.map(Arc::new).ok_or(KeyError::NotFound)
     }
+}
+
+fn rows_missing(application: &ApplicationId) -> KeyError {
+    let reason = "rows of keys, or what names the newest ones, are missing or cannot be trusted";
+    RepositoryError::Inconsistent { table: "key", record: application.to_string(), reason }.into()
 }
