@@ -292,6 +292,7 @@ fn services(settings: &Settings, ports: Ports, shared: Shared) -> Result<Service
         PacketSettings {
             limit_bytes: settings.packet_limit_bytes,
             spooled_bodies: settings.spooled_bodies,
+            patience: Duration::from_secs(settings.idle_timeout_seconds),
             spool_threshold_bytes: settings.spool_threshold_bytes,
             splitter: Splitter::new(settings.splitter.as_bytes())?,
             keys_without_thumbprint: settings

@@ -47,6 +47,47 @@ async fn large_and_slow_bodies_are_refused_while_others_are_served() {
     witness.assert_unchanged().await;
 }
 
+/// A caller who keeps the one place in the spool keeps nobody waiting for ever.
+#[tokio::test]
+async fn who_finds_no_place_in_the_spool_is_told_so_in_time() {
+    let site = Site::new()
+        .with("KUNJI_SPOOL_THRESHOLD_BYTES", "100000")
+        .with("KUNJI_SPOOLED_BODIES", "1")
+        .with("KUNJI_SLOWEST_PACKET_BYTES_PER_SECOND", "0")
+        .with("KUNJI_IDLE_TIMEOUT_SECONDS", IDLE_SECONDS.to_string());
+    let (witness, _site, _server) = Witness::at(site).await;
+    let client = &witness.client;
+    let mut holder = Raw::connect(client).await;
+    holder.send(head(client, "POST", "/v1/packets/encrypt", &PACKET_LINES)).await;
+    holder.send(PLANTED.repeat(200_000 / PLANTED.len())).await;
+    let request = head(client, "POST", "/v1/packets/encrypt", &PACKET_LINES) + &"x".repeat(250_000);
+    let told = async {
+        loop {
+            let began = std::time::Instant::now();
+            let answer = exchange(client, request.clone()).await.unwrap();
+            let waited = began.elapsed();
+            // Until the other one has it.
+            if answer.status != 200 {
+                return (answer, waited);
+            }
+        }
+    };
+    let kept = holder.trickle(&[b' '; 10_000], PAUSE);
+    let (answer, waited) = tokio::select! {
+        told = told => told,
+        () = kept => panic!("it is refused or let go"),
+    };
+    answer.problem(503, "service.unavailable");
+    assert!(answer.headers.contains_key("retry-after"), "{answer:?}");
+    assert!(waited >= Duration::from_secs(IDLE_SECONDS), "{waited:?}");
+    assert!(waited < Duration::from_secs(IDLE_SECONDS) + GRACE, "{waited:?}");
+    drop(holder);
+    let began = std::time::Instant::now();
+    while exchange(client, request.clone()).await.unwrap().status != 200 {
+        assert!(began.elapsed() < GRACE, "the place does not come back");
+    }
+}
+
 /// Takes certificates as long as the slow ones last.
 async fn served_meanwhile(client: &Http) {
     let mut ticks = tokio::time::interval(Duration::from_millis(50));

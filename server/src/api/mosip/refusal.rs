@@ -209,6 +209,7 @@ impl From<PacketError> for Refusal {
             PacketError::AccessListed => Fault::AccessListed.into(),
             PacketError::Audit(_) => Self::unavailable(&error),
             PacketError::Body(_) => TransportError::Body.into(),
+            PacketError::Busy => TransportError::Overloaded.into(),
             PacketError::DecryptionFailed => Fault::DecryptionFailed.into(),
             PacketError::Empty => Fault::NoContent.into(),
             PacketError::ForeignKey => Fault::ForeignKey.into(),

@@ -19,6 +19,9 @@ pub enum PacketError {
     /// The body ended early or could not be read.
     #[error("the body could not be read")]
     Body(#[source] std::io::Error),
+    /// Too many large bodies are under way.
+    #[error("too many large bodies are under way")]
+    Busy,
     /// It did not open: one answer for whatever was wrong after a private key was used.
     #[error("the packet does not open")]
     DecryptionFailed,
@@ -64,6 +67,7 @@ impl PacketError {
             Self::AccessListed => "packet.access_listed",
             Self::Audit(_) => "audit.unavailable",
             Self::Body(_) => "packet.body_unreadable",
+            Self::Busy => "packet.busy",
             Self::DecryptionFailed => "packet.decryption_failed",
             Self::Empty => "packet.empty",
             Self::ForeignKey => "packet.foreign_key",

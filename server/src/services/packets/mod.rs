@@ -1,6 +1,6 @@
 //! Sealing and opening packets.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -95,6 +95,8 @@ pub(crate) struct PacketSettings {
     pub(crate) limit_bytes: u64,
     /// Most streams spooled at once; more wait.
     pub(crate) spooled_bodies: usize,
+    /// How long they wait; meanwhile nothing is read of them.
+    pub(crate) patience: Duration,
     /// Streams above this are spooled.
     pub(crate) spool_threshold_bytes: u64,
     /// Stands between the wrapped key and the content.

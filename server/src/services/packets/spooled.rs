@@ -15,7 +15,10 @@ use kunji_shared::{
     packet::{ContentFrame, FormatError, HEAD_BYTES, Part, SealPlan},
     secret::Plaintext,
 };
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::{
+    sync::{OwnedSemaphorePermit, mpsc},
+    time::timeout,
+};
 use zeroize::Zeroizing;
 
 use super::{
@@ -183,9 +186,13 @@ impl PacketService {
 
     /// Waits for one of the places that spooled bodies have: they bound the disk and the threads in use. Held
     /// until the answer was read.
+    ///
+    /// # Errors
+    /// [`PacketError::Busy`] when none was free in time.
     async fn place(&self) -> Result<OwnedSemaphorePermit, PacketError> {
-        let places = Arc::clone(&self.spool_places);
-        places.acquire_owned().await.map_err(|_| PacketError::Internal("the spool is closed"))
+        let place = Arc::clone(&self.spool_places).acquire_owned();
+        let place = timeout(self.settings.patience, place).await.map_err(|_elapsed| PacketError::Busy)?;
+        place.map_err(|_| PacketError::Internal("the spool is closed"))
     }
 
     /// Reads the body to its end, or as far as memory may hold it. The pieces are joined once, so that a growing

@@ -367,6 +367,7 @@ impl From<PacketError> for Problem {
                 TransportError::Timeout.into()
             }
             PacketError::Body(_) => TransportError::Body.into(),
+            PacketError::Busy => TransportError::Overloaded.into(),
             PacketError::DecryptionFailed => Self::new(
                 ProblemKind::DecryptionFailed,
                 "packet, key, salt and aad do not belong together, or the packet was altered",
