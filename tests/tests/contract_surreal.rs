@@ -52,6 +52,7 @@ fn settings(url: &str) -> DatabaseSettings {
         database: "kunji".to_owned(),
         user: String::new(),
         password: None,
+        cache_bytes: 1 << 20,
     }
 }
 

@@ -116,6 +116,7 @@ fn database_settings(settings: &Settings) -> Result<DatabaseSettings> {
         namespace: settings.database_namespace.clone(),
         database: settings.database_name.clone(),
         user: settings.database_user.clone(),
+        cache_bytes: settings.database_cache_bytes,
         password,
     })
 }

@@ -57,6 +57,8 @@ pub struct Settings {
     pub database_password_file: Option<PathBuf>,
     /// How long copies in memory stand in for a database that is away.
     pub database_away_seconds: u64,
+    /// Bytes of an embedded database that are kept in memory at most.
+    pub database_cache_bytes: u64,
     /// For how long nobody may have looked which keys are to be destroyed without all waits beginning anew.
     pub destruction_unwatched_seconds: u32,
     /// The PKCS#11 library.

@@ -38,6 +38,9 @@ impl Settings {
         if !(60..=TOKEN_LIFETIME_MAX_SECONDS).contains(&self.token_lifetime_seconds) {
             return senseless("token_lifetime_seconds", "must be from 60 to 86400");
         }
+        if self.database_cache_bytes < 1 << 20 {
+            return senseless("database_cache_bytes", "must be at least 1048576");
+        }
         if !(1..=86_400).contains(&self.database_away_seconds) {
             return senseless("database_away_seconds", "must be from 1 to 86400");
         }

@@ -354,6 +354,7 @@ async fn connect(url: &str, database: &Database) -> SurrealRepository {
         database: database.database.clone(),
         user: database.user.clone(),
         password: Some(database.password.clone().into()),
+        cache_bytes: 1 << 20,
     })
     .await
     .unwrap();

@@ -37,6 +37,7 @@ fn settings(server: &SurrealServer, database: &Database) -> DatabaseSettings {
         database: database.database.clone(),
         user: database.user.clone(),
         password: Some(database.password.clone().into()),
+        cache_bytes: 1 << 20,
     }
 }
 

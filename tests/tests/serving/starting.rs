@@ -51,6 +51,17 @@ fn settings_that_cannot_be_used_are_named() {
     assert!(!site.data_dir().exists(), "nothing was begun");
 }
 
+/// The engine passes over settings that it does not know, without a word; of those it does know it tells.
+#[test]
+fn the_memory_of_an_embedded_database_is_bounded() {
+    let site = Site::new().with("KUNJI_DATABASE_CACHE_BYTES", "12345678").with("KUNJI_LOG_FILTER", "info");
+    site.start().stop();
+    let log = site.log();
+    for told in ["block cache capacity: 12345678", "max memtable size: 67108864"] {
+        assert!(log.contains(told), "{log}");
+    }
+}
+
 #[test]
 fn a_refused_pin_has_a_status_of_its_own_and_is_not_shown() {
     let site = Site::new();

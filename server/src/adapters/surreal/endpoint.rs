@@ -55,8 +55,8 @@ impl Endpoint {
     }
 }
 
-/// The address that SurrealDB opens `directory` by, synchronized on every commit.
-pub(super) fn embedded_url(directory: &Path) -> Result<String, ConnectError> {
+/// What SurrealDB opens `directory` by, synchronized on every commit.
+pub(super) fn embedded_path(directory: &Path) -> Result<String, ConnectError> {
     let path = directory.to_str().ok_or(ConnectError::Url)?;
     Ok(format!("surrealkv://{path}?sync=every"))
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use secrecy::SecretString;
-use surrealdb::{Surreal, engine::any::Any, opt::Config};
+use surrealdb::{Surreal, engine::any::Any};
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,7 @@ mod access_policy_rows;
 mod approval_rows;
 mod client_rows;
 mod cross_rows;
+mod embedded;
 mod endpoint;
 mod error;
 mod integrity;
@@ -51,7 +52,7 @@ use endpoint::Endpoint;
 pub use error::ConnectError;
 use error::Failure;
 use integrity::Integrity;
-use link::{Link, Remote, choose_database, unopened};
+use link::{Client, Link, Remote, choose_database};
 use runner::{DEADLINE, Query, Runner};
 
 /// Which database, and as whom.
@@ -67,6 +68,8 @@ pub struct DatabaseSettings {
     pub user: String,
     /// That user's password.
     pub password: Option<SecretString>,
+    /// Bytes of an embedded database that are kept in memory at most.
+    pub cache_bytes: u64,
 }
 
 /// Every record of the key manager, in one SurrealDB database.
@@ -87,11 +90,11 @@ impl SurrealRepository {
     /// does not know.
     pub async fn connect(settings: DatabaseSettings) -> Result<Self, ConnectError> {
         match Endpoint::parse(&settings.url)? {
-            Endpoint::Memory => Self::from_client(open_embedded("mem://".to_owned(), &settings).await?).await,
+            Endpoint::Memory => Self::over(open_embedded("memory", &settings).await?).await,
             Endpoint::Directory(directory) => {
                 endpoint::make_private(&directory)?;
-                let url = endpoint::embedded_url(&directory)?;
-                Self::from_client(open_embedded(url, &settings).await?).await
+                let path = endpoint::embedded_path(&directory)?;
+                Self::over(open_embedded(&path, &settings).await?).await
             }
             Endpoint::Remote { url, tls } => {
                 let opening = Link::open(remote(url, tls, settings)?);
@@ -109,7 +112,7 @@ impl SurrealRepository {
     /// # Errors
     /// [`ConnectError::Schema`] and [`ConnectError::Unavailable`].
     pub async fn from_client(client: Surreal<Any>) -> Result<Self, ConnectError> {
-        Self::over(Link::to_open(client)).await
+        Self::over(Link::to_open(Client::Any(client))).await
     }
 
     async fn over(link: Link) -> Result<Self, ConnectError> {
@@ -146,11 +149,10 @@ fn remote(url: String, tls: bool, settings: DatabaseSettings) -> Result<Remote, 
     Ok(Remote { url, tls, namespace, database, user, password })
 }
 
-async fn open_embedded(url: String, settings: &DatabaseSettings) -> Result<Surreal<Any>, ConnectError> {
-    let config = Config::new().query_timeout(DEADLINE);
-    let client = surrealdb::engine::any::connect((url, config)).await.map_err(|error| unopened(&error))?;
+async fn open_embedded(path: &str, settings: &DatabaseSettings) -> Result<Link, ConnectError> {
+    let client = embedded::open(path, settings.cache_bytes).await?;
     choose_database(&client, &settings.namespace, &settings.database).await?;
-    Ok(client)
+    Ok(Link::to_open(Client::Embedded(client)))
 }
 
 #[async_trait]

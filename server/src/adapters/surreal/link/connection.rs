@@ -25,9 +25,12 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::super::{
-    error::{ConnectError, Failure},
-    trust,
+use super::{
+    super::{
+        error::{ConnectError, Failure},
+        trust,
+    },
+    client::Client,
 };
 
 /// Largest message to or from a remote database: above any answer of ours.
@@ -49,7 +52,7 @@ pub(in super::super) struct Remote {
 
 /// A connection, with namespace and database chosen.
 pub(in super::super) struct Connection {
-    client: Arc<Surreal<Any>>,
+    client: Arc<Client>,
     /// `None` when the database is in this process, or somebody else has opened it.
     driver: Option<Driver>,
     broken: AtomicBool,
@@ -57,7 +60,7 @@ pub(in super::super) struct Connection {
 
 impl Connection {
     /// One that somebody has opened.
-    pub(in super::super) fn of(client: Surreal<Any>) -> Self {
+    pub(super) fn of(client: Client) -> Self {
         Self { client: Arc::new(client), driver: None, broken: AtomicBool::new(false) }
     }
 
@@ -69,7 +72,8 @@ impl Connection {
             .spawn(async move { sign_in(&remote).await })
             .await
             .map_err(|_| ConnectError::Unavailable("connecting failed within this process"))??;
-        Ok(Self { client: Arc::new(client), driver: Some(driver), broken: AtomicBool::new(false) })
+        let client = Arc::new(Client::Any(client));
+        Ok(Self { client, driver: Some(driver), broken: AtomicBool::new(false) })
     }
 
     /// Asks, in a task of its own, so that a caller who gives up does not tear a transaction apart. `kept` lives as
@@ -86,7 +90,7 @@ impl Connection {
         let client = Arc::clone(&self.client);
         let query = async move {
             let _kept = kept;
-            client.query(text).bind(values).await
+            client.query(text, values).await
         };
         let task = match &self.driver {
             Some(driver) => driver.spawn(query),
@@ -149,8 +153,8 @@ async fn sign_in(remote: &Remote) -> Result<Surreal<Any>, ConnectError> {
     Ok(client)
 }
 
-pub(in super::super) async fn choose_database(
-    client: &Surreal<Any>,
+pub(in super::super) async fn choose_database<C: surrealdb::Connection>(
+    client: &Surreal<C>,
     namespace: &str,
     database: &str,
 ) -> Result<(), ConnectError> {
@@ -158,7 +162,7 @@ pub(in super::super) async fn choose_database(
 }
 
 /// No row has been read yet, so the text is safe to pass on.
-pub(in super::super) fn unopened(error: &surrealdb::Error) -> ConnectError {
+fn unopened(error: &surrealdb::Error) -> ConnectError {
     ConnectError::Open(error.message().to_owned())
 }
 

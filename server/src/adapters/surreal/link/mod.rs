@@ -14,7 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use surrealdb::{Surreal, engine::any::Any};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -23,11 +22,13 @@ use tokio::{
 
 use super::error::{ConnectError, Failure};
 
+mod client;
 mod connection;
 mod state;
 mod supervisor;
 
-pub(super) use connection::{Connection, Remote, choose_database, unopened};
+pub(super) use client::Client;
+pub(super) use connection::{Connection, Remote, choose_database};
 use state::State;
 
 /// How long a caller whose query was lost waits for the database's return before giving up.
@@ -48,7 +49,7 @@ struct Shared {
 
 impl Link {
     /// A database that is open already, and stays so.
-    pub(super) fn to_open(client: Surreal<Any>) -> Self {
+    pub(super) fn to_open(client: Client) -> Self {
         Self::new(None, Connection::of(client))
     }
 
