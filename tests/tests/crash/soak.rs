@@ -1,6 +1,15 @@
 //! Servers killed at random points, thousands of times. `make soak`; `KUNJI_SOAK_TRIALS` says how many (10 000),
-//! `KUNJI_SOAK_SEED` which (1).
+//! `KUNJI_SOAK_SEED` the number that the first installation's are made from (1); each next one's is one more.
 
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+use futures_util::future::join_all;
 use kunji_tests::fault_module::{Fault, Rule};
 
 use crate::{
@@ -12,6 +21,8 @@ use crate::{
 
 /// Trials in one installation, which grows with each.
 const TRIALS: u64 = 100;
+/// Installations at once: much of a trial is waiting.
+const LANES: u64 = 4;
 const FUNCTIONS: [&str; 6] =
     ["C_GenerateKey*", "C_Sign", "C_Encrypt", "C_Decrypt", "C_FindObjects", "C_GetAttributeValue"];
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
@@ -50,27 +61,62 @@ fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).map_or(otherwise, |text| text.parse().unwrap())
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// What an installation went through.
+#[derive(Default)]
+struct Seen {
+    tried: u64,
+    killed: u64,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 #[ignore = "takes hours"]
 async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
     let trials = number("KUNJI_SOAK_TRIALS", 10_000);
-    let mut numbers = Numbers(number("KUNJI_SOAK_SEED", 1));
-    let (mut tried, mut killed) = (0, 0);
-    while tried < trials {
-        let is_remote = numbers.below(2) == 0;
-        let mut world = if is_remote { World::remote().await } else { World::embedded() };
-        killed += u64::from(start_and_kill(&mut world, &mut numbers, is_remote));
-        tried += 1;
-        world.start().await;
-        for number in 0..TRIALS.min(trials.saturating_sub(tried)) {
-            let (operation, nth) = (numbers.one_of(&Operation::ALL), 1 + numbers.below(STEPS));
-            let blow = numbers.blow(is_remote);
-            killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
-            tried += 1;
-        }
-        finish(world).await;
-    }
+    let first = number("KUNJI_SOAK_SEED", 1);
+    let began = Instant::now();
+    let installations = trials.div_ceil(TRIALS);
+    let next = Arc::new(AtomicU64::new(0));
+    let all = Arc::new(Mutex::new(Seen::default()));
+    let lanes = (0..LANES).map(|_| {
+        let (next, all) = (Arc::clone(&next), Arc::clone(&all));
+        tokio::spawn(async move {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= installations {
+                    return;
+                }
+                let seed = first + number;
+                println!("seed {seed} after {:?}", began.elapsed());
+                let seen = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
+                let mut all = all.lock().unwrap();
+                all.tried += seen.tried;
+                all.killed += seen.killed;
+            }
+        })
+    });
+    let failed = join_all(lanes).await.into_iter().filter(Result::is_err).count();
+    let Seen { tried, killed } = *all.lock().unwrap();
+    println!("{tried} trials in {:?}, in {killed} a server was killed", began.elapsed());
+    assert_eq!((failed, tried), (0, trials), "which says above what was wrong, and with which seed");
     assert!(killed * 10 >= tried, "of {tried} servers only {killed} were killed");
+}
+
+/// One installation, from its first start on; the same for one seed.
+async fn installation(seed: u64, trials: u64) -> Seen {
+    let mut numbers = Numbers(seed);
+    let is_remote = numbers.below(2) == 0;
+    let mut world = if is_remote { World::remote().await } else { World::embedded() };
+    let mut seen = Seen { tried: 1, killed: u64::from(start_and_kill(&mut world, &mut numbers, is_remote)) };
+    world.start().await;
+    for number in 1..trials {
+        let (operation, nth) = (numbers.one_of(&Operation::ALL), 1 + numbers.below(STEPS));
+        let blow = numbers.blow(is_remote);
+        println!("seed {seed}, {number}: {operation:?}, {blow:?}, step {nth}");
+        seen.killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
+        seen.tried += 1;
+    }
+    finish(world).await;
+    seen
 }
 
 /// A first start that is killed somewhere. Whether it was.
