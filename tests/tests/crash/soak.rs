@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
@@ -30,6 +30,11 @@ const FAULTS: [Fault; 2] = [Fault::Kill, Fault::KillAfter];
 /// Steps of an operation, and of a first start, at which servers are killed.
 const STEPS: u64 = 8;
 const STEPS_OF_START: u64 = 60;
+/// Longer than most of them take.
+const TIME: Duration = Duration::from_millis(400);
+const TIME_OF_START: Duration = Duration::from_secs(6);
+/// One installation of so many has a database server, which is slow in the build of the tests.
+const REMOTE_ONE_OF: u64 = 5;
 
 /// Numbers that look random and are the same for one seed (SplitMix64).
 struct Numbers(u64);
@@ -48,11 +53,15 @@ impl Numbers {
         choices[usize::try_from(self.below(count)).unwrap()]
     }
 
-    fn blow(&mut self, is_remote: bool) -> Blow {
-        if is_remote && self.below(2) == 0 {
-            Blow::Records(self.one_of(&MOMENTS))
-        } else {
-            Blow::Token(self.one_of(&FUNCTIONS), self.one_of(&FAULTS))
+    /// Half of the blows fall at any time, of which `longest` is the longest, shorter ones more often.
+    fn blow(&mut self, is_remote: bool, longest: Duration) -> Blow {
+        match self.below(4) {
+            0 | 1 => {
+                let most = u64::try_from(longest.as_micros()).unwrap() >> self.below(8);
+                Blow::Time(Duration::from_micros(self.below(most)))
+            }
+            2 if is_remote => Blow::Records(self.one_of(&MOMENTS)),
+            _ => Blow::Token(self.one_of(&FUNCTIONS), self.one_of(&FAULTS)),
         }
     }
 }
@@ -104,13 +113,13 @@ async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
 /// One installation, from its first start on; the same for one seed.
 async fn installation(seed: u64, trials: u64) -> Seen {
     let mut numbers = Numbers(seed);
-    let is_remote = numbers.below(2) == 0;
+    let is_remote = numbers.below(REMOTE_ONE_OF) == 0;
     let mut world = if is_remote { World::remote().await } else { World::embedded() };
     let mut seen = Seen { tried: 1, killed: u64::from(start_and_kill(&mut world, &mut numbers, is_remote)) };
     world.start().await;
     for number in 1..trials {
         let (operation, nth) = (numbers.one_of(&Operation::ALL), 1 + numbers.below(STEPS));
-        let blow = numbers.blow(is_remote);
+        let blow = numbers.blow(is_remote, TIME);
         println!("seed {seed}, {number}: {operation:?}, {blow:?}, step {nth}");
         seen.killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
         seen.tried += 1;
@@ -122,12 +131,18 @@ async fn installation(seed: u64, trials: u64) -> Seen {
 /// A first start that is killed somewhere. Whether it was.
 fn start_and_kill(world: &mut World, numbers: &mut Numbers, is_remote: bool) -> bool {
     let nth = 1 + numbers.below(STEPS_OF_START);
-    let started = match numbers.blow(is_remote) {
+    let trigger = Arc::clone(&world.trigger);
+    let mut killing = None;
+    let started = match numbers.blow(is_remote, TIME_OF_START) {
         Blow::Records(moment) => world.try_start(|trigger| trigger.arm(moment, nth)),
         Blow::Token(functions, fault) => {
             world.faults.set([Rule::nth(nth, functions, fault)]);
             world.try_start(|_| ())
         }
+        Blow::Time(time) => world.try_start(|_| killing = Some(trigger.kill_after(time))),
     };
+    if let Some(killing) = killing {
+        killing.join().unwrap();
+    }
     started.is_err()
 }

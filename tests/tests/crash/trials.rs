@@ -1,5 +1,7 @@
 //! The server is killed at every step of every operation, seen from the database and from the token, and started again.
 
+use std::time::Duration;
+
 use kunji_tests::{
     fault_module::{Fault, Rule},
     http::Answer,
@@ -18,6 +20,8 @@ pub(crate) enum Blow {
     Records(Moment),
     /// At the nth call of these functions of the token: before, or with its answer.
     Token(&'static str, Fault),
+    /// So long after it was asked, even when it has answered by then.
+    Time(Duration),
 }
 
 /// More steps than any operation has.
@@ -29,11 +33,16 @@ impl Blow {
     /// One attempt at the operation, killed at its nth step. Whether it did not end for that.
     pub(crate) async fn strike(self, world: &mut World, operation: Operation, number: u64, nth: u64) -> bool {
         let attempt = Attempt::prepare(world, operation, number).await;
+        let mut killing = None;
         match self {
             Self::Records(moment) => world.trigger.arm(moment, nth),
             Self::Token(functions, fault) => world.faults.set([Rule::nth(nth, functions, fault)]),
+            Self::Time(time) => killing = Some(world.trigger.kill_after(time)),
         }
         let answer = attempt.perform(world).await;
+        if let Some(killing) = killing {
+            killing.join().unwrap();
+        }
         let was_killed = world.trigger.disarm() || answer.is_none();
         let acknowledged = answer.as_ref().is_some_and(is_success);
         if was_killed {

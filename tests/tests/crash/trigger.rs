@@ -1,8 +1,10 @@
-//! Kills a server when it asks its database for the nth change, or is about to hear that it was made.
+//! Kills a server when it asks its database for the nth change, or is about to hear that it was made; or after some time.
 
 use std::{
     process::Command,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use kunji_tests::proxy::Direction;
@@ -39,6 +41,15 @@ impl Trigger {
     pub(crate) fn arm(&self, moment: Moment, nth: u64) {
         let process = self.state().process;
         *self.state() = State { process, armed: Some((moment, nth)), ..State::default() };
+    }
+
+    /// Kills after so long, whatever the server is at then.
+    pub(crate) fn kill_after(self: &Arc<Self>, time: Duration) -> JoinHandle<()> {
+        let trigger = Arc::clone(self);
+        thread::spawn(move || {
+            thread::sleep(time);
+            trigger.state().fire();
+        })
     }
 
     /// Kills no more; whether it has.
