@@ -31,9 +31,12 @@ use kunji_server::{
     domain::{
         alias::KeyAlias,
         digest::sha256,
-        key::{KeyId, KeyRecord},
+        key::{KekRecord, KeyId, KeyMaterial, KeyRecord, wrapping_context},
     },
-    ports::repository::{Repository, RepositoryError},
+    ports::{
+        key_store::KeyStore,
+        repository::{Repository, RepositoryError},
+    },
 };
 use kunji_shared::Thumbprint;
 use kunji_tests::{
@@ -45,6 +48,7 @@ use kunji_tests::{
     site::{Server, Site},
     softhsm::{self, Token},
 };
+use zeroize::Zeroizing;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const KEYS: &str = "ROOT,REGISTRATION";
@@ -124,7 +128,6 @@ struct Installation {
     server: Server,
     site: Site,
     client: Http,
-    load: Load,
     certificate: String,
     keys: usize,
     /// Seconds, and bytes.
@@ -155,20 +158,21 @@ impl Installation {
         let administrator = server.http().sign_in("administrator", &server.secret).await;
         let client = administrator.new_client(&["encryptor", "decryptor"]).await;
         let certificate = client.certificate(APPLICATION, &reference(0)).await;
-        let load = Load::connect(&server.base, 1).await;
-        Self { server, site, client, load, certificate, keys, start: median(starts), resident, used: 0 }
+        Self { server, site, client, certificate, keys, start: median(starts), resident, used: 0 }
     }
 
     /// A key that was not used yet; they are spread over all.
     fn next(&mut self) -> usize {
         self.used += 1;
-        self.used * (self.keys / SIZES[0])
+        self.used * stride(self.keys)
     }
 
     /// Mean time of a request, in seconds.
-    async fn time(&mut self, requests: &[Request], count: usize) -> f64 {
+    async fn time(&self, requests: &[Request], count: usize) -> f64 {
+        // A new connection: the server does not keep one while the others are measured.
+        let mut load = Load::connect(&self.server.base, 1).await;
         let began = Instant::now();
-        self.load.run(requests, count, CONTENT.len()).await;
+        load.run(requests, count, CONTENT.len()).await;
         began.elapsed().as_secs_f64() / count as f64
     }
 
@@ -200,6 +204,11 @@ fn decrypt(it: &Installation, number: usize) -> Request {
     Request::post("/v1/packets/decrypt", it.client.token().unwrap(), &headers, &packet)
 }
 
+/// Of so many keys, every how manieth is used.
+const fn stride(keys: usize) -> usize {
+    keys / SIZES[0]
+}
+
 fn reference(number: usize) -> String {
     format!("machine-{number}")
 }
@@ -219,19 +228,18 @@ async fn fill(data_dir: &Path, token: &Token, size: usize) {
     client.use_ns("kunji").use_db("kunji").await.unwrap();
     let repository = in_process::repository(&client).await;
     let settings = in_process::settings(data_dir, &[("KUNJI_KEYS", KEYS)]);
-    let token = Arc::new(token.open().await.unwrap());
-    let ports = in_process::ports(data_dir, in_process::trail(data_dir), Arc::clone(&repository), token);
+    let token: Arc<dyn KeyStore> = Arc::new(token.open().await.unwrap());
+    let trail = in_process::trail(data_dir);
+    let ports = in_process::ports(data_dir, trail, Arc::clone(&repository), Arc::clone(&token));
     let running = app::start(&settings, ports).await.unwrap();
     let good = running.services.keys.certificate(&in_process::caller("bench"), &alias(0)).await.unwrap();
+    let template = Arc::new(Template::of(&good, &*repository, token).await);
     let began = Instant::now();
-    join_all(
-        (1..=WRITERS).map(|first| {
-            tokio::spawn(write(Arc::clone(&repository), Arc::clone(&good), (first, size), began))
-        }),
-    )
-    .await
-    .into_iter()
-    .for_each(Result::unwrap);
+    let writers = (1..=WRITERS).map(|first| {
+        tokio::spawn(write(Arc::clone(&repository), Arc::clone(&template), (first, size), began))
+    });
+    join_all(writers).await.into_iter().for_each(Result::unwrap);
+    drop(template);
     running.stop().await.unwrap();
     client.query("DELETE lease").await.unwrap().check().unwrap();
     drop((repository, client));
@@ -242,21 +250,52 @@ async fn fill(data_dir: &Path, token: &Token, size: usize) {
     }
 }
 
+/// What the keys have in common.
+struct Template {
+    key: KeyRecord,
+    token: Arc<dyn KeyStore>,
+    kek: KekRecord,
+    pkcs8: Zeroizing<Vec<u8>>,
+}
+
+impl Template {
+    async fn of(key: &KeyRecord, repository: &dyn Repository, token: Arc<dyn KeyStore>) -> Self {
+        let KeyMaterial::Wrapped { kek_version, blob, .. } = &key.material else { panic!("a wrapped key") };
+        let kek = repository.find_kek(&key.alias.application, *kek_version).await.unwrap().unwrap();
+        let context = wrapping_context(&key.alias, &key.id, &key.thumbprint, kek.version);
+        let pkcs8 = token.unwrap(kek.token_key, &context, blob).await.unwrap();
+        Self { key: key.clone(), token, kek, pkcs8 }
+    }
+
+    /// A key of so many. Those that packets are opened with are wrapped for good; the others have a blob of the same
+    /// length, since a million of them take the token minutes.
+    async fn record(&self, number: usize, keys: usize) -> KeyRecord {
+        let mut record = KeyRecord {
+            id: KeyId(uuid::Uuid::new_v4().to_string()),
+            alias: alias(number),
+            thumbprint: Thumbprint::from_bytes(thumbprint(number)),
+            ..self.key.clone()
+        };
+        if number.is_multiple_of(stride(keys)) {
+            let kek_version = self.kek.version;
+            let context = wrapping_context(&record.alias, &record.id, &record.thumbprint, kek_version);
+            let blob = self.token.wrap(self.kek.token_key, &context, self.pkcs8.clone()).await.unwrap();
+            record.material = KeyMaterial::Wrapped { kek_version, first_kek: kek_version, blob };
+        }
+        record
+    }
+}
+
 /// Writes every eighth record.
 async fn write(
     repository: Arc<dyn Repository>,
-    good: Arc<KeyRecord>,
+    template: Arc<Template>,
     (first, size): (usize, usize),
     began: Instant,
 ) {
     const STEP: usize = 100_000;
     for number in (first..size).step_by(WRITERS) {
-        let record = KeyRecord {
-            id: KeyId(uuid::Uuid::new_v4().to_string()),
-            alias: alias(number),
-            thumbprint: Thumbprint::from_bytes(thumbprint(number)),
-            ..(*good).clone()
-        };
+        let record = template.record(number, size).await;
         let mut is_unsure = false;
         loop {
             match repository.insert_successor(&record).await {
