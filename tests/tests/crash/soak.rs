@@ -34,7 +34,7 @@ const STEPS_OF_START: u64 = 60;
 const TIME: Duration = Duration::from_millis(400);
 const TIME_OF_START: Duration = Duration::from_secs(6);
 /// One installation of so many has a database server, which is slow in the build of the tests.
-const REMOTE_ONE_OF: u64 = 5;
+const REMOTE_ONE_OF: u64 = 10;
 
 /// Numbers that look random and are the same for one seed (SplitMix64).
 struct Numbers(u64);
