@@ -187,9 +187,10 @@ async fn sweep(every: u64, share: u64) -> Share {
     seen
 }
 
-/// Performs it, well. A pair may take longer than the deadline now and then.
+/// Performs it, well. A pair may take longer than the deadline now and then, and SoftHSM may refuse to make a key while
+/// the process that had the token before is still on its way out; neither is repeated.
 async fn well(world: &World, operation: Operation) {
-    if operation == Operation::MakePair {
+    if operation.makes_key() {
         world.back(operation, "no fault yet").await;
     } else {
         world.right(operation).await;
