@@ -187,8 +187,8 @@ async fn sweep(every: u64, share: u64) -> Share {
     seen
 }
 
-/// Performs it, well. A pair may take longer than the deadline now and then, and SoftHSM may refuse to make a key while
-/// the process that had the token before is still on its way out; neither is repeated.
+/// Performs it, well. A pair may take longer than the deadline now and then, and SoftHSM has refused to make a key where
+/// no fault stood (`CKR_GENERAL_ERROR`, once in hundreds of cases with lost sessions); neither is repeated.
 async fn well(world: &World, operation: Operation) {
     if operation.makes_key() {
         world.back(operation, "no fault yet").await;
