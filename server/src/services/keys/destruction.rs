@@ -130,13 +130,14 @@ impl KeyService {
         let now = self.provisioner.clock.now();
         let state = state_of(standing.as_ref(), Cryptoperiod::ENDLESS, is_newest, now);
         let is_destroying = standing.is_some_and(|standing| standing.state == KeyState::Destroying);
-        let remark = match is_destroying {
-            true => match trusted(self.wrapped_by(&kek).await)? {
+        let remark = if is_destroying {
+            match trusted(self.wrapped_by(&kek).await)? {
                 Some(Some(_)) => Some(STILL_WRAPS.to_owned()),
                 Some(None) => None,
                 None => Some(MAY_WRAP.to_owned()),
-            },
-            false => None,
+            }
+        } else {
+            None
         };
         let alias = KeyAlias::master(kek.application.clone());
         let destruction = self.destruction(&kek.id(), &alias, None, remark).await?;
