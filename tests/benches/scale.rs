@@ -11,6 +11,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
+    clippy::panic,
     clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::print_stderr,
