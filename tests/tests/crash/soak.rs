@@ -72,7 +72,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 
 /// What an installation went through.
 #[derive(Default)]
-struct Seen {
+struct Tally {
     tried: u64,
     killed: u64,
 }
@@ -85,7 +85,7 @@ async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
     let began = Instant::now();
     let installations = trials.div_ceil(TRIALS);
     let next = Arc::new(AtomicU64::new(0));
-    let all = Arc::new(Mutex::new(Seen::default()));
+    let all = Arc::new(Mutex::new(Tally::default()));
     let lanes = (0..LANES).map(|_| {
         let (next, all) = (Arc::clone(&next), Arc::clone(&all));
         tokio::spawn(async move {
@@ -96,36 +96,37 @@ async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
                 }
                 let seed = first + number;
                 println!("seed {seed} after {:?}", began.elapsed());
-                let seen = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
+                let tally = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
                 let mut all = all.lock().unwrap();
-                all.tried += seen.tried;
-                all.killed += seen.killed;
+                all.tried += tally.tried;
+                all.killed += tally.killed;
             }
         })
     });
     let failed = join_all(lanes).await.into_iter().filter(Result::is_err).count();
-    let Seen { tried, killed } = *all.lock().unwrap();
+    let Tally { tried, killed } = *all.lock().unwrap();
     println!("{tried} trials in {:?}, in {killed} a server was killed", began.elapsed());
     assert_eq!((failed, tried), (0, trials), "which says above what was wrong, and with which seed");
     assert!(killed * 10 >= tried, "of {tried} servers only {killed} were killed");
 }
 
 /// One installation, from its first start on; the same for one seed.
-async fn installation(seed: u64, trials: u64) -> Seen {
+async fn installation(seed: u64, trials: u64) -> Tally {
     let mut numbers = Numbers(seed);
     let is_remote = numbers.below(REMOTE_ONE_OF) == 0;
     let mut world = if is_remote { World::remote().await } else { World::embedded() };
-    let mut seen = Seen { tried: 1, killed: u64::from(start_and_kill(&mut world, &mut numbers, is_remote)) };
+    let mut tally =
+        Tally { tried: 1, killed: u64::from(start_and_kill(&mut world, &mut numbers, is_remote)) };
     world.start().await;
     for number in 1..trials {
         let (operation, nth) = (numbers.one_of(&Operation::ALL), 1 + numbers.below(STEPS));
         let blow = numbers.blow(is_remote, TIME);
         println!("seed {seed}, {number}: {operation:?}, {blow:?}, step {nth}");
-        seen.killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
-        seen.tried += 1;
+        tally.killed += u64::from(blow.strike(&mut world, operation, number, nth).await);
+        tally.tried += 1;
     }
     finish(world).await;
-    seen
+    tally
 }
 
 /// A first start that is killed somewhere. Whether it was.
