@@ -2,10 +2,7 @@
 //! `KUNJI_SOAK_SEED` the number that the first installation's are made from (1); each next one's is one more.
 
 use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -22,7 +19,7 @@ use crate::{
 /// Trials in one installation, which grows with each.
 const TRIALS: u64 = 100;
 /// Installations at once: much of a trial is waiting.
-const LANES: u64 = 4;
+const LANES: u8 = 4;
 const FUNCTIONS: [&str; 6] =
     ["C_GenerateKey*", "C_Sign", "C_Encrypt", "C_Decrypt", "C_FindObjects", "C_GetAttributeValue"];
 const MOMENTS: [Moment; 2] = [Moment::Before, Moment::After];
@@ -83,31 +80,30 @@ async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
     let trials = number("KUNJI_SOAK_TRIALS", 10_000);
     let first = number("KUNJI_SOAK_SEED", 1);
     let began = Instant::now();
-    let installations = trials.div_ceil(TRIALS);
-    let next = Arc::new(AtomicU64::new(0));
-    let all = Arc::new(Mutex::new(Tally::default()));
-    let lanes = (0..LANES).map(|_| {
-        let (next, all) = (Arc::clone(&next), Arc::clone(&all));
-        tokio::spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= installations {
-                    return;
-                }
-                let seed = first + number;
-                println!("seed {seed} after {:?}", began.elapsed());
-                let tally = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
-                let mut all = all.lock().unwrap();
-                all.tried += tally.tried;
-                all.killed += tally.killed;
-            }
-        })
-    });
-    let failed = join_all(lanes).await.into_iter().filter(Result::is_err).count();
-    let Tally { tried, killed } = *all.lock().unwrap();
+    let lanes = (0..LANES).map(|lane| tokio::spawn(installations((u64::from(lane), trials), first, began)));
+    let tallies = join_all(lanes).await;
+    let failed = tallies.iter().filter(|tally| tally.is_err()).count();
+    let (mut tried, mut killed) = (0, 0);
+    for tally in tallies.into_iter().flatten() {
+        tried += tally.tried;
+        killed += tally.killed;
+    }
     println!("{tried} trials in {:?}, in {killed} a server was killed", began.elapsed());
     assert_eq!((failed, tried), (0, trials), "which says above what was wrong, and with which seed");
     assert!(killed * 10 >= tried, "of {tried} servers only {killed} were killed");
+}
+
+/// Every so manieth installation of as many as have so many trials, one after the other.
+async fn installations((lane, trials): (u64, u64), first: u64, began: Instant) -> Tally {
+    let mut all = Tally::default();
+    for number in (lane..trials.div_ceil(TRIALS)).step_by(usize::from(LANES)) {
+        let seed = first + number;
+        println!("seed {seed} after {:?}", began.elapsed());
+        let tally = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
+        all.tried += tally.tried;
+        all.killed += tally.killed;
+    }
+    all
 }
 
 /// One installation, from its first start on; the same for one seed.

@@ -8,7 +8,7 @@ use kunji_server::{
         key::{KeyId, KeyMaterial, KeyRecord},
         lifecycle::Change,
     },
-    ports::repository::RepositoryError,
+    ports::{repository::RepositoryError, rewrap::RewrapRun},
     services::keys::{KeyError, KeyFilter, revocation::RevocationList},
 };
 use kunji_tests::faults::Life;
@@ -44,14 +44,14 @@ impl World {
 }
 
 impl Server {
-    async fn rewrap_all(&self) {
+    /// Has all private keys wrapped anew. What came of it.
+    async fn rewrap(&self) -> RewrapRun {
         let rewrap = &self.running.services.rewrap;
         let started = rewrap.start(&caller("keeper")).await.unwrap();
         loop {
             let run = rewrap.progress(&caller("keeper")).await.unwrap().unwrap();
             if run.run == started.run && run.ended_at.is_some() {
-                assert_eq!(run.failed, 0, "{run:?}");
-                return;
+                return run;
             }
             tokio::task::yield_now().await;
         }
@@ -77,14 +77,7 @@ async fn one_row_that_cannot_be_trusted_hides_no_others() {
     world.write_generation(&bad, 9).await;
 
     // Private keys are wrapped anew.
-    let rewrap = &server.running.services.rewrap;
-    rewrap.start(&caller("keeper")).await.unwrap();
-    let run = loop {
-        let run = rewrap.progress(&caller("keeper")).await.unwrap().unwrap();
-        if run.ended_at.is_some() {
-            break run;
-        }
-    };
+    let run = server.rewrap().await;
     assert_eq!((run.moved, run.failed), (3, 1), "{run:?}");
     for key in [&good, &newest] {
         let now = world.repository.find(&key.id).await.unwrap().unwrap();
@@ -138,11 +131,11 @@ async fn a_kek_is_not_taken_for_idle_when_rows_of_keys_are_missing() {
     assert!(is_refused(schedule().await), "the newest one is named");
     world.put_row_back(&newest.id).await;
     assert!(matches!(schedule().await, Err(KeyError::Needed(_))));
-    server.rewrap_all().await;
+    assert_eq!(server.rewrap().await.failed, 0);
     assert!(is_refused(schedule().await), "it has a predecessor");
     world.put_row_back(&key.id).await;
     assert!(matches!(schedule().await, Err(KeyError::Needed(_))));
-    server.rewrap_all().await;
+    assert_eq!(server.rewrap().await.failed, 0);
     schedule().await.unwrap();
 }
 
