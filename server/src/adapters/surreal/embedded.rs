@@ -24,15 +24,10 @@ pub(super) async fn open(path: &str, cache_bytes: u64) -> Result<Surreal<Db>, Co
         .without_maintenance_tasks()
         .build_with_path(path)
         .await
-        .map_err(unopened)?;
+        .map_err(ConnectError::unopened)?;
     // In this order: the tasks write, and a database with anything in it but a version is refused for ever.
-    datastore.check_version().await.map_err(unopened)?;
-    datastore.bootstrap().await.map_err(unopened)?;
+    datastore.check_version().await.map_err(ConnectError::unopened)?;
+    datastore.bootstrap().await.map_err(ConnectError::unopened)?;
     datastore.start_maintenance_tasks();
-    Surreal::unstable_from_datastore(datastore, None).await.map_err(unopened)
-}
-
-/// No row has been read yet, so the text is safe to pass on.
-fn unopened(error: impl std::fmt::Display) -> ConnectError {
-    ConnectError::Open(error.to_string())
+    Surreal::unstable_from_datastore(datastore, None).await.map_err(ConnectError::unopened)
 }

@@ -1,8 +1,9 @@
 //! Failures of the database, told apart by kind.
 //!
-//! SurrealDB's error texts contain values of rows, so no such text leaves this file: what goes on is a kind.
+//! SurrealDB's error texts contain values of rows, so no such text leaves this file, but for what fails before any row is
+//! read: what goes on is a kind.
 
-use std::path::PathBuf;
+use std::{fmt::Display, path::PathBuf};
 
 use surrealdb::types::{ErrorDetails, QueryError};
 
@@ -54,6 +55,13 @@ pub enum ConnectError {
     /// It failed on the way.
     #[error("the database is not available: {0}")]
     Unavailable(&'static str),
+}
+
+impl ConnectError {
+    /// What went wrong before any row was read, so that its text is safe to pass on.
+    pub(super) fn unopened(error: impl Display) -> Self {
+        Self::Open(error.to_string())
+    }
 }
 
 impl From<Failure> for ConnectError {

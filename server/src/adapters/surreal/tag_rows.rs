@@ -44,11 +44,8 @@ impl KeyTagRepository for SurrealRepository {
             return Err(unexpected_form());
         }
         let read = |(key, row): (&KeyId, Value)| {
-            let tags = match self.integrity.open::<KeyTagsRow>(&key.0, row) {
-                Ok(Some(row)) => row.read(&key.0),
-                Ok(None) => Ok(KeyTags::default()),
-                Err(error) => Err(error),
-            };
+            let row = self.integrity.open::<KeyTagsRow>(&key.0, row);
+            let tags = row.and_then(|row| row.map_or(Ok(KeyTags::default()), |row| row.read(&key.0)));
             tags.or_else(|error| untrusted(error).map(|(_, none)| none))
         };
         keys.iter().zip(rows).map(read).collect()

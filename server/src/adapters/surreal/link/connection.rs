@@ -131,14 +131,14 @@ fn value_of(mut results: IndexedResults) -> Result<Value, Failure> {
 async fn sign_in(remote: &Remote) -> Result<Surreal<Any>, ConnectError> {
     let websocket =
         WebsocketConfig::new().max_message_size(MESSAGE_LIMIT).max_write_buffer_size(WRITE_BUFFER_LIMIT);
-    let mut config = Config::new().websocket(websocket).map_err(|error| unopened(&error))?;
+    let mut config = Config::new().websocket(websocket).map_err(ConnectError::unopened)?;
     if remote.tls {
         config = config.rustls(trust::client_config()?);
     }
     let client = surrealdb::engine::any::connect((remote.url.clone(), config))
         .with_capacity(QUEUE_LIMIT)
         .await
-        .map_err(|error| unopened(&error))?;
+        .map_err(ConnectError::unopened)?;
     let credentials = Database {
         namespace: remote.namespace.clone(),
         database: remote.database.clone(),
@@ -146,7 +146,7 @@ async fn sign_in(remote: &Remote) -> Result<Surreal<Any>, ConnectError> {
         password: remote.password.expose_secret().to_owned(),
     };
     client.signin(credentials).await.map_err(|error| match error.details() {
-        ErrorDetails::Connection(_) => unopened(&error),
+        ErrorDetails::Connection(_) => ConnectError::unopened(&error),
         details => ConnectError::SignIn(details.kind_str()),
     })?;
     choose_database(&client, &remote.namespace, &remote.database).await?;
@@ -158,12 +158,7 @@ pub(in super::super) async fn choose_database<C: surrealdb::Connection>(
     namespace: &str,
     database: &str,
 ) -> Result<(), ConnectError> {
-    client.use_ns(namespace).use_db(database).await.map(drop).map_err(|error| unopened(&error))
-}
-
-/// No row has been read yet, so the text is safe to pass on.
-fn unopened(error: &surrealdb::Error) -> ConnectError {
-    ConnectError::Open(error.message().to_owned())
+    client.use_ns(namespace).use_db(database).await.map(drop).map_err(ConnectError::unopened)
 }
 
 /// What the driver runs in. Its tasks end with it, wherever they are, and nobody waits for them.
