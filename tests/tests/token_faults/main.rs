@@ -169,7 +169,9 @@ async fn all_callers_together_log_in_once() {
     world.right(Operation::Sign).await;
     let logins = || world.module.counters().calls("C_Login");
     let before = logins();
-    world.module.set([Rule::nth(1, "C_Sign", Fault::LogOut)]);
+    // While others sign, and long enough for them to ask again.
+    let slow = Fault::Delay(Duration::from_millis(100));
+    world.module.set([Rule::nth(16, "C_Sign", Fault::LogOut), Rule::nth(1, "C_Login", slow)]);
     let answers = join_all((0..32_u8).map(|caller| {
         let world = &world;
         async move { world.store.sign_digest(world.pair, sha256(&[caller])).await }

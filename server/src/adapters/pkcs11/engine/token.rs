@@ -35,7 +35,8 @@ pub(super) struct Token {
     pin: SecretString,
     witness: LoginWitness,
     login: Mutex<Login>,
-    /// Counts logins. Handles belong to one; an answer during which it changed is not trusted.
+    /// Counts beginnings and ends of logins: odd while one is under way. Handles belong to one; an answer during which
+    /// it changed is not trusted.
     epoch: AtomicU64,
     handles: HandleCache,
     reserved: Mutex<HashSet<TokenKeyId>>,
@@ -98,7 +99,14 @@ impl Token {
         &self.name
     }
 
+    /// Names the present login. Waits for one that is under way: what is begun meanwhile would fail for want of it, and
+    /// take that for the loss of the new one.
     pub(super) fn epoch(&self) -> u64 {
+        let epoch = self.epoch.load(Ordering::SeqCst);
+        if epoch.is_multiple_of(2) {
+            return epoch;
+        }
+        drop(lock(&self.login));
         self.epoch.load(Ordering::SeqCst)
     }
 
@@ -128,14 +136,20 @@ impl Token {
     /// Logs in again, unless somebody has since the caller read `seen` from [`Token::epoch`].
     pub(super) fn restore_login(&self, seen: u64) -> Result<(), LoginError> {
         let mut login = lock(&self.login);
-        if self.epoch() != seen {
+        if self.epoch.load(Ordering::SeqCst) != seen {
             return Ok(());
         }
         if let Some(answer) = &login.refusal {
             return Err(LoginError::PinRefused(answer.clone()));
         }
-        // Before the login, not after: whoever uses an old handle in the new login then sees the change.
+        // Before the login too: whoever uses an old handle in the new login then sees the change.
         self.epoch.fetch_add(1, Ordering::SeqCst);
+        let answer = self.log_in(&mut login);
+        self.epoch.fetch_add(1, Ordering::SeqCst);
+        answer
+    }
+
+    fn log_in(&self, login: &mut Login) -> Result<(), LoginError> {
         // Before the new session, not after: its number may be given out again.
         login.anchor = None;
         let session = self.open_session().map_err(LoginError::Failed)?;
