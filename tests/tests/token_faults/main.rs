@@ -10,9 +10,11 @@ use std::time::{Duration, Instant};
 
 use cryptoki_sys::{
     CK_RV, CKR_DEVICE_ERROR, CKR_ENCRYPTED_DATA_INVALID, CKR_GENERAL_ERROR, CKR_SESSION_HANDLE_INVALID,
+    CKR_TEMPLATE_INCONSISTENT,
 };
 use futures_util::future::join_all;
 use kunji_server::{
+    adapters::pkcs11::WrappingRoute,
     domain::key_type::Curve,
     ports::key_store::{KeyStore as _, KeyStoreError, TokenSigner as _},
 };
@@ -117,7 +119,7 @@ async fn a_stumble_is_not_taken_for_a_curve_that_the_token_lacks() {
     let world = World::open().await;
     let make = || world.store.generate_curve_pair(fresh_id(), "a pair on a curve", Curve::Secp256k1);
     world.module.set([Rule::first(1, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
-    assert!(matches!(make().await, Err(KeyStoreError::Unavailable(_))));
+    assert!(make().await.is_ok());
     // The pair, and the one that is tried in its place.
     world.module.set([Rule::first(2, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
     assert!(matches!(make().await, Err(KeyStoreError::Unsupported(_))));
@@ -126,6 +128,44 @@ async fn a_stumble_is_not_taken_for_a_curve_that_the_token_lacks() {
     assert!(matches!(make().await, Err(KeyStoreError::Unavailable(_))));
     world.module.clear();
     assert!(make().await.is_ok());
+}
+
+/// SoftHSM does so of keys whose files another thread reads while it writes them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_the_token_refuses_once_is_made() {
+    let world = World::open().await;
+    for value in [CKR_GENERAL_ERROR, CKR_TEMPLATE_INCONSISTENT] {
+        for (operation, function) in
+            [(Operation::MakeKek, "C_GenerateKey"), (Operation::MakePair, "C_GenerateKeyPair")]
+        {
+            world.module.set([Rule::first(1, function, Fault::Return(value))]);
+            world.right(operation).await;
+            let before = world.module.counters().calls(function);
+            world.module.set([Rule::always(function, Fault::Return(value))]);
+            let refused = world.attempt(operation).await;
+            assert!(matches!(refused, Outcome::Refused(_) | Outcome::Unsupported(_)), "{refused:?}");
+            assert_eq!(world.module.counters().calls(function), before + 2, "{function}: {value:#x}");
+            world.module.clear();
+        }
+    }
+    assert_eq!(world.lost().await, 0);
+}
+
+/// Nor is the part taken for a key of somebody else's, under whose id nothing is to be made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_key_is_made_beside_a_part_of_it() {
+    let world = World::open_with(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
+    let before = world.module.counters().calls("C_GenerateKey");
+    world.module.set([
+        // The first of the two keys stays.
+        Rule::nth(2, "C_GenerateKey", Fault::Return(CKR_GENERAL_ERROR)),
+        Rule::always("C_DestroyObject", Fault::Return(CKR_GENERAL_ERROR)),
+    ]);
+    let answer = world.attempt(Operation::MakeKek).await;
+    assert!(matches!(answer, Outcome::Refused(_)), "{answer:?}");
+    assert_eq!(world.module.counters().calls("C_GenerateKey"), before + 2);
+    world.module.clear();
+    world.right(Operation::MakeKek).await;
 }
 
 /// The first of two examinations; other processes that write their token make SoftHSM do so.

@@ -90,14 +90,20 @@ pub(crate) struct World {
 impl World {
     /// A token of its own behind a module of its own, in a process of its own.
     pub(crate) async fn open() -> Self {
+        Self::open_with(|_| ()).await
+    }
+
+    /// The same, with `change` made to its settings.
+    pub(crate) async fn open_with(change: impl FnOnce(&mut Pkcs11Settings)) -> Self {
         let token = Token::create("faults");
         let module = FaultModule::new();
-        let settings = Pkcs11Settings {
+        let mut settings = Pkcs11Settings {
             module: module.path(),
             isolation: isolated(),
             deadline: DEADLINE,
             ..token.settings()
         };
+        change(&mut settings);
         let store = Pkcs11KeyStore::open(settings).await.unwrap();
         let (pair, kek) = (fresh_id(), fresh_id());
         let public = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();

@@ -121,6 +121,7 @@ fn lacks(what: &str, error: &Error) -> OpenError {
         | Verdict::InputRefused
         | Verdict::InputDoubtful
         | Verdict::TokenDoubtful
+        | Verdict::TemplateDoubtful
         // A key just made is not forgotten: the mechanism does not take it.
         | Verdict::HandleStale => {
             OpenError::Unsupported(format!("{what}; {}", describe(error)))

@@ -53,7 +53,7 @@ impl From<Error> for Failure {
 pub(super) enum Repeat {
     /// It changes nothing.
     Freely,
-    /// It makes an object: again only when the token refused the attempt before doing anything.
+    /// It makes an object, after a look whether there is one: again only when the token refused the attempt.
     OnlyIfNotDone,
 }
 
@@ -89,6 +89,10 @@ impl Worker {
             };
             let answer = match operation(&Call { token: &self.token, session: &session, epoch }) {
                 Ok(done) => Ok(done),
+                // What a refused attempt has left is nobody else's.
+                Err(Failure::Answer(Fault::AlreadyExists)) if was_refused(&tried) => {
+                    Err(Fault::Failed("part of a key is there that the token refused to make".to_owned()))
+                }
                 Err(Failure::Answer(error)) => Err(error),
                 Err(failure) => {
                     // Closed before another is opened: its number may be given out again.
@@ -166,10 +170,13 @@ impl Worker {
                         self.restore_login(epoch)
                     }
                     _ if verdict == Verdict::InputDoubtful => Err(Fault::Unauthentic),
-                    Repeat::Freely => self.once(verdict, tried, &cause),
-                    Repeat::OnlyIfNotDone => Err(Fault::Failed(cause)),
+                    _ => self.once(verdict, tried, &cause),
                 }
             }
+            Verdict::TemplateDoubtful => match self.once(verdict, tried, &cause) {
+                Ok(()) => Ok(()),
+                Err(_) => Err(Fault::Unsupported(cause)),
+            },
             Verdict::Exhausted => Err(Fault::Failed(cause)),
             Verdict::Unsupported => Err(Fault::Unsupported(cause)),
             Verdict::Unavailable => Err(Fault::Gone(cause)),
@@ -191,6 +198,11 @@ impl Worker {
             LoginError::Failed(error) => gone(&error),
         })
     }
+}
+
+/// Whether the token has refused a key by an answer that may pass.
+fn was_refused(tried: &[Verdict]) -> bool {
+    tried.iter().any(|verdict| matches!(verdict, Verdict::TokenDoubtful | Verdict::TemplateDoubtful))
 }
 
 /// Without a session nothing works, but a token that has none left may be well.

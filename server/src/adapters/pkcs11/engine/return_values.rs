@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     InputDoubtful,
     /// Perhaps a passing fault of the token: call again if a probe finds it well.
     TokenDoubtful,
+    /// Perhaps a passing fault too: the template is one that the token took when it was tried out.
+    TemplateDoubtful,
     /// The token has no session or memory left for this call; it is not away.
     Exhausted,
     /// The token, its policy or our use of it rules this out.
@@ -84,6 +86,8 @@ pub(super) fn judge(error: &Error) -> Verdict {
             Verdict::InputDoubtful
         }
         (_, value) if is_vague(value) => Verdict::TokenDoubtful,
+        // SoftHSM, of a key whose file another thread reads while it is written.
+        (F::GenerateKey | F::GenerateKeyPair, R::TemplateInconsistent) => Verdict::TemplateDoubtful,
         (
             _,
             R::MechanismInvalid
@@ -184,6 +188,8 @@ mod tests {
         assert_eq!(judged(RvError::KeyHandleInvalid, Function::SignInit), Verdict::HandleStale);
         assert_eq!(judged(RvError::KeySizeRange, Function::SignInit), Verdict::HandleStale);
         assert_eq!(judged(RvError::KeySizeRange, Function::GenerateKeyPair), Verdict::Unsupported);
+        assert_eq!(judged(RvError::TemplateInconsistent, Function::GenerateKey), Verdict::TemplateDoubtful);
+        assert_eq!(judged(RvError::TemplateInconsistent, Function::FindObjects), Verdict::Unsupported);
     }
 
     #[test]

@@ -105,7 +105,7 @@ pub(super) fn generate_curve_pair(
     })
 }
 
-/// Whether a vague refusal of a pair means that the token does not know the curve (kryoptic says so of secp256k1): it
+/// Whether a doubtful refusal of a pair means that the token does not know the curve (kryoptic says so of secp256k1): it
 /// refuses another as well, while it makes one on P-256. Both live as long as a session.
 fn lacks_curve(call: &Call<'_>, change: Change, curve: Curve, refusal: &Error) -> bool {
     let makes = |session: &Session, curve| {
@@ -113,10 +113,12 @@ fn lacks_curve(call: &Call<'_>, change: Change, curve: Curve, refusal: &Error) -
         let (public, private) = templates::curve_pair(Place::Session, change, parameters);
         Some(session.generate_key_pair(&Mechanism::EccKeyPairGen, &public, &private).map(drop))
     };
-    judge(refusal) == Verdict::TokenDoubtful
+    let is_doubtful =
+        |error: &Error| matches!(judge(error), Verdict::TokenDoubtful | Verdict::TemplateDoubtful);
+    is_doubtful(refusal)
         && curve != Curve::P256
         && call.token.open_session().is_ok_and(|session| {
-            matches!(makes(&session, curve), Some(Err(again)) if judge(&again) == Verdict::TokenDoubtful)
+            matches!(makes(&session, curve), Some(Err(again)) if is_doubtful(&again))
                 && matches!(makes(&session, Curve::P256), Some(Ok(())))
         })
 }
