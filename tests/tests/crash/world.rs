@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ pub(crate) struct World {
     // First, so that it ends before its place.
     server: Option<Server>,
     pub(crate) site: Site,
+    /// The file that describes the token, and what is in it.
+    token: (PathBuf, Vec<u8>),
     pub(crate) faults: FaultModule,
     pub(crate) trigger: Arc<Trigger>,
     records: Records,
@@ -67,6 +69,14 @@ pub(crate) fn with_database(site: Site, url: &str, database: &Database) -> Site 
         .with("KUNJI_DATABASE_NAME", &database.database)
         .with("KUNJI_DATABASE_USER", &database.user)
         .with("KUNJI_DATABASE_PASSWORD_FILE", password.to_str().unwrap())
+}
+
+/// The file in which SoftHSM describes the only token of the place, and what is in it.
+fn description(site: &Site) -> (PathBuf, Vec<u8>) {
+    let token = fs::read_dir(site.token_directory()).unwrap().next().unwrap().unwrap();
+    let file = token.path().join("token.object");
+    let content = fs::read(&file).unwrap();
+    (file, content)
 }
 
 impl World {
@@ -97,6 +107,7 @@ impl World {
         let http = Http::new("http://nowhere.test");
         Self {
             server: None,
+            token: description(&site),
             site,
             faults,
             trigger,
@@ -128,6 +139,7 @@ impl World {
         self.trigger.disarm();
         self.faults.clear();
         self.kill();
+        self.mend_token();
         self.end_leases().await;
         let mut ends = Vec::new();
         while let Err(end) = self.try_start(|_| ()) {
@@ -140,6 +152,16 @@ impl World {
             let administrator = self.http.sign_in("administrator", &secret).await;
             let roles = ["key-administrator", "encryptor", "decryptor", "signer"];
             self.http = administrator.new_client(&roles).await;
+        }
+    }
+
+    /// SoftHSM empties the file that describes the token and writes it anew at each login: who is killed between the two
+    /// leaves no token, though all keys are there. That is its loss, not the server's.
+    fn mend_token(&self) {
+        let (file, content) = &self.token;
+        if fs::metadata(file).unwrap().len() == 0 {
+            println!("SoftHSM was killed while it wrote its token, which is put back");
+            fs::write(file, content).unwrap();
         }
     }
 
