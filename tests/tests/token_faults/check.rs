@@ -26,7 +26,7 @@ pub(crate) async fn check(class: &Class) -> Row {
         Row { class: class.name.to_owned(), back: Duration::ZERO, wrong: 0, lost: 0, others: Duration::ZERO };
     for operation in Operation::ALL {
         world.right(operation).await;
-        world.module.set((class.rules)());
+        world.home.module.set((class.rules)());
         let during = world.attempt(operation).await;
         assert!(
             !class.unnoticed || operation.makes_key() || during == Outcome::Right,
@@ -34,7 +34,7 @@ pub(crate) async fn check(class: &Class) -> Row {
             class.name
         );
         row.wrong += wrong(&during, operation);
-        world.module.clear();
+        world.home.module.clear();
         let back = world.back(operation, class.name).await;
         if back >= RETURN {
             println!("{}, {operation:?}: back after {back:?}", class.name);
@@ -47,7 +47,7 @@ pub(crate) async fn check(class: &Class) -> Row {
 }
 
 async fn among_others(world: &World, class: &Class, row: &mut Row) {
-    world.module.set((class.rules)());
+    world.home.module.set((class.rules)());
     let begun = Instant::now();
     let calls = join_all(OTHERS.map(|operation| async move {
         let mut ticks = interval(PACE);
@@ -63,7 +63,7 @@ async fn among_others(world: &World, class: &Class, row: &mut Row) {
     }))
     .await
     .concat();
-    world.module.clear();
+    world.home.module.clear();
     row.wrong += calls.iter().map(|(_, wrong)| wrong).sum::<usize>();
     row.others = percentile(calls.iter().map(|(time, _)| *time).collect(), 99);
     row.back = row.back.max(world.back(Operation::Sign, class.name).await);

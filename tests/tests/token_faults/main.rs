@@ -67,13 +67,13 @@ classes! {
 async fn a_call_that_hangs_holds_up_no_other() {
     let world = World::open().await;
     world.right(Operation::Sign).await;
-    world.module.set([Rule::nth(1, "C_Sign", Fault::HangForever)]);
+    world.home.module.set([Rule::nth(1, "C_Sign", Fault::HangForever)]);
     let answers = join_all((0..32_u8).map(|caller| {
         let world = &world;
         async move { (caller, world.store.sign_digest(world.pair, sha256(&[caller])).await) }
     }))
     .await;
-    world.module.clear();
+    world.home.module.clear();
     let served = answers
         .iter()
         .filter_map(|(caller, answer)| Some((caller, answer.as_ref().ok()?)))
@@ -82,7 +82,7 @@ async fn a_call_that_hangs_holds_up_no_other() {
     assert_eq!(served, 31, "one call hangs, all others are served");
     // The worker that it holds is given back, by another process.
     let begun = Instant::now();
-    while world.module.counters().processes < 2 {
+    while world.home.module.counters().processes < 2 {
         world.store.check_health().await.unwrap();
         assert!(begun.elapsed() < Duration::from_secs(10));
     }
@@ -95,15 +95,16 @@ async fn a_library_that_hangs_while_it_makes_a_key_is_replaced() {
     let world = World::open().await;
     world.right(Operation::Sign).await;
     // The first call of an examination, and that of a making.
-    let hung = || ["C_GetTokenInfo", "C_FindObjectsInit"].map(|name| world.module.counters().calls(name));
+    let hung =
+        || ["C_GetTokenInfo", "C_FindObjectsInit"].map(|name| world.home.module.counters().calls(name));
     let (before, begun) = (hung(), Instant::now());
-    world.module.set([Rule::always("*", Fault::HangForever)]);
+    world.home.module.set([Rule::always("*", Fault::HangForever)]);
     let examined = async {
         while hung().into_iter().zip(before).any(|(now, before)| now == before) {
             assert!(begun.elapsed() < Duration::from_secs(10), "not all is hung");
             tokio::task::yield_now().await;
         }
-        world.module.clear();
+        world.home.module.clear();
         world.back(Operation::Sign, "a library that hangs").await
     };
     let (made, back) = tokio::join!(world.attempt(Operation::MakeKek), examined);
@@ -118,15 +119,15 @@ async fn a_library_that_hangs_while_it_makes_a_key_is_replaced() {
 async fn a_stumble_is_not_taken_for_a_curve_that_the_token_lacks() {
     let world = World::open().await;
     let make = || world.store.generate_curve_pair(fresh_id(), "a pair on a curve", Curve::Secp256k1);
-    world.module.set([Rule::first(1, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    world.home.module.set([Rule::first(1, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
     assert!(make().await.is_ok());
     // The pair, and the one that is tried in its place.
-    world.module.set([Rule::first(2, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    world.home.module.set([Rule::first(2, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
     assert!(matches!(make().await, Err(KeyStoreError::Unsupported(_))));
     // Not even a pair on P-256 is made.
-    world.module.set([Rule::always("C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
+    world.home.module.set([Rule::always("C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
     assert!(matches!(make().await, Err(KeyStoreError::Unavailable(_))));
-    world.module.clear();
+    world.home.module.clear();
     assert!(make().await.is_ok());
 }
 
@@ -138,14 +139,14 @@ async fn a_key_that_the_token_refuses_once_is_made() {
         for (operation, function) in
             [(Operation::MakeKek, "C_GenerateKey"), (Operation::MakePair, "C_GenerateKeyPair")]
         {
-            world.module.set([Rule::first(1, function, Fault::Return(value))]);
+            world.home.module.set([Rule::first(1, function, Fault::Return(value))]);
             world.right(operation).await;
-            let before = world.module.counters().calls(function);
-            world.module.set([Rule::always(function, Fault::Return(value))]);
+            let before = world.home.module.counters().calls(function);
+            world.home.module.set([Rule::always(function, Fault::Return(value))]);
             let refused = world.attempt(operation).await;
             assert!(matches!(refused, Outcome::Refused(_) | Outcome::Unsupported(_)), "{refused:?}");
-            assert_eq!(world.module.counters().calls(function), before + 2, "{function}: {value:#x}");
-            world.module.clear();
+            assert_eq!(world.home.module.counters().calls(function), before + 2, "{function}: {value:#x}");
+            world.home.module.clear();
         }
     }
     assert_eq!(world.lost().await, 0);
@@ -155,16 +156,16 @@ async fn a_key_that_the_token_refuses_once_is_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_key_is_made_beside_a_part_of_it() {
     let world = World::open_with(|settings| settings.wrapping = Some(WrappingRoute::AesCbcHmac)).await;
-    let before = world.module.counters().calls("C_GenerateKey");
-    world.module.set([
+    let before = world.home.module.counters().calls("C_GenerateKey");
+    world.home.module.set([
         // The first of the two keys stays.
         Rule::nth(2, "C_GenerateKey", Fault::Return(CKR_GENERAL_ERROR)),
         Rule::always("C_DestroyObject", Fault::Return(CKR_GENERAL_ERROR)),
     ]);
     let answer = world.attempt(Operation::MakeKek).await;
     assert!(matches!(answer, Outcome::Refused(_)), "{answer:?}");
-    assert_eq!(world.module.counters().calls("C_GenerateKey"), before + 2);
-    world.module.clear();
+    assert_eq!(world.home.module.counters().calls("C_GenerateKey"), before + 2);
+    world.home.module.clear();
     world.right(Operation::MakeKek).await;
 }
 
@@ -173,11 +174,11 @@ async fn no_key_is_made_beside_a_part_of_it() {
 async fn one_failed_examination_loses_no_token() {
     let world = World::open().await;
     world.right(Operation::Sign).await;
-    let before = world.module.counters();
-    world.module.set([Rule::first(1, "C_GetTokenInfo", Fault::Return(CKR_GENERAL_ERROR))]);
+    let before = world.home.module.counters();
+    world.home.module.set([Rule::first(1, "C_GetTokenInfo", Fault::Return(CKR_GENERAL_ERROR))]);
     world.store.check_health().await.unwrap();
     world.right(Operation::Sign).await;
-    let after = world.module.counters();
+    let after = world.home.module.counters();
     assert!(after.calls("C_GetTokenInfo") >= before.calls("C_GetTokenInfo") + 2);
     assert_eq!((after.processes, after.calls("C_Login")), (before.processes, before.calls("C_Login")));
 }
@@ -186,9 +187,9 @@ async fn one_failed_examination_loses_no_token() {
 async fn a_making_that_hangs_holds_up_no_other() {
     let world = World::open().await;
     world.right(Operation::MakeKek).await;
-    let making = || world.module.counters().calls("C_GenerateKey");
+    let making = || world.home.module.counters().calls("C_GenerateKey");
     let before = making();
-    world.module.set([Rule::first(1, "C_GenerateKey", Fault::HangForever)]);
+    world.home.module.set([Rule::first(1, "C_GenerateKey", Fault::HangForever)]);
     let (one, other) = tokio::join!(world.attempt(Operation::MakeKek), async {
         while making() == before {
             tokio::task::yield_now().await;
@@ -199,7 +200,7 @@ async fn a_making_that_hangs_holds_up_no_other() {
     });
     assert!(matches!(one, Outcome::Refused(_)), "{one:?}");
     assert!(other < fault_page::RETURN, "{other:?}");
-    world.module.clear();
+    world.home.module.clear();
     assert_eq!(world.lost().await, 0);
 }
 
@@ -207,11 +208,11 @@ async fn a_making_that_hangs_holds_up_no_other() {
 async fn all_callers_together_log_in_once() {
     let world = World::open().await;
     world.right(Operation::Sign).await;
-    let logins = || world.module.counters().calls("C_Login");
+    let logins = || world.home.module.counters().calls("C_Login");
     let before = logins();
     // While others sign, and long enough for them to ask again.
     let slow = Fault::Delay(Duration::from_millis(100));
-    world.module.set([Rule::nth(16, "C_Sign", Fault::LogOut), Rule::nth(1, "C_Login", slow)]);
+    world.home.module.set([Rule::nth(16, "C_Sign", Fault::LogOut), Rule::nth(1, "C_Login", slow)]);
     let answers = join_all((0..32_u8).map(|caller| {
         let world = &world;
         async move { world.store.sign_digest(world.pair, sha256(&[caller])).await }
@@ -224,9 +225,9 @@ async fn all_callers_together_log_in_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_token_is_away_callers_are_told_at_once_and_it_is_looked_for_now_and_then() {
     let world = World::open().await;
-    let before = world.module.counters();
+    let before = world.home.module.counters();
     let begun = Instant::now();
-    world.module.set(nowhere());
+    world.home.module.set(nowhere());
     world.store.check_health().await.unwrap_err();
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     let asked = Instant::now();
@@ -235,7 +236,7 @@ async fn while_the_token_is_away_callers_are_told_at_once_and_it_is_looked_for_n
         assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
     }
     assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
-    let searched = || world.module.counters().processes - before.processes;
+    let searched = || world.home.module.counters().processes - before.processes;
     while searched() < 4 {
         assert!(begun.elapsed() < Duration::from_secs(10));
         tokio::task::yield_now().await;
@@ -243,9 +244,9 @@ async fn while_the_token_is_away_callers_are_told_at_once_and_it_is_looked_for_n
     // 50, 100, 200 ms and so on up to half a second lie between one search and the next.
     let most = 6 + 2 * usize::try_from(begun.elapsed().as_secs()).unwrap();
     assert!(searched() <= most, "{} searches, {most} at most", searched());
-    world.module.clear();
+    world.home.module.clear();
     world.back(Operation::Sign, "away").await;
-    assert_eq!(world.module.counters().calls("C_Login"), before.calls("C_Login") + 1);
+    assert_eq!(world.home.module.counters().calls("C_Login"), before.calls("C_Login") + 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -253,7 +254,7 @@ async fn a_good_key_is_not_refused_for_one_refusal() {
     let world = World::open().await;
     for value in [CKR_GENERAL_ERROR, CKR_ENCRYPTED_DATA_INVALID] {
         world.right(Operation::Unwrap).await;
-        world.module.set([Rule::first(1, "C_Decrypt", Fault::Return(value))]);
+        world.home.module.set([Rule::first(1, "C_Decrypt", Fault::Return(value))]);
         assert_eq!(world.attempt(Operation::Unwrap).await, Outcome::Right, "{value:#x}");
     }
 }
@@ -269,13 +270,16 @@ async fn a_vague_value_is_judged_by_a_probe() {
     assert!(matches!(answer, Err(KeyStoreError::Unauthentic)), "{answer:?}");
 
     let always = |function, value: CK_RV| Rule::always(function, Fault::Return(value));
-    world.module.set([always("C_Decrypt", CKR_GENERAL_ERROR), always("C_GetTokenInfo", CKR_DEVICE_ERROR)]);
+    world
+        .home
+        .module
+        .set([always("C_Decrypt", CKR_GENERAL_ERROR), always("C_GetTokenInfo", CKR_DEVICE_ERROR)]);
     for blob in [&forged, &world.wrapped] {
         let answer = world.unwrap(blob).await;
         assert!(matches!(answer, Err(KeyStoreError::Unavailable(_))), "{answer:?}");
     }
     world.store.check_health().await.unwrap_err();
-    world.module.clear();
+    world.home.module.clear();
     world.back(Operation::Unwrap, "a failing probe").await;
 }
 
@@ -284,9 +288,9 @@ async fn a_token_that_fails_every_call_is_not_asked_twice_as_often() {
     const CALLS: u64 = 2_000;
     let world = World::open().await;
     world.right(Operation::Sign).await;
-    let asked = || world.module.counters().calls("C_SignInit");
+    let asked = || world.home.module.counters().calls("C_SignInit");
     let before = asked();
-    world.module.set([Rule::always("C_SignInit", Fault::Return(CKR_SESSION_HANDLE_INVALID))]);
+    world.home.module.set([Rule::always("C_SignInit", Fault::Return(CKR_SESSION_HANDLE_INVALID))]);
     for _ in 0..CALLS {
         world.store.sign_digest(world.pair, [7; 32]).await.unwrap_err();
     }
@@ -298,7 +302,7 @@ async fn a_token_that_fails_every_call_is_not_asked_twice_as_often() {
 async fn rubbish_from_callers_makes_nobody_log_in_or_open_the_token_again() {
     let world = World::open().await;
     world.right(Operation::Unwrap).await;
-    let before = world.module.counters();
+    let before = world.home.module.counters();
     for round in 0..500_usize {
         let mut wrapped = world.wrapped.clone();
         let last = wrapped.len() - 1;
@@ -306,7 +310,7 @@ async fn rubbish_from_callers_makes_nobody_log_in_or_open_the_token_again() {
         let answer = world.unwrap(&wrapped).await;
         assert!(matches!(answer, Err(KeyStoreError::Unauthentic)), "{answer:?}");
     }
-    let after = world.module.counters();
+    let after = world.home.module.counters();
     for function in ["C_Initialize", "C_Login", "C_Finalize"] {
         assert_eq!(after.calls(function), before.calls(function), "{function}");
     }

@@ -187,8 +187,7 @@ async fn sweep(every: u64, share: u64) -> Share {
     seen
 }
 
-/// Performs it, well. A pair may take longer than the deadline now and then, and SoftHSM has refused to make a key where
-/// no fault stood (`CKR_GENERAL_ERROR`, once in hundreds of cases with lost sessions); neither is repeated.
+/// Performs it, well. A pair may take longer than the deadline now and then, and is not made again.
 async fn well(world: &World, operation: Operation) {
     if operation.makes_key() {
         world.back(operation, "no fault yet").await;
@@ -201,12 +200,12 @@ async fn well(world: &World, operation: Operation) {
 async fn called(world: &World, operation: Operation, occasion: &[Rule]) -> Vec<&'static str> {
     let _processor = processor(operation).await;
     well(world, operation).await;
-    let before = world.module.counters();
-    world.module.set(occasion.to_vec());
+    let before = world.home.module.counters();
+    world.home.module.set(occasion.to_vec());
     world.attempt(operation).await;
-    world.module.clear();
+    world.home.module.clear();
     world.back(operation, "no fault").await;
-    let after = world.module.counters();
+    let after = world.home.module.counters();
     let mut called: Vec<_> =
         FUNCTIONS.into_iter().filter(|function| after.calls(function) > before.calls(function)).collect();
     if operation.makes_key() {
@@ -225,9 +224,9 @@ async fn strike(
     faults: &mut Vec<String>,
 ) -> Duration {
     well(world, operation).await;
-    world.module.set(rules);
+    world.home.module.set(rules);
     let during = world.attempt(operation).await;
-    world.module.clear();
+    world.home.module.clear();
     let back = world.back(operation, case).await;
     if let Outcome::Wrong(answer) = during {
         faults.push(format!("{case}: {answer}"));
@@ -252,9 +251,9 @@ async fn soak_a_million_operations_leave_nothing_behind() {
     let operations = number("KUNJI_SOAK_OPERATIONS", 1_000_000);
     let world = World::open().await;
     // Caches fill, each worker opens its session, and the driver of the module keeps some of its old rules.
-    (0..32).for_each(|_| world.module.clear());
+    (0..32).for_each(|_| world.home.module.clear());
     round(&world, CALLERS, ROUND).await;
-    let before = seen(&world.module);
+    let before = seen(&world.home.module);
     let begun = Instant::now();
     let mut done = 0;
     for number in 0.. {
@@ -269,14 +268,15 @@ async fn soak_a_million_operations_leave_nothing_behind() {
             _ => Fault::Return(CKR_GENERAL_ERROR),
         };
         world
+            .home
             .module
             .set([Rule::nth(ROUND / 2, "C_DecryptInit", fault), Rule::nth(ROUND / 3, "C_Sign", fault)]);
         round(&world, CALLERS, ROUND).await;
         done += CALLERS * ROUND;
     }
-    world.module.clear();
+    world.home.module.clear();
     world.back(Operation::Sign, "soak").await;
-    let after = seen(&world.module);
+    let after = seen(&world.home.module);
     println!("{done} operations in {:?}: {before:?}, then {after:?}", begun.elapsed());
     assert!(after.sessions <= before.sessions, "{before:?} {after:?}");
     assert_eq!(after.running.len(), 1, "one engine, and none left behind");

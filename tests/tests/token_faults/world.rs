@@ -13,9 +13,8 @@ use kunji_server::{
 };
 use kunji_shared::ModulusLength;
 use kunji_tests::{
+    clones::Home,
     contract::key_store::{fresh_id, sha256, verifies},
-    fault_module::FaultModule,
-    softhsm::{Token, isolated},
 };
 use zeroize::Zeroizing;
 
@@ -78,38 +77,32 @@ enum Done {
 
 pub(crate) struct World {
     pub(crate) store: Pkcs11KeyStore,
-    pub(crate) module: FaultModule,
+    pub(crate) home: Home,
     pub(crate) pair: TokenKeyId,
     pub(crate) public: Vec<u8>,
     pub(crate) wrapped: Vec<u8>,
     kek: TokenKeyId,
     done: Mutex<Vec<Done>>,
-    _token: Token,
 }
 
 impl World {
-    /// A token of its own behind a module of its own, in a process of its own.
+    /// A token of its own behind a module of its own, in a process of its own. Alone in its home: SoftHSM reads every key
+    /// of every token there when it is initialised.
     pub(crate) async fn open() -> Self {
         Self::open_with(|_| ()).await
     }
 
     /// The same, with `change` made to its settings.
     pub(crate) async fn open_with(change: impl FnOnce(&mut Pkcs11Settings)) -> Self {
-        let token = Token::create("faults");
-        let module = FaultModule::new();
-        let mut settings = Pkcs11Settings {
-            module: module.path(),
-            isolation: isolated(),
-            deadline: DEADLINE,
-            ..token.settings()
-        };
+        let home = Home::with_token();
+        let mut settings = Pkcs11Settings { deadline: DEADLINE, ..home.settings("faults") };
         change(&mut settings);
         let store = Pkcs11KeyStore::open(settings).await.unwrap();
         let (pair, kek) = (fresh_id(), fresh_id());
         let public = store.generate_signing_pair(pair, "pair", ModulusLength::Rsa2048).await.unwrap();
         store.generate_kek(kek, "kek").await.unwrap();
         let wrapped = store.wrap(kek, CONTEXT, Zeroizing::new(SECRET.to_vec())).await.unwrap();
-        Self { store, module, pair, public, wrapped, kek, done: Mutex::default(), _token: token }
+        Self { store, home, pair, public, wrapped, kek, done: Mutex::default() }
     }
 
     pub(crate) async fn unwrap(&self, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, KeyStoreError> {
