@@ -176,8 +176,8 @@ pub(crate) async fn ensure_keys(provisioner: &Provisioner, aliases: &[KeyAlias])
     Ok(())
 }
 
-/// Nothing below repeats the making of a key that the token has not refused, since nobody knows what became of it. A start
-/// can: it finds what was made, and one failure of a busy token should not end it.
+/// Nothing below repeats the making of a key, but where its template was refused, since nobody knows what became of it. A
+/// start can: it finds what was made, and one failure of a busy token should not end it.
 async fn ensure_key(provisioner: &Provisioner, alias: &KeyAlias) -> Result<(), KeyError> {
     const ATTEMPTS: u32 = 3;
     for _ in 1..ATTEMPTS {

@@ -1,5 +1,10 @@
 //! A first start on a token that fails now and then.
 
+use std::{
+    process::Command,
+    time::{Duration, Instant},
+};
+
 use cryptoki_sys::CKR_GENERAL_ERROR;
 use kunji_tests::{
     fault_module::{Fault, FaultModule, Rule},
@@ -7,12 +12,10 @@ use kunji_tests::{
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_making_that_fails_does_not_end_a_start() {
+async fn a_making_that_fails_once_does_not_end_a_start() {
     let module = FaultModule::new();
     let site = Site::new().with("KUNJI_PKCS11_MODULE", module.path().to_str().unwrap());
-    // It is asked once more at once: for the second rule that is the fourth call, since it does not see the one that the
-    // first rule answers.
-    module.set([(); 2].map(|()| Rule::nth(4, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))));
+    module.set([Rule::nth(4, "C_GenerateKeyPair", Fault::Return(CKR_GENERAL_ERROR))]);
     let server = site.start();
     let log = site.log();
     assert!(log.contains("the start tries again"), "{log}");
@@ -22,4 +25,26 @@ async fn a_making_that_fails_does_not_end_a_start() {
         let reference = if application == "KERNEL" { "SIGN" } else { "" };
         client.certificate(application, reference).await;
     }
+}
+
+/// SoftHSM writes its token anew at each login, and has none any more when it is killed meanwhile.
+#[test]
+fn a_worker_whose_server_is_killed_ends_its_login() {
+    let module = FaultModule::new();
+    let site = Site::new().with("KUNJI_PKCS11_MODULE", module.path().to_str().unwrap());
+    let calls = |function| module.counters().calls(function);
+    let waits_for = |function| {
+        let begun = Instant::now();
+        while calls(function) == 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{function} is not called");
+            std::thread::yield_now();
+        }
+    };
+    module.set([Rule::nth(1, "C_Login", Fault::Delay(Duration::from_millis(500)))]);
+    let started = site.try_start(site.command(), |server| {
+        waits_for("C_Login");
+        assert!(Command::new("kill").args(["-KILL", &server.to_string()]).status().unwrap().success());
+    });
+    assert!(started.is_err());
+    waits_for("C_CloseSession");
 }

@@ -6,7 +6,7 @@ use std::{
     net::Shutdown,
     os::{fd::AsFd, unix::net::UnixStream},
     sync::{Arc, Mutex, OnceLock, PoisonError, mpsc::channel},
-    thread,
+    thread::{self, JoinHandle},
     time::Duration,
 };
 
@@ -49,7 +49,11 @@ pub fn serve_parent() -> Result<(), WorkerError> {
     let socket = parent_socket()?;
     // No other process of this user may look into this one, and no core is written: it holds the PIN.
     prctl::set_dumpable(false).map_err(io::Error::from)?;
-    let work = Arc::new(Work { socket: Mutex::new(socket.try_clone()?), engine: OnceLock::new() });
+    let work = Arc::new(Work {
+        socket: Mutex::new(socket.try_clone()?),
+        engine: OnceLock::new(),
+        opening: Mutex::new(None),
+    });
     listen(socket, &work);
     end(&work)
 }
@@ -58,6 +62,7 @@ struct Work {
     /// For reports. One at a time.
     socket: Mutex<UnixStream>,
     engine: OnceLock<Mutex<Option<Engine>>>,
+    opening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Work {
@@ -108,8 +113,11 @@ fn listen(mut socket: UnixStream, work: &Arc<Work>) {
 fn obey(request: Request, work: &Arc<Work>) {
     match request {
         Request::Open { settings, pin } => {
-            let work = Arc::clone(work);
-            thread::spawn(move || work.open(&settings, &pin));
+            let opening = thread::spawn({
+                let work = Arc::clone(work);
+                move || work.open(&settings, &pin)
+            });
+            *work.opening.lock().unwrap_or_else(PoisonError::into_inner) = Some(opening);
         }
         Request::Perform { number, order } => {
             let Some(engine) = work.engine.get() else { return };
@@ -123,13 +131,16 @@ fn obey(request: Request, work: &Arc<Work>) {
 }
 
 /// Closes the sessions, if the library lets us, and ends without the exit handlers of libraries, which are known to
-/// crash.
+/// crash. Not while it logs in: SoftHSM then writes its token anew, and loses it by that.
 fn end(work: &Work) -> ! {
     let (_unsent, never) = channel::<Infallible>();
     thread::spawn(move || {
         let _ = never.recv_timeout(FAREWELL);
         die()
     });
+    if let Some(opening) = work.opening.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        let _ = opening.join();
+    }
     if let Some(engine) = work.engine.get() {
         drop(engine.lock().unwrap_or_else(PoisonError::into_inner).take());
     }

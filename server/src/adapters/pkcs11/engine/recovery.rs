@@ -9,7 +9,7 @@ use cryptoki::{error::Error, session::Session};
 
 use super::{
     super::protocol::Fault,
-    return_values::{Verdict, describe, judge},
+    return_values::{Verdict, describe, is_of_making, judge},
     templates,
     token::{LoginError, Token, is_user},
 };
@@ -24,9 +24,13 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Tells an empty answer from a hidden one.
+    /// Tells an empty answer from a hidden one, of before a login that somebody has restored since too.
     pub(super) fn check_logged_in(&self) -> Result<(), Failure> {
-        if is_user(self.session)? { Ok(()) } else { Err(Failure::LoggedOut) }
+        if is_user(self.session)? && self.token.epoch() == self.epoch {
+            Ok(())
+        } else {
+            Err(Failure::LoggedOut)
+        }
     }
 }
 
@@ -53,7 +57,8 @@ impl From<Error> for Failure {
 pub(super) enum Repeat {
     /// It changes nothing.
     Freely,
-    /// It makes an object, after a look whether there is one: again only when the token refused the attempt.
+    /// It makes an object, after a look whether there is one: again only when the token refused the attempt before doing
+    /// anything. A vague value is no such refusal: elsewhere in a cluster the key may be there, and would have a twin.
     OnlyIfNotDone,
 }
 
@@ -80,6 +85,7 @@ impl Worker {
         mut operation: impl FnMut(&Call<'_>) -> Result<T, Failure>,
     ) -> Result<T, Fault> {
         let mut tried = Vec::new();
+        let mut was_making = false;
         self.token.retries().deposit();
         loop {
             let epoch = self.token.epoch();
@@ -89,16 +95,19 @@ impl Worker {
             };
             let answer = match operation(&Call { token: &self.token, session: &session, epoch }) {
                 Ok(done) => Ok(done),
-                // What a refused attempt has left is nobody else's.
-                Err(Failure::Answer(Fault::AlreadyExists)) if was_refused(&tried) => {
-                    Err(Fault::Failed("part of a key is there that the token refused to make".to_owned()))
+                // What an attempt before this one has left is nobody else's.
+                Err(Failure::Answer(Fault::AlreadyExists)) if was_making => {
+                    Err(Fault::Failed("a part is left of a key that could not be made".to_owned()))
                 }
                 Err(Failure::Answer(error)) => Err(error),
                 Err(failure) => {
                     // Closed before another is opened: its number may be given out again.
                     drop(session);
                     let (verdict, cause) = match failure {
-                        Failure::Token(error) => (judge(&error), describe(&error)),
+                        Failure::Token(error) => {
+                            was_making |= is_of_making(&error);
+                            (judge(&error), describe(&error))
+                        }
                         Failure::Nonsense(what) => (Verdict::TokenDoubtful, what.to_owned()),
                         _ => (Verdict::LoginLost, "logged out".to_owned()),
                     };
@@ -149,7 +158,7 @@ impl Worker {
     ) -> Result<(), Fault> {
         tracing::debug!(token = self.token.name(), ?verdict, cause, "a token call failed");
         match verdict {
-            Verdict::SessionLost => self.once(verdict, tried, &cause),
+            Verdict::SessionLost | Verdict::TemplateDoubtful => self.once(verdict, tried, &cause),
             Verdict::LoginLost => {
                 self.once(verdict, tried, &cause)?;
                 self.restore_login(epoch)
@@ -170,13 +179,10 @@ impl Worker {
                         self.restore_login(epoch)
                     }
                     _ if verdict == Verdict::InputDoubtful => Err(Fault::Unauthentic),
-                    _ => self.once(verdict, tried, &cause),
+                    Repeat::Freely => self.once(verdict, tried, &cause),
+                    Repeat::OnlyIfNotDone => Err(Fault::Failed(cause)),
                 }
             }
-            Verdict::TemplateDoubtful => match self.once(verdict, tried, &cause) {
-                Ok(()) => Ok(()),
-                Err(_) => Err(Fault::Unsupported(cause)),
-            },
             Verdict::Exhausted => Err(Fault::Failed(cause)),
             Verdict::Unsupported => Err(Fault::Unsupported(cause)),
             Verdict::Unavailable => Err(Fault::Gone(cause)),
@@ -198,11 +204,6 @@ impl Worker {
             LoginError::Failed(error) => gone(&error),
         })
     }
-}
-
-/// Whether the token has refused a key by an answer that may pass.
-fn was_refused(tried: &[Verdict]) -> bool {
-    tried.iter().any(|verdict| matches!(verdict, Verdict::TokenDoubtful | Verdict::TemplateDoubtful))
 }
 
 /// Without a session nothing works, but a token that has none left may be well.

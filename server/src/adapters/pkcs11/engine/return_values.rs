@@ -24,7 +24,7 @@ pub(super) enum Verdict {
     InputDoubtful,
     /// Perhaps a passing fault of the token: call again if a probe finds it well.
     TokenDoubtful,
-    /// Perhaps a passing fault too: the template is one that the token took when it was tried out.
+    /// The token refuses to make a key by a template much like one that it took when it was tried out: perhaps in passing.
     TemplateDoubtful,
     /// The token has no session or memory left for this call; it is not away.
     Exhausted,
@@ -127,12 +127,14 @@ pub(super) fn refuses_pin(error: &Error) -> bool {
     )
 }
 
+/// Whether the token was asked to make a key.
+pub(super) fn is_of_making(error: &Error) -> bool {
+    matches!(error, Error::Pkcs11(_, Function::GenerateKey | Function::GenerateKeyPair))
+}
+
 /// Whether the token refused an attribute of an object to be made.
 pub(super) fn refuses_template(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::Pkcs11(value, Function::GenerateKey | Function::GenerateKeyPair) if is_about_template(*value)
-    )
+    is_of_making(error) && matches!(error, Error::Pkcs11(value, _) if is_about_template(*value))
 }
 
 /// Function and value, for logs and error texts: `C_Sign: DeviceRemoved`.

@@ -143,7 +143,7 @@ impl Token {
             return Err(LoginError::PinRefused(answer.clone()));
         }
         // Before the login too: whoever uses an old handle in the new login then sees the change.
-        self.epoch.fetch_add(1, Ordering::SeqCst);
+        self.epoch.fetch_or(1, Ordering::SeqCst);
         let answer = self.log_in(&mut login);
         self.epoch.fetch_add(1, Ordering::SeqCst);
         answer
