@@ -24,7 +24,8 @@ pub(super) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Tells an empty answer from a hidden one, of before a login that somebody has restored since too.
+    /// Tells an empty answer from a hidden one. Who is logged in now may have been so only since the answer: the login
+    /// must also be the one that the call began with.
     pub(super) fn check_logged_in(&self) -> Result<(), Failure> {
         if is_user(self.session)? && self.token.epoch() == self.epoch {
             Ok(())

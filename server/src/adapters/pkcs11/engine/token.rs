@@ -106,7 +106,7 @@ impl Token {
         if epoch.is_multiple_of(2) {
             return epoch;
         }
-        drop(lock(&self.login));
+        let _ended = lock(&self.login);
         self.epoch.load(Ordering::SeqCst)
     }
 
