@@ -74,34 +74,37 @@ struct Tally {
     killed: u64,
 }
 
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.tried += other.tried;
+        self.killed += other.killed;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 #[ignore = "takes hours"]
 async fn soak_servers_that_are_killed_anywhere_lose_nothing() {
     let trials = number("KUNJI_SOAK_TRIALS", 10_000);
     let first = number("KUNJI_SOAK_SEED", 1);
     let began = Instant::now();
-    let lanes = (0..LANES).map(|lane| tokio::spawn(installations((u64::from(lane), trials), first, began)));
+    let lanes = (0..LANES).map(|lane| tokio::spawn(installations(u64::from(lane), trials, first, began)));
     let tallies = join_all(lanes).await;
     let failed = tallies.iter().filter(|tally| tally.is_err()).count();
-    let (mut tried, mut killed) = (0, 0);
-    for tally in tallies.into_iter().flatten() {
-        tried += tally.tried;
-        killed += tally.killed;
-    }
+    let mut all = Tally::default();
+    tallies.into_iter().flatten().for_each(|tally| all.add(&tally));
+    let Tally { tried, killed } = all;
     println!("{tried} trials in {:?}, in {killed} a server was killed", began.elapsed());
     assert_eq!((failed, tried), (0, trials), "which says above what was wrong, and with which seed");
     assert!(killed * 10 >= tried, "of {tried} servers only {killed} were killed");
 }
 
 /// Every so manieth installation of as many as have so many trials, one after the other.
-async fn installations((lane, trials): (u64, u64), first: u64, began: Instant) -> Tally {
+async fn installations(lane: u64, trials: u64, first: u64, began: Instant) -> Tally {
     let mut all = Tally::default();
     for number in (lane..trials.div_ceil(TRIALS)).step_by(usize::from(LANES)) {
         let seed = first + number;
         println!("seed {seed} after {:?}", began.elapsed());
-        let tally = installation(seed, TRIALS.min(trials - number * TRIALS)).await;
-        all.tried += tally.tried;
-        all.killed += tally.killed;
+        all.add(&installation(seed, TRIALS.min(trials - number * TRIALS)).await);
     }
     all
 }

@@ -133,14 +133,16 @@ async fn a_stumble_is_not_taken_for_a_curve_that_the_token_lacks() {
     assert!(make().await.is_ok());
 }
 
+/// What makes a key, and the function that does.
+const MAKINGS: [(Operation, &str); 2] =
+    [(Operation::MakeKek, "C_GenerateKey"), (Operation::MakePair, "C_GenerateKeyPair")];
+
 /// SoftHSM refuses keys so whose files another thread reads while it writes them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_whose_template_is_refused_once_is_made() {
     let world = World::open().await;
     let refusal = Fault::Return(CKR_TEMPLATE_INCONSISTENT);
-    for (operation, function) in
-        [(Operation::MakeKek, "C_GenerateKey"), (Operation::MakePair, "C_GenerateKeyPair")]
-    {
+    for (operation, function) in MAKINGS {
         world.home.module.set([Rule::first(1, function, refusal)]);
         world.right(operation).await;
         let before = world.home.module.counters().calls(function);
@@ -157,9 +159,7 @@ async fn a_key_whose_template_is_refused_once_is_made() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_may_have_been_made_is_not_made_again() {
     let world = World::open().await;
-    for (operation, function) in
-        [(Operation::MakeKek, "C_GenerateKey"), (Operation::MakePair, "C_GenerateKeyPair")]
-    {
+    for (operation, function) in MAKINGS {
         let before = world.home.module.counters().calls(function);
         world.home.module.set([Rule::first(1, function, Fault::Return(CKR_GENERAL_ERROR))]);
         let refused = world.attempt(operation).await;
