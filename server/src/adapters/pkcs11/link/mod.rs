@@ -87,7 +87,7 @@ impl Link {
     /// [`OpenError`] when it cannot be opened now; nothing is then left behind.
     pub(super) async fn open(settings: Pkcs11Settings, expected: Arc<Expected>) -> Result<Self, OpenError> {
         let shared = Shared::new(settings, expected);
-        let opened = timeout(START_PATIENCE, shared.open())
+        let opened = timeout(START_PATIENCE, shared.open_at_start())
             .await
             .unwrap_or_else(|_| Err(OpenError::Unavailable("no answer within two minutes".to_owned())))?;
         shared.back(opened);

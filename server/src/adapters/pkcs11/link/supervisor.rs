@@ -31,6 +31,8 @@ const EXAMINATION: Duration = Duration::from_millis(1500);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE_WHEN_FOREIGN: Duration = Duration::from_secs(1);
+/// For how long a start looks again for a token that was not there.
+const SECOND_LOOKS: Duration = Duration::from_secs(1);
 /// Longest time that the first opening may take, which also tries out what the token can do.
 const FIRST_OPENING: Duration = Duration::from_secs(20);
 /// Longest time that an opening may take, when the next shall not wait for it and when it may.
@@ -332,6 +334,26 @@ impl Shared {
         match self.recognise(host).await {
             Ok(lacking) => self.back(Opened { host: Arc::clone(host), lacking }),
             Err(error) => self.recover(Arc::clone(host), error.to_string()).await,
+        }
+    }
+
+    /// Opens an engine for a start, which has nobody else to try again. For a moment a token may look as if it were not
+    /// there: SoftHSM shows none to whoever begins while another process logs in.
+    ///
+    /// # Errors
+    /// [`OpenError`] at once when another look would find no more.
+    pub(super) async fn open_at_start(&self) -> Result<Opened, OpenError> {
+        let mut failed: Option<Instant> = None;
+        loop {
+            let opened = self.open().await;
+            let may_pass = matches!(
+                opened,
+                Err(OpenError::TokenNotUnique { matching: 0, .. } | OpenError::Unavailable(_))
+            );
+            if !may_pass || failed.get_or_insert_with(Instant::now).elapsed() >= SECOND_LOOKS {
+                return opened;
+            }
+            sleep(FIRST_PAUSE).await;
         }
     }
 
