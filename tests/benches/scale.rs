@@ -4,15 +4,18 @@
 //! that a round measures all of them one after the other. Their keys are records of their own, with ids, references and
 //! thumbprints of their own, but share one key pair and certificate, since a million pairs take days to make; nothing
 //! that is measured looks at whether they do. One connection, one request after the other: *first* for keys that were
-//! never used, *again* for the same ones. A round's ratio is of two measurements taken one after the other, and the
-//! median over the rounds is shown.
+//! never used, *again* for the same ones. A measurement is the median of its requests, since what the other servers do
+//! meanwhile on the same processors is none of theirs; a round's ratio is of two measurements taken one after the other,
+//! and the median over the rounds is shown.
+//!
+//! Afterwards the servers are left to themselves, which look through all of their keys again and again, and their memory
+//! is watched, for ten minutes or `KUNJI_SCALE_MINUTES`.
 //!
 //! `cargo build --release && cargo bench --profile release -p kunji-tests --bench scale`
 #![expect(
     clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::cast_precision_loss,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a measurement of something that fails is none"
@@ -44,11 +47,12 @@ use kunji_tests::{
     http::Http,
     in_process,
     load::{Load, Request},
-    measure::{Comparison, Process, median},
+    measure::{Comparison, Process, median, percentile},
     peer,
     site::{Server, Site},
     softhsm::{self, Token},
 };
+use tokio::time::sleep;
 use zeroize::Zeroizing;
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
@@ -60,6 +64,8 @@ const ROUNDS: usize = 7;
 const FRESH: usize = 64;
 /// How often they are used again.
 const AGAIN: usize = 4;
+/// How long memory is watched.
+const MINUTES: u32 = 10;
 /// Records that are written at once.
 const WRITERS: usize = 8;
 const CONTENT: &[u8] = &[0x5A; 1024];
@@ -71,28 +77,53 @@ async fn main() {
     for (size, token) in SIZES.into_iter().zip(&tokens) {
         installations.push(Installation::new(size, token).await);
     }
-    println!("| Base keys | Start, median of {STARTS} | Memory when ready | Memory afterwards | On disk |");
-    println!("| ---: | ---: | ---: | ---: | ---: |");
     let rows = measure(&mut installations).await;
-    for it in &installations {
-        println!(
-            "| {} | {:.2} s | {} MiB | {} MiB | {} MiB |",
-            it.keys,
-            it.start,
-            it.resident >> 20,
-            it.process().holdings().resident_bytes >> 20,
-            it.bytes_on_disk() >> 20
-        );
-    }
-    println!("\nWall time of a request; median of {ROUNDS} rounds. Ratios are to {} keys.\n", SIZES[0]);
+    show_times(&rows);
+    show_memory(&installations).await;
+}
+
+fn show_times(rows: &[(&str, Times)]) {
+    println!("Wall time of a request; median of {ROUNDS} rounds. Ratios are to {} keys.\n", SIZES[0]);
     println!("| Request | Keys | Time | Ratio | Lowest to highest |");
     println!("| --- | ---: | ---: | ---: | --- |");
     for (name, times) in rows {
-        for (size, ours) in SIZES.iter().zip(&times) {
+        for (size, ours) in SIZES.iter().zip(times) {
             let rounds: Vec<_> = ours.iter().copied().zip(times[0].iter().copied()).collect();
             let Comparison { ratio, spread: (lowest, highest), ours, .. } = Comparison::of(&rounds);
             println!("| {name} | {size} | {:.0} µs | {ratio:.2} | {lowest:.2} to {highest:.2} |", ours * 1e6);
         }
+    }
+}
+
+/// Watches the servers, and shows what they have on the disk as well.
+async fn show_memory(installations: &[Installation]) {
+    let minutes: u32 = std::env::var("KUNJI_SCALE_MINUTES").map_or(MINUTES, |text| text.parse().unwrap());
+    let now =
+        || installations.iter().map(|it| it.process().holdings().resident_bytes >> 20).collect::<Vec<_>>();
+    let mut held = vec![now()];
+    for minute in 1..=minutes {
+        sleep(Duration::from_mins(1)).await;
+        held.push(now());
+        eprintln!("{:?} MiB after {minute} of {minutes} minutes", now());
+    }
+    println!("\nMemory in RAM in MiB, while the keys were written and of the server then.\n");
+    let half = minutes / 2;
+    println!(
+        "| Base keys | On disk | Start, median of {STARTS} | Written, highest | Ready | Measured | {half} minutes later \
+         | {minutes} minutes later | Highest |"
+    );
+    println!("| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |");
+    for (place, it) in installations.iter().enumerate() {
+        let [measured, half, all] = [0, half, minutes].map(|minute| held[minute as usize][place]);
+        println!(
+            "| {} | {} | {:.2} s | {} | {} | {measured} | {half} | {all} | {} |",
+            it.keys,
+            it.bytes_on_disk() >> 20,
+            it.start,
+            it.written >> 20,
+            it.ready >> 20,
+            it.process().peak_resident_bytes() >> 20,
+        );
     }
 }
 
@@ -131,9 +162,12 @@ struct Installation {
     client: Http,
     certificate: String,
     keys: usize,
-    /// Seconds, and bytes.
+    /// Median, in seconds.
     start: f64,
-    resident: u64,
+    /// Most memory in RAM while the keys were written, by this process, and what the server had when it was ready; in
+    /// bytes.
+    written: u64,
+    ready: u64,
     used: usize,
 }
 
@@ -146,7 +180,9 @@ impl Installation {
             .with("KUNJI_TOKEN_LIFETIME_SECONDS", "86400");
         fs::write(site.pin_file(), softhsm::PIN).unwrap();
         fs::create_dir(site.data_dir()).unwrap();
+        Process::current().forget_peak();
         fill(&site.data_dir(), token, keys).await;
+        let written = Process::current().peak_resident_bytes();
         let mut starts = Vec::new();
         for _ in 1..STARTS {
             let server = site.start();
@@ -155,11 +191,11 @@ impl Installation {
         }
         let server = site.start();
         starts.push(server.ready_after.as_secs_f64());
-        let resident = Process::new(server.pid()).holdings().resident_bytes;
+        let ready = Process::new(server.pid()).holdings().resident_bytes;
         let administrator = server.http().sign_in("administrator", &server.secret).await;
         let client = administrator.new_client(&["encryptor", "decryptor"]).await;
         let certificate = client.certificate(APPLICATION, &reference(0)).await;
-        Self { server, site, client, certificate, keys, start: median(starts), resident, used: 0 }
+        Self { server, site, client, certificate, keys, start: median(starts), written, ready, used: 0 }
     }
 
     /// A key that was not used yet; they are spread over all.
@@ -168,13 +204,12 @@ impl Installation {
         self.used * stride(self.keys)
     }
 
-    /// Mean time of a request, in seconds.
+    /// Median time of a request, in seconds.
     async fn time(&self, requests: &[Request], count: usize) -> f64 {
         // A new connection: the server does not keep one while the others are measured.
         let mut load = Load::connect(&self.server.base, 1).await;
-        let began = Instant::now();
-        load.run(requests, count, CONTENT.len()).await;
-        began.elapsed().as_secs_f64() / count as f64
+        let times = load.run(requests, count, CONTENT.len()).await;
+        percentile(times, 50).as_secs_f64()
     }
 
     fn process(&self) -> Process {

@@ -57,17 +57,21 @@ impl Load {
     }
 
     /// Sends `posts` in turn on each connection, `count` of them, every one after the last answer was read;
-    /// every answer must have `content_bytes` in its body at least, and status 200.
-    pub async fn run(&mut self, posts: &[Request], count: usize, content_bytes: usize) {
+    /// every answer must have `content_bytes` in its body at least, and status 200. How long each took.
+    pub async fn run(&mut self, posts: &[Request], count: usize, content_bytes: usize) -> Vec<Duration> {
         let runs = self.0.iter_mut().enumerate().map(|(first, connection)| async move {
+            let mut times = Vec::with_capacity(count);
             for number in first..first + count {
+                let sent = Instant::now();
                 connection.exchange(&posts[number % posts.len()], Expected::Content(content_bytes)).await;
+                times.push(sent.elapsed());
             }
+            times
         });
-        join_all(runs).await;
+        join_all(runs).await.concat()
     }
 
-    /// The same for as long as `time`, with answers as `expected`; how long each took.
+    /// The same for as long as `time`, with answers as `expected`.
     pub async fn run_for(
         &mut self,
         posts: &[Request],
