@@ -141,6 +141,7 @@ mod tests {
             since: Timestamp::from_seconds(since),
             schedule: schedule.map(Timestamp::from_seconds),
             compromised_since: None,
+            revoked_since: None,
         })
     }
 

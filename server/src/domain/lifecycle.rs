@@ -231,10 +231,14 @@ pub struct Standing {
     pub schedule: Option<Timestamp>,
     /// Since when it is known as compromised, also while it is being destroyed.
     pub compromised_since: Option<Timestamp>,
+    /// Since when it is revoked: superseded by decision, compromised or being destroyed. That it was suspended and
+    /// resumed since takes nothing of it back.
+    pub revoked_since: Option<Timestamp>,
 }
 
 impl Standing {
-    /// Where a key stands after a transition. Every other decision ends a schedule.
+    /// Where a key stands after a transition. Every other decision ends a schedule; none but a request for another key
+    /// opens an alias that was closed.
     pub fn after(previous: Option<&Self>, transition: &Transition) -> Self {
         let schedule = (transition.change == Change::ScheduleDestruction).then_some(transition.at);
         if transition.change.keeps_state() {
@@ -246,6 +250,7 @@ impl Standing {
                 since: transition.at,
                 schedule,
                 compromised_since: (transition.from == KeyState::Compromised).then_some(transition.at),
+                revoked_since: None,
             };
             return Self {
                 transition: transition.number,
@@ -254,15 +259,21 @@ impl Standing {
             };
         }
         let is_compromised = [transition.from, transition.to].contains(&KeyState::Compromised);
+        let revokes = matches!(
+            transition.change,
+            Change::Supersede | Change::Compromise | Change::Destroy | Change::FinishDestruction
+        );
         let known_since = previous.and_then(|previous| previous.compromised_since);
+        let revoked_since = previous.and_then(|previous| previous.revoked_since);
         Self {
             transition: transition.number,
             state: transition.to,
             before: transition.from,
-            closes: transition.closes,
+            closes: transition.closes || previous.is_some_and(|previous| previous.closes),
             since: transition.at,
             schedule,
             compromised_since: known_since.or_else(|| is_compromised.then_some(transition.at)),
+            revoked_since: revoked_since.or_else(|| revokes.then_some(transition.at)),
         }
     }
 

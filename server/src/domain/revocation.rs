@@ -30,18 +30,6 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Why a key that stands so is on its issuer's list; `None` when it is not. A key that was only rotated is none of
-    /// them: what it signed or sealed stays good.
-    pub const fn of(state: KeyState, is_authority: bool) -> Option<Self> {
-        match state {
-            KeyState::Compromised if is_authority => Some(Self::AuthorityCompromise),
-            KeyState::Compromised => Some(Self::KeyCompromise),
-            KeyState::Deactivated | KeyState::Destroying | KeyState::Destroyed => Some(Self::Superseded),
-            KeyState::Suspended => Some(Self::Hold),
-            KeyState::PreActivation | KeyState::Active => None,
-        }
-    }
-
     /// The value of `CRLReason`.
     pub const fn code(self) -> u8 {
         match self {
@@ -93,9 +81,15 @@ pub fn hour_of(now: Timestamp) -> Timestamp {
     Timestamp::from_seconds(now.seconds().div_euclid(MADE_EVERY_SECONDS).saturating_mul(MADE_EVERY_SECONDS))
 }
 
-/// When it was that the key was last decided about, and why it is on a list since.
+/// Since when a key that stands so is on its issuer's list, and why; `None` when it is not. A key that was only rotated
+/// is on none: what it signed or sealed stays good. What is revoked stays so whatever is decided afterwards, but for what
+/// is worse.
 pub fn revoked_since(standing: &Standing, is_authority: bool) -> Option<(Timestamp, Reason)> {
-    Reason::of(standing.state, is_authority).map(|reason| (standing.since.floor_to_second(), reason))
+    let compromise = if is_authority { Reason::AuthorityCompromise } else { Reason::KeyCompromise };
+    let compromised = standing.compromised_since.map(|since| (since, compromise));
+    let superseded = standing.revoked_since.map(|since| (since, Reason::Superseded));
+    let held = (standing.state == KeyState::Suspended).then_some((standing.since, Reason::Hold));
+    compromised.or(superseded).or(held).map(|(since, reason)| (since.floor_to_second(), reason))
 }
 
 #[cfg(test)]
@@ -103,6 +97,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::{
+        key::KeyId,
+        lifecycle::{Change, Transition},
+    };
 
     const HOUR: i64 = 3_600_000;
 
@@ -110,15 +108,55 @@ mod tests {
         Timestamp::from_millis(millis)
     }
 
-    #[test]
-    fn rotated_and_active_keys_are_on_no_list() {
-        for state in [KeyState::Active, KeyState::PreActivation] {
-            assert_eq!(Reason::of(state, false), None);
+    /// Where a key stands after these changes, the first of them in second 1.
+    fn stands(changes: &[(Change, KeyState, KeyState)]) -> Standing {
+        let mut standing = None;
+        for (number, (change, from, to)) in (1..).zip(changes.iter().copied()) {
+            let transition = Transition {
+                number,
+                key: KeyId("key".to_owned()),
+                previous: number.checked_sub(1).filter(|number| *number > 0),
+                change,
+                from,
+                to,
+                reason: String::new(),
+                actor: "somebody".to_owned(),
+                at: at(i64::try_from(number).unwrap() * 1_000),
+                closes: false,
+            };
+            standing = Some(Standing::after(standing.as_ref(), &transition));
         }
-        assert_eq!(Reason::of(KeyState::Compromised, true).map(Reason::code), Some(2));
-        assert_eq!(Reason::of(KeyState::Compromised, false).map(Reason::code), Some(1));
-        assert_eq!(Reason::of(KeyState::Deactivated, false).map(Reason::code), Some(4));
-        assert_eq!(Reason::of(KeyState::Suspended, true).map(Reason::code), Some(6));
+        standing.unwrap()
+    }
+
+    #[test]
+    fn what_is_revoked_stays_so_whatever_is_decided_afterwards() {
+        use Change::{Compromise, Destroy, Resume, ScheduleDestruction, Supersede, Suspend};
+        use KeyState::{Active, Compromised, Deactivated, Destroying, Suspended};
+        let suspended = (Suspend, Active, Suspended);
+        let revoked = (Supersede, Active, Deactivated);
+        let held = [(Suspend, Deactivated, Suspended), (Resume, Suspended, Deactivated)];
+        let compromised = [
+            (Compromise, Active, Compromised),
+            (ScheduleDestruction, Compromised, Compromised),
+            (Destroy, Compromised, Destroying),
+        ];
+        for (changes, is_authority, expected) in [
+            (&[suspended][..], false, Some((1, 6))),
+            (&[suspended, (Resume, Suspended, Active)], false, None),
+            // Rotated before, as its state says; nobody revoked it.
+            (&held, false, None),
+            (&[revoked], false, Some((1, 4))),
+            (&[revoked, held[0]], false, Some((1, 4))),
+            (&[revoked, held[0], held[1]], false, Some((1, 4))),
+            (&[revoked, (Compromise, Deactivated, Compromised)], false, Some((2, 1))),
+            (&compromised[..1], true, Some((1, 2))),
+            (&compromised, false, Some((1, 1))),
+        ] {
+            let found = revoked_since(&stands(changes), is_authority);
+            let found = found.map(|(since, reason)| (since.seconds(), reason.code()));
+            assert_eq!(found, expected, "{changes:?}");
+        }
     }
 
     #[test]

@@ -25,6 +25,10 @@ impl Key {
     }
 
     fn make(&mut self, change: Change) -> Result<(), ChangeRefusal> {
+        self.make_and(change, false)
+    }
+
+    fn make_and(&mut self, change: Change, closes: bool) -> Result<(), ChangeRefusal> {
         let from = self.state();
         let to = after(change, from, self.standing.as_ref())?;
         let number = self.standing.map_or(1, |standing| standing.transition + 1);
@@ -38,7 +42,7 @@ impl Key {
             reason: String::new(),
             actor: String::new(),
             at: NOW,
-            closes: false,
+            closes,
         };
         assert!(transition.is_possible(), "{transition:?}");
         self.standing = Some(Standing::after(self.standing.as_ref(), &transition));
@@ -53,6 +57,16 @@ fn keys() -> impl Strategy<Value = Key> {
         period: period(not_before, not_after),
         is_newest,
     })
+}
+
+#[test]
+fn an_alias_stays_closed_whatever_else_is_decided_about_its_key() {
+    let mut key = Key { standing: None, period: period(0, 2_000), is_newest: true };
+    key.make_and(Change::Supersede, true).unwrap();
+    for change in [Change::Suspend, Change::Resume, Change::Compromise, Change::ScheduleDestruction] {
+        key.make(change).unwrap();
+        assert!(key.standing.unwrap().closes, "{change:?}");
+    }
 }
 
 proptest! {

@@ -15,7 +15,7 @@ use crate::domain::{
     alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
     key::{KeyId, KeyRecord},
     key_tags::KeyTags,
-    lifecycle::{KeyState, Standing, Transition},
+    lifecycle::{KeyState, Transition},
     time::Timestamp,
 };
 
@@ -258,12 +258,8 @@ impl KeyService {
     /// The end of a key's use: that of its certificate, or when it was revoked.
     pub fn ends_at(&self, key: &KeyRecord) -> Timestamp {
         let not_after = key.period.not_after;
-        match self.directory.states.standing(&key.id) {
-            Some(Standing { state: KeyState::Deactivated | KeyState::Compromised, since, .. }) => {
-                since.min(not_after)
-            }
-            _ => not_after,
-        }
+        let revoked = self.directory.states.standing(&key.id).and_then(|standing| standing.revoked_since);
+        revoked.map_or(not_after, |since| since.min(not_after))
     }
 
     async fn history(&self, id: &KeyId) -> Result<Vec<Transition>, KeyError> {
