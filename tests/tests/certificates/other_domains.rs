@@ -13,6 +13,7 @@ use openssl::{
     rsa::Padding,
     sign::Signer,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
@@ -92,6 +93,71 @@ async fn packets_are_sealed_for_the_certificate_uploaded_last() {
         let answer = http.call("/decrypt", crypto("PARTNER", reference, &packet)).await;
         answer.envelope_error(200, "KER-CRY-012");
     }
+}
+
+#[tokio::test]
+async fn what_was_decided_about_a_partners_key_is_obeyed() {
+    let shared = shared();
+    let http = client(&shared.server, &ROLES).await;
+    let elsewhere = Elsewhere::new();
+    let reference = "mpartner-decided";
+    let key = rsa();
+    let pems: Vec<_> = (0..2).map(|_| elsewhere.certify_key("partner", &key, (-60, YEAR))).collect();
+    upload(&http, "RESIDENT", reference, &pems[0]).await.response();
+    let ids = json!({ "applicationId": "RESIDENT", "referenceId": reference });
+    let newest = || async {
+        let listed = http.get(&format!("/v1/keys?application=RESIDENT&reference={reference}")).await;
+        listed.body["keys"][0].clone()
+    };
+    let decide = |id: &str, what: &str, body: Value| {
+        let path = format!("/v1/keys/{id}/{what}");
+        let http = &http;
+        async move { assert_eq!(http.post(&path, &body).await.status, 200, "{path}") }
+    };
+    let is_refused = |code: &'static str| {
+        let (http, ids) = (&http, &ids);
+        async move {
+            let read = format!("applicationId=RESIDENT&referenceId={reference}");
+            for path in ["getCertificate", "getCertificateChain"] {
+                let answer = http.get(&format!("/v1/keymanager/{path}?{read}")).await;
+                answer.envelope_error(200, code);
+            }
+            http.call("/encrypt", crypto("RESIDENT", reference, b"content")).await.envelope_error(200, code);
+            let answer = http.call("/generateSymmetricKey", ids.clone()).await;
+            assert!(answer.body["errors"].is_array(), "{answer:?}");
+        }
+    };
+
+    let first = newest().await["keyId"].as_str().unwrap().to_owned();
+    assert_eq!(newest().await["verified"], false);
+    decide(&first, "suspend", json!({})).await;
+    is_refused("KER-KMS-003").await;
+    upload(&http, "RESIDENT", reference, &pems[1]).await.envelope_error(200, "KER-KMS-003");
+    decide(&first, "resume", json!({})).await;
+    assert_eq!(http.certificate("RESIDENT", reference).await, pems[0]);
+
+    // Whoever revokes it so that nobody makes another waits for the next upload.
+    let mut request = ids.clone();
+    request["disableAutoGen"] = json!(true);
+    let body = json!({
+        "id": "x", "version": "1", "requesttime": "2026-01-05T10:11:12.123Z", "request": request,
+    });
+    let revoked = http.request(Method::PUT, "/v1/keymanager/revokeKey").json(&body).send().await.unwrap();
+    assert_eq!(Answer::read(revoked).await.response()["status"], "Key Revoked");
+    is_refused("KER-KMS-016").await;
+    upload(&http, "RESIDENT", reference, &pems[1]).await.response();
+    assert_eq!(http.certificate("RESIDENT", reference).await, pems[1]);
+
+    // A key that somebody else may have is not sealed for again, by whichever certificate.
+    let second = newest().await["keyId"].as_str().unwrap().to_owned();
+    decide(&second, "revoke", json!({ "cause": "compromised" })).await;
+    is_refused("KER-KMS-003").await;
+    let third = elsewhere.certify_key("partner", &key, (-60, YEAR));
+    upload(&http, "RESIDENT", reference, &third).await.envelope_error(200, "KER-KMS-003");
+    let good = elsewhere.certify_key("partner", &rsa(), (-60, YEAR));
+    upload(&http, "RESIDENT", reference, &good).await.response();
+    upload(&http, "RESIDENT", reference, &pems[0]).await.envelope_error(200, "KER-KMS-003");
+    assert_eq!(http.certificate("RESIDENT", reference).await, good);
 }
 
 #[tokio::test]

@@ -252,11 +252,13 @@ async fn another_domains_to_its_end(store: &Arc<dyn KeyStore>) {
     let until = |days: i64| elsewhere.certify_key("partner", &rsa(), (-60, days * 86_400));
     keys.upload_other_domain(&caller(), &alias, &until(100)).await.unwrap();
     clock.advance_days(99);
+    assert_eq!(server.services.rotation.renew_due().await.unwrap(), 0);
     assert!(keys.certificate(&caller(), &alias).await.unwrap().is_elsewhere());
     clock.advance_days(1);
     clock.advance_seconds(60);
     let ended = keys.certificate(&caller(), &alias).await;
     assert!(matches!(ended, Err(KeyError::BaseKeyNotAllowed)), "{ended:?}");
+    assert_eq!(server.services.rotation.renew_due().await.unwrap(), 0);
     assert_eq!(world.repository.list(&alias, 10).await.unwrap().len(), 1);
     keys.upload_other_domain(&caller(), &alias, &until(200)).await.unwrap();
     assert_eq!(keys.certificate(&caller(), &alias).await.unwrap().generation, 2);

@@ -12,7 +12,7 @@ use x509_cert::{
 use super::{
     CertificateChain, KeyError, KeyService, SubjectOverrides,
     issuing::{Signer, base_subject},
-    other_domains::{check_name, check_predecessor},
+    other_domains::check_name,
     upload_error::UploadError,
     uploads::ROUNDS,
 };
@@ -96,7 +96,7 @@ impl KeyService {
             let now = self.provisioner.clock.now();
             let newest = self.directory.newest_now(alias).await?;
             if let Some(newest) = &newest {
-                check_predecessor(newest, now)?;
+                self.check_predecessor(newest, &proven.public_key, now).await?;
             }
             let period = Cryptoperiod::starting(now, validity_days, Some(module.period));
             let subject = base_subject(&module.certificate, alias)?;
@@ -115,7 +115,7 @@ impl KeyService {
                 upload: None,
                 period,
             };
-            match self.directory.insert(record).await {
+            match self.directory.insert_requested(record).await {
                 Err(RepositoryError::Conflict) => {}
                 outcome => return Ok(outcome?),
             }

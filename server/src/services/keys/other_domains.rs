@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    KeyError, KeyService,
+    KeyError, KeyService, LISTED_VERSIONS,
     given::GivenCertificate,
+    issuing::public_key_of,
     upload_error::UploadError,
     uploads::{ROUNDS, about_upload},
 };
@@ -14,6 +15,7 @@ use crate::{
         alias::{AliasRole, KeyAlias, ReferenceId},
         key::{KeyMaterial, KeyRecord},
         key_type::KeyType,
+        lifecycle::KeyState,
         time::Timestamp,
     },
     ports::repository::RepositoryError,
@@ -66,7 +68,7 @@ impl KeyService {
             let now = self.provisioner.clock.now();
             let newest = self.directory.newest_now(alias).await?;
             if let Some(newest) = &newest {
-                check_predecessor(newest, now)?;
+                self.check_predecessor(newest, given.leaf.public_key_der(), now).await?;
                 if newest.is_elsewhere() && newest.thumbprint == given.leaf.thumbprint() {
                     return Err(UploadError::Known);
                 }
@@ -84,7 +86,7 @@ impl KeyService {
                 upload: Some(given.trace(&self.authorities().await?, now)),
                 period: given.period(),
             };
-            match self.directory.insert(record).await {
+            match self.directory.insert_requested(record).await {
                 Err(RepositoryError::Conflict) => {}
                 outcome => return Ok(outcome?),
             }
@@ -92,13 +94,38 @@ impl KeyService {
         Err(RepositoryError::Conflict.into())
     }
 
-    /// The current certificate of another domain: the one uploaded last, to its end. There is nobody here who could
-    /// make its successor.
+    /// Whether another domain's certificate of this key (SubjectPublicKeyInfo, DER) can follow the newest key. Not one of
+    /// a key that is known as compromised.
+    pub(super) async fn check_predecessor(
+        &self,
+        newest: &KeyRecord,
+        public_key: &[u8],
+        now: Timestamp,
+    ) -> Result<(), UploadError> {
+        let states = &self.directory.states;
+        states.refresh().await?;
+        check_own(newest, now)?;
+        // Who resumes it wants no other.
+        if states.decided(&newest.id) == KeyState::Suspended {
+            return Err(KeyError::NotUsable(KeyState::Suspended).into());
+        }
+        for key in self.directory.list(&newest.alias, LISTED_VERSIONS).await? {
+            if states.compromised_since(&key.id).is_some() && public_key_of(&key.certificate)? == public_key {
+                return Err(KeyError::NotUsable(KeyState::Compromised).into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The current certificate of another domain: the one uploaded last, to its end, unless it was decided otherwise.
+    /// There is nobody here who could make its successor.
     pub(super) fn of_other_domain(&self, newest: &Arc<KeyRecord>) -> Result<Arc<KeyRecord>, KeyError> {
-        if newest.period.is_current(self.provisioner.clock.now(), 0) {
-            Ok(Arc::clone(newest))
-        } else {
-            Err(KeyError::BaseKeyNotAllowed)
+        match self.directory.states.decided(&newest.id) {
+            KeyState::Active if newest.period.is_current(self.provisioner.clock.now(), 0) => {
+                Ok(Arc::clone(newest))
+            }
+            KeyState::Active | KeyState::Deactivated => Err(KeyError::BaseKeyNotAllowed),
+            state => Err(KeyError::NotUsable(state)),
         }
     }
 }
@@ -115,8 +142,8 @@ pub(super) fn check_name(alias: &KeyAlias) -> Result<(), UploadError> {
     }
 }
 
-/// Whether another domain's certificate can follow this key.
-pub(super) fn check_predecessor(newest: &KeyRecord, now: Timestamp) -> Result<(), UploadError> {
+/// Whether another domain's certificate can follow this key, by whose it is.
+fn check_own(newest: &KeyRecord, now: Timestamp) -> Result<(), UploadError> {
     let is_current = newest.period.is_current(now, 0);
     match newest.material {
         KeyMaterial::Token(_) if is_current => Err(UploadError::OwnTokenKey),

@@ -5,8 +5,11 @@ use crate::domain::{alias::KeyAlias, key::KeyRecord, policy::Cryptoperiod, rotat
 
 impl Provisioner {
     /// Whether the newest key of its alias is to be replaced: it has ended, in time or by decision, or it nears its end
-    /// and a successor would live longer.
+    /// and a successor would live longer. Nobody here makes the successor of another domain's.
     pub(crate) async fn needs_successor(&self, newest: &KeyRecord) -> Result<bool, KeyError> {
+        if newest.is_elsewhere() {
+            return Ok(false);
+        }
         let (_, lead_days) = self.policies.periods(&newest.alias)?;
         if !self.directory.states.is_active(&newest.id) {
             return Ok(true);
