@@ -65,6 +65,24 @@ impl Elsewhere {
         text(&certificate(request.subject_name(), &key, issuer, &self.key, seconds, usage))
     }
 
+    /// A certificate for a request (PEM) with this serial number.
+    pub(crate) fn certify_as(&self, request: &str, serial: &[u8], usage: Usage) -> String {
+        let request = X509Req::from_pem(request.as_bytes()).unwrap();
+        let key = request.public_key().unwrap();
+        let names = (request.subject_name(), self.certificate.subject_name());
+        text(&with_serial(serial, names, &key, &self.key, (-60, 3_000 * DAY), usage))
+    }
+
+    /// A certificate for a request (PEM) with another subject: the organisation that is named.
+    pub(crate) fn certify_named(&self, request: &str, organization: &str, usage: Usage) -> String {
+        let request = X509Req::from_pem(request.as_bytes()).unwrap();
+        let key = request.public_key().unwrap();
+        let mut subject = X509NameBuilder::new().unwrap();
+        subject.append_entry_by_text("O", organization).unwrap();
+        let issuer = self.certificate.subject_name();
+        text(&certificate(&subject.build(), &key, issuer, &self.key, (-60, 3_000 * DAY), usage))
+    }
+
     /// A certificate for somebody's key, valid from and until so many seconds from now.
     pub(crate) fn certify_key<T: HasPublic>(
         &self,
@@ -88,6 +106,17 @@ fn certificate<T: HasPublic>(
     key: &PKeyRef<T>,
     issuer: &X509NameRef,
     issuer_key: &PKeyRef<Private>,
+    seconds: (i64, i64),
+    usage: Usage,
+) -> X509 {
+    with_serial(uuid::Uuid::new_v4().as_bytes(), (subject, issuer), key, issuer_key, seconds, usage)
+}
+
+fn with_serial<T: HasPublic>(
+    serial: &[u8],
+    (subject, issuer): (&X509NameRef, &X509NameRef),
+    key: &PKeyRef<T>,
+    issuer_key: &PKeyRef<Private>,
     (from, until): (i64, i64),
     usage: Usage,
 ) -> X509 {
@@ -95,7 +124,7 @@ fn certificate<T: HasPublic>(
     let time = |seconds: i64| Asn1Time::from_unix(now + seconds).unwrap();
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
-    let serial = BigNum::from_slice(uuid::Uuid::new_v4().as_bytes()).unwrap();
+    let serial = BigNum::from_slice(serial).unwrap();
     builder.set_serial_number(&serial.to_asn1_integer().unwrap()).unwrap();
     builder.set_subject_name(subject).unwrap();
     builder.set_issuer_name(issuer).unwrap();

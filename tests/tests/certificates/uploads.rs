@@ -5,6 +5,7 @@ use kunji_tests::{
     peer,
     site::Site,
 };
+use openssl::x509::X509;
 use serde_json::{Value, json};
 
 use crate::{
@@ -104,6 +105,41 @@ async fn packets_for_the_old_certificate_and_for_the_new_one_open_also_after_a_r
     assert_eq!(events.len(), 2, "{events:?}");
     let details = json!({ "thumbprint": thumbprint.to_string(), "verified": false });
     assert_eq!((&events[0]["details"], &events[0]["outcome"]), (&details, &json!("succeeded")));
+}
+
+/// Whoever reads it again, at the next start too, is stricter than most (RFC 5280, 4.1.2.2).
+#[tokio::test]
+async fn a_certificate_with_too_long_a_serial_number_is_refused() {
+    let shared = shared();
+    let http = client(&shared.server, &ROLES).await;
+    let (elsewhere, reference) = (Elsewhere::new(), "10001_serial");
+    let csr = request(&http, APPLICATION, reference).await;
+    let before = http.certificate(APPLICATION, reference).await;
+    let long = elsewhere.certify_as(&csr, &[0x11; 30], Usage::Seal);
+    upload(&http, APPLICATION, reference, &long).await.envelope_error(200, "KER-KMS-013");
+    assert_eq!(http.certificate(APPLICATION, reference).await, before);
+    let above = elsewhere.certify(&csr, 900, Usage::Seal) + &long;
+    upload(&http, APPLICATION, reference, &above).await.envelope_error(200, "KER-KMS-013");
+    let longest = elsewhere.certify_as(&csr, &[0x11; 20], Usage::Seal);
+    assert_eq!(upload(&http, APPLICATION, reference, &longest).await.response()["status"], "Upload Success");
+}
+
+#[tokio::test]
+async fn a_name_that_others_chose_is_not_certified_by_root() {
+    let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN,REGISTRATION");
+    let server = site.start();
+    let http = client(&server, &ROLES).await;
+    let subject = |pem: String| X509::from_pem(pem.as_bytes()).unwrap().subject_name().to_der().unwrap();
+    let own = subject(http.certificate(APPLICATION, "").await);
+    let csr = request(&http, APPLICATION, "").await;
+    let pem = Elsewhere::new().certify_named(&csr, "the authority of another", Usage::Issue);
+    assert_eq!(upload(&http, APPLICATION, "", &pem).await.response()["status"], "Upload Success");
+    assert_ne!(subject(http.certificate(APPLICATION, "").await), own);
+    let force = json!({ "applicationId": APPLICATION, "referenceId": "", "force": true });
+    http.call("/generateMasterKey/CERTIFICATE", force).await.response();
+    let rotated = http.certificate(APPLICATION, "").await;
+    assert_ne!(rotated, pem);
+    assert_eq!(subject(rotated), own);
 }
 
 #[tokio::test]

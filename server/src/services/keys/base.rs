@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{
     KeyError, SubjectOverrides,
-    issuing::{Signer, base_subject, subject_of},
+    issuing::{Signer, base_subject},
     provisioning::Provisioner,
 };
 use crate::{
@@ -76,8 +76,10 @@ impl BaseKeyMaker {
         let id = provisioner.key_id()?;
         let period = Cryptoperiod::starting(provisioner.clock.now(), validity_days, Some(module.period));
         let subject = match (alias.role(), previous) {
-            (AliasRole::Curve(_), Some(previous)) => subject_of(&previous.certificate)?,
-            (AliasRole::Curve(_), None) => provisioner.issuer.module_subject(alias, subject)?,
+            (AliasRole::Curve(_), Some(previous)) if *subject == SubjectOverrides::default() => {
+                provisioner.own_subject(previous).await?
+            }
+            (AliasRole::Curve(_), _) => provisioner.issuer.module_subject(alias, subject)?,
             _ => base_subject(&module.certificate, alias)?,
         };
         let signer = Signer::Other(&module);

@@ -1,6 +1,7 @@
 //! A certificate that was made elsewhere, as it arrives.
 
 use kunji_shared::certificate::{Certificate, CertificateError, Recipient, RecipientPolicy, check_signer};
+use x509_cert::der::Decode as _;
 
 use super::upload_error::DatesFault;
 use crate::domain::{alias::AliasRole, key::Upload, policy::Cryptoperiod, time::Timestamp};
@@ -23,9 +24,14 @@ pub(super) struct Authorities {
 }
 
 impl GivenCertificate {
-    /// Reads PEM: the certificate, then those above it in any order, if the caller has them.
+    /// Reads PEM: the certificate, then those above it in any order, if the caller has them. All of them must be
+    /// certificates of RFC 5280, by which they are read again wherever chains, revocation lists and successors are made.
     pub(super) fn read(pem: &str) -> Result<Self, CertificateError> {
-        let mut certificates = Certificate::chain_from_pem(pem)?.into_iter();
+        let certificates = Certificate::chain_from_pem(pem)?;
+        if certificates.iter().any(|it| x509_cert::Certificate::from_der(it.der()).is_err()) {
+            return Err(CertificateError::Malformed);
+        }
+        let mut certificates = certificates.into_iter();
         let leaf = certificates.next().ok_or(CertificateError::Malformed)?;
         Ok(Self { leaf, companions: certificates.collect() })
     }

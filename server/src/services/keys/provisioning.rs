@@ -15,9 +15,10 @@ use std::{
 };
 
 use kunji_shared::ModulusLength;
+use x509_cert::name::Name;
 
 use super::{
-    KeyError, SubjectOverrides,
+    KeyError, LISTED_VERSIONS, SubjectOverrides,
     cross::CrossCertificates,
     directory::KeyDirectory,
     issuing::{Issuer, Signer, subject_of},
@@ -235,7 +236,7 @@ impl Provisioner {
         let generation = previous.map_or(1, |previous| previous.generation.saturating_add(1));
         let root = self.root_for(alias).await?;
         let name = match previous {
-            Some(previous) if *subject == SubjectOverrides::default() => subject_of(&previous.certificate)?,
+            Some(previous) if *subject == SubjectOverrides::default() => self.own_subject(previous).await?,
             _ => self.issuer.module_subject(alias, subject)?,
         };
         let (token_key, public_key) = self.signing_pair(alias, generation).await?;
@@ -262,6 +263,19 @@ impl Provisioner {
             upload: None,
             period,
         })
+    }
+
+    /// The subject of the newest certificate up to this one that was issued here: others may put any name into theirs,
+    /// one of another authority's too. ROOT keeps whatever it has, so that its cross-certificate is self-issued.
+    pub(super) async fn own_subject(&self, previous: &KeyRecord) -> Result<Name, KeyError> {
+        if previous.upload.is_none() || previous.alias.role() == AliasRole::Root {
+            return subject_of(&previous.certificate);
+        }
+        let versions = self.directory.list(&previous.alias, LISTED_VERSIONS).await?;
+        match versions.iter().find(|key| key.upload.is_none()) {
+            Some(own) => subject_of(&own.certificate),
+            None => self.issuer.module_subject(&previous.alias, &SubjectOverrides::default()),
+        }
     }
 
     /// The key that signs the alias's certificate; `None` for ROOT, which signs its own.

@@ -62,6 +62,8 @@ impl KeyService {
         given: &GivenCertificate,
     ) -> Result<Arc<KeyRecord>, UploadError> {
         let now = self.provisioner.clock.now();
+        // A decision that another server has just made must not be lost on the key's next record.
+        self.directory.states.refresh().await?;
         let newest = self.directory.newest_now(alias).await?.ok_or(UploadError::NoCurrentKey)?;
         if newest.is_elsewhere() {
             return Err(UploadError::OtherDomain);
@@ -84,6 +86,10 @@ impl KeyService {
             return Err(UploadError::Usage);
         }
         let record = self.successor(&newest, given).await?;
+        self.directory.states.refresh().await?;
+        if !self.directory.states.is_active(&newest.id) {
+            return Err(UploadError::NoCurrentKey);
+        }
         Ok(self.directory.insert(record).await?)
     }
 
