@@ -11,6 +11,7 @@ use crate::{
         alias::AliasRole,
         cross_certificate::CrossCertificate,
         key::{KeyId, KeyRecord},
+        lifecycle::{Allowance, KeyUse},
         policy::Cryptoperiod,
     },
     ports::repository::Repository,
@@ -49,7 +50,10 @@ impl Provisioner {
         let mut id = root.clone();
         while certificates.len() < CHAINED {
             let Some(cross) = self.crosses.of(&id).await? else { break };
-            if !cross.period.is_current(now, 0) {
+            let states = &self.directory.states;
+            if !cross.period.is_current(now, 0)
+                || states.allows(&cross.issuer, KeyUse::Verify) != Allowance::Allowed
+            {
                 break;
             }
             certificates.push(cross.certificate.clone());
@@ -59,7 +63,8 @@ impl Provisioner {
     }
 
     /// Has the ROOT key before it certify the next, and stores that; before the next is stored itself, so that no chain
-    /// ever lacks it. A predecessor that has ended certifies nothing any more, and nobody needs it.
+    /// ever lacks it. A predecessor that has ended certifies nothing any more, and nobody needs it; one that is suspended
+    /// or revoked is not to be believed.
     pub(super) async fn cross_certify(
         &self,
         previous: &KeyRecord,
@@ -68,7 +73,7 @@ impl Provisioner {
         public_key: &[u8],
     ) -> Result<(), KeyError> {
         let now = self.clock.now();
-        if !previous.period.is_current(now, 0) {
+        if !previous.period.is_current(now, 0) || !self.directory.states.is_active(&previous.id) {
             return Ok(());
         }
         let (validity_days, _) = self.policies.periods(&previous.alias)?;
