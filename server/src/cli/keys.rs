@@ -332,6 +332,7 @@ fn details_table(body: &Value) -> Table {
         "storedIn",
         "thumbprint",
         "issuer",
+        "verified",
         "notBefore",
         "notAfter",
         "purpose",

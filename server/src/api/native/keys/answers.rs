@@ -45,8 +45,11 @@ pub(super) struct KeyVersionAnswer {
     stored_in: String,
     /// SHA-256 over the certificate, in hexadecimal.
     thumbprint: String,
-    /// The key that signed the certificate; its own id for ROOT.
+    /// The key that signed the certificate; its own id for ROOT, and where others signed it.
     issuer: String,
+    /// Whether a certificate that others signed led to this server's ROOT when it was uploaded; null for one that this
+    /// server signed.
+    verified: Option<bool>,
     /// Start of the certificate's validity.
     not_before: String,
     /// End of the certificate's validity.
@@ -81,6 +84,7 @@ impl From<&KeyInState> for KeyVersionAnswer {
             stored_in: stored_in.to_owned(),
             thumbprint: key.thumbprint.to_string(),
             issuer: key.issuer.0.clone(),
+            verified: key.upload.as_ref().map(|upload| upload.is_verified),
             not_before: key.period.not_before.to_text(),
             not_after: key.period.not_after.to_text(),
             purpose: key.alias.purpose().name().to_owned(),
