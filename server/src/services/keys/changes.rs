@@ -47,7 +47,7 @@ impl KeyService {
                     if is_of_others || self.is_symmetric(alias).await? {
                         return Err(KeyError::BaseKeyNotAllowed);
                     }
-                    self.base.make_requested(alias, newest.as_deref()).await
+                    self.base.make_requested(alias, newest.as_deref(), &SubjectOverrides::default()).await
                 }
                 (AliasRole::Curve(_), None) => self.ensure_on_curve(alias, subject).await,
                 (_, None) => self.provisioner.ensure(alias, subject).await,
@@ -129,10 +129,14 @@ impl KeyService {
             check(alias.role())?;
             match self.directory.newest_now(alias).await? {
                 Some(newest) => self.make_successor(call, &newest, subject).await,
-                None if matches!(alias.role(), AliasRole::Curve(_)) => {
-                    self.ensure_on_curve(alias, subject).await
+                None => {
+                    // The first key is rotated by nobody.
+                    self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
+                    match alias.role() {
+                        AliasRole::Curve(_) => self.ensure_on_curve(alias, subject).await,
+                        _ => self.provisioner.ensure(alias, subject).await,
+                    }
                 }
-                None => self.provisioner.ensure(alias, subject).await,
             }
         };
         self.auditor.audited(call, operation, Some(alias), made, |key| Some(&key.id)).await
@@ -165,7 +169,7 @@ impl KeyService {
     /// Makes the successor of a key, of the same kind and in the same place.
     async fn succeed(&self, key: &KeyRecord, subject: &SubjectOverrides) -> Result<Arc<KeyRecord>, KeyError> {
         match key.material {
-            KeyMaterial::Wrapped { .. } => self.base.make_requested(&key.alias, Some(key)).await,
+            KeyMaterial::Wrapped { .. } => self.base.make_requested(&key.alias, Some(key), subject).await,
             KeyMaterial::Token(_) => self.provisioner.rotate(key, subject).await,
             KeyMaterial::Elsewhere => Err(KeyError::BaseKeyNotAllowed),
             // Only a key that has a successor is ever destroyed.

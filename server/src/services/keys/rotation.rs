@@ -77,8 +77,9 @@ impl BaseKeyMaker {
         &self,
         alias: &KeyAlias,
         previous: Option<&KeyRecord>,
+        subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
-        let record = self.prepare(alias, previous, &SubjectOverrides::default()).await?;
+        let record = self.prepare(alias, previous, subject).await?;
         requested(self.provisioner.directory.insert_requested(record).await)
     }
 }
