@@ -352,8 +352,8 @@ impl KeyService {
         }
     }
 
-    /// The current key of an alias that the settings mark public, with its chain; `None` when it is not public
-    /// or has no key. Makes none.
+    /// The current key of an alias that the settings mark public, with its chain; `None` when it is not public, has no
+    /// key, or no policy under which it may be used. Makes none.
     ///
     /// # Errors
     /// [`KeyError`].
@@ -362,11 +362,13 @@ impl KeyService {
             return Ok(None);
         }
         let mut newest = self.directory.newest(alias).await?;
-        let is_active = |key: &Arc<KeyRecord>| self.directory.states.is_active(&key.id);
-        if newest.as_ref().is_some_and(|newest| !is_active(newest)) {
+        let is_current = |key: &Arc<KeyRecord>| {
+            self.usable(key, 0) && (key.is_elsewhere() || self.policies.periods(alias).is_ok())
+        };
+        if newest.as_ref().is_some_and(|newest| !is_current(newest)) {
             newest = self.directory.newest_now(alias).await?;
         }
-        match newest.filter(is_active) {
+        match newest.filter(is_current) {
             Some(key) => Ok(Some(self.chain(key).await?)),
             None => Ok(None),
         }
