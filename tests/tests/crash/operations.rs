@@ -1,12 +1,12 @@
 //! What a server is killed at, and how one sees what came of it.
 
-use kunji_tests::http::Answer;
+use kunji_tests::http::{Answer, Http};
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::{
     elsewhere::{Elsewhere, Usage},
-    world::World,
+    world::{World, send},
 };
 
 /// An operation of several steps.
@@ -22,6 +22,8 @@ pub(crate) enum Operation {
     RotateMaster,
     /// A new ROOT, which the old one certifies.
     RotateRoot,
+    /// A successor of a key on a curve.
+    RotateCurve,
     Revoke,
     Suspend,
     Resume,
@@ -29,31 +31,40 @@ pub(crate) enum Operation {
     Upload,
     /// Every private key in the records by the newest KEK.
     Rewrap,
+    /// A request for the destruction of a key that has a successor.
+    Destroy,
 }
 
 impl Operation {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::GenerateMaster,
         Self::Generate,
         Self::Rotate,
         Self::RotateMaster,
         Self::RotateRoot,
+        Self::RotateCurve,
         Self::Revoke,
         Self::Suspend,
         Self::Resume,
         Self::Upload,
         Self::Rewrap,
+        Self::Destroy,
     ];
 }
+
+/// The reference of a key on a curve.
+const CURVE: &str = "EC_SECP256R1_SIGN";
 
 /// One attempt at an operation.
 pub(crate) struct Attempt {
     operation: Operation,
     application: String,
     reference: String,
-    /// The newest key and how many there were.
+    /// The key that it is about, the newest in most, and how many there were.
     key: String,
     before: usize,
+    /// An access token of somebody else, who agrees to what needs two.
+    second: Option<String>,
     /// The certificate that is uploaded.
     certificate: Option<String>,
 }
@@ -78,9 +89,9 @@ async fn decide(world: &World, key: &str, what: &str) {
     assert!(is_success(&answer), "{answer:?}");
 }
 
-/// Whether it was done, by what the server says.
+/// Whether it was done, by what the server says, and waits for nobody.
 pub(crate) fn is_success(answer: &Answer) -> bool {
-    answer.status.is_success() && answer.body["errors"].is_null()
+    answer.status.is_success() && answer.status != 202 && answer.body["errors"].is_null()
 }
 
 impl Attempt {
@@ -91,6 +102,7 @@ impl Attempt {
             Operation::Generate => ("REGISTRATION".to_owned(), format!("generated-{number}")),
             Operation::RotateMaster => ("REGISTRATION".to_owned(), String::new()),
             Operation::RotateRoot => ("ROOT".to_owned(), String::new()),
+            Operation::RotateCurve => ("REGISTRATION".to_owned(), CURVE.to_owned()),
             _ => ("REGISTRATION".to_owned(), format!("{operation:?}")),
         };
         match operation {
@@ -112,10 +124,28 @@ impl Attempt {
                 let module = world.versions(&application, "").await;
                 decide(world, &text(&module[0]["keyId"]), "rotate").await;
             }
+            Operation::RotateCurve => {
+                let request = json!({ "applicationId": application, "referenceId": reference });
+                let path = "/generateECSignKey/CERTIFICATE";
+                world.insist(|| world.call(path, request.clone())).await.response();
+            }
+            Operation::Destroy => {
+                world.seal(&reference).await;
+                let newest = world.versions(&application, &reference).await;
+                decide(world, &text(&newest[0]["keyId"]), "rotate").await;
+            }
             Operation::Generate | Operation::RotateMaster | Operation::RotateRoot => {}
         }
         let versions = world.versions(&application, &reference).await;
-        let key = versions.first().map(|newest| text(&newest["keyId"])).unwrap_or_default();
+        let meant = usize::from(operation == Operation::Destroy);
+        let key = versions.get(meant).map(|key| text(&key["keyId"])).unwrap_or_default();
+        let second = if operation == Operation::Destroy {
+            let secret = world.site.administrator_secret();
+            let administrator = Http::new(world.http.base()).sign_in("administrator", &secret).await;
+            administrator.token().map(str::to_owned)
+        } else {
+            None
+        };
         if operation == Operation::Resume {
             decide(world, &key, "suspend").await;
         }
@@ -127,7 +157,7 @@ impl Attempt {
         } else {
             None
         };
-        Self { operation, application, reference, key, before: versions.len(), certificate }
+        Self { operation, application, reference, key, before: versions.len(), second, certificate }
     }
 
     /// Asks for it; `None` when the server died before it had answered.
@@ -144,7 +174,7 @@ impl Attempt {
                 let query = format!("applicationId={application}&referenceId={reference}");
                 world.send(Method::GET, &format!("/v1/keymanager/getCertificate?{query}"), None).await
             }
-            Operation::Rotate | Operation::RotateMaster | Operation::RotateRoot => {
+            Operation::Rotate | Operation::RotateMaster | Operation::RotateRoot | Operation::RotateCurve => {
                 decide("rotate", json!({})).await
             }
             Operation::Revoke => decide("revoke", json!({ "cause": "superseded" })).await,
@@ -156,7 +186,22 @@ impl Attempt {
                 world.call("/uploadCertificate", request).await
             }
             Operation::Rewrap => walk(world).await,
+            Operation::Destroy => {
+                let reason = || json!({ "reason": "retired" });
+                let waits = decide("destroy", reason()).await?;
+                if waits.status != 202 {
+                    return Some(waits);
+                }
+                let agreed = self.agree(world, waits.headers["location"].to_str().unwrap()).await?;
+                if is_success(&agreed) { decide("destroy", reason()).await } else { Some(agreed) }
+            }
         }
+    }
+
+    /// Has somebody else agree; `None` when the server died before it had answered.
+    async fn agree(&self, world: &World, approval: &str) -> Option<Answer> {
+        let second = Http::new(world.http.base()).bearing(self.second.as_deref().unwrap());
+        send(second.request(Method::POST, &format!("{approval}/approve")).json(&json!({}))).await
     }
 
     /// Whether it was done, by what there is. Half of it there never is.
@@ -177,6 +222,9 @@ impl Attempt {
                 assert_eq!(walk["failed"], 0, "{walk}");
                 walk["state"] == "ended"
             }
+            Operation::Destroy => {
+                !world.get(&format!("/v1/keys/{}", self.key)).await.body["destruction"].is_null()
+            }
             _ => {
                 let made = versions.len() - self.before;
                 assert!(made <= 1, "made {made} times");
@@ -193,8 +241,12 @@ impl Attempt {
         assert!(done || !acknowledged, "{operation:?} was acknowledged");
         let again = world.insist(|| self.perform(world)).await;
         let refusal = match operation {
-            Operation::Rotate | Operation::RotateMaster | Operation::RotateRoot => Some("key.forestalled"),
-            Operation::Revoke | Operation::Suspend | Operation::Resume => Some("key.change_refused"),
+            Operation::Rotate | Operation::RotateMaster | Operation::RotateRoot | Operation::RotateCurve => {
+                Some("key.forestalled")
+            }
+            Operation::Revoke | Operation::Suspend | Operation::Resume | Operation::Destroy => {
+                Some("key.change_refused")
+            }
             Operation::GenerateMaster | Operation::Generate | Operation::Upload | Operation::Rewrap => None,
         };
         // Of one that the busy database had not settled it may be heard as well.
@@ -210,8 +262,11 @@ impl Attempt {
         if self.operation == Operation::Suspend {
             decide(world, &self.key, "resume").await;
         }
+        if self.operation == Operation::Destroy {
+            decide(world, &self.key, "cancel-destruction").await;
+        }
         match self.operation {
-            Operation::GenerateMaster | Operation::RotateRoot => {}
+            Operation::GenerateMaster | Operation::RotateRoot | Operation::RotateCurve => {}
             Operation::Rewrap => {
                 let walk = world.insist(|| walk(world)).await.body;
                 assert_eq!((&walk["moved"], &walk["failed"]), (&json!(0), &json!(0)), "one was left: {walk}");

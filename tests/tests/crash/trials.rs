@@ -60,6 +60,7 @@ impl Blow {
             }
         }
         world.open_packets(OPENED).await;
+        world.count_keys().await;
         world.examine().await;
         !acknowledged
     }
@@ -110,9 +111,12 @@ async fn nothing_is_lost_whatever_change_of_the_records_a_server_dies_at_while_i
     for (operation, least) in [
         (Operation::RotateMaster, 8),
         (Operation::Rotate, 1),
+        (Operation::RotateRoot, 5),
+        (Operation::RotateCurve, 3),
         (Operation::Suspend, 1),
         (Operation::Resume, 1),
         (Operation::Upload, 1),
+        (Operation::Destroy, 1),
     ] {
         at_each_step(&mut world, &mut numbers, operation, Blow::Records(Moment::After), least).await;
     }

@@ -16,7 +16,7 @@ use kunji_tests::{
     site::{Server, Site},
     surreal_server::{Database, SurrealServer},
 };
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::trigger::{Trigger, watch};
@@ -77,6 +77,13 @@ fn description(site: &Site) -> (PathBuf, Vec<u8>) {
     let file = token.path().join("token.object");
     let content = fs::read(&file).unwrap();
     (file, content)
+}
+
+/// Sends a request; `None` when the server died before it had answered.
+pub(crate) async fn send(request: RequestBuilder) -> Option<Answer> {
+    let response = request.send().await.ok()?;
+    let (status, headers) = (response.status(), response.headers().clone());
+    Some(Answer::new(status, headers, response.text().await.ok()?))
 }
 
 impl World {
@@ -238,9 +245,7 @@ impl World {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let response = request.send().await.ok()?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        Some(Answer::new(status, headers, response.text().await.ok()?))
+        send(request).await
     }
 
     /// What a server that lives answers when it can.
