@@ -1,6 +1,7 @@
 //! The composition root: the only place that names adapters.
 
 use std::{
+    collections::BTreeMap,
     path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
@@ -430,6 +431,8 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
                 application: ApplicationId::parse_any(application)?,
                 validity_days: policy.validity_days,
                 pre_expire_days: policy.pre_expire_days,
+                pre_expire: BTreeMap::new(),
+                modulus: None,
                 active: true,
                 automatic_rotation: true,
                 destruction: DestructionTerms::default(),

@@ -39,7 +39,7 @@ impl Table {
         Self { rows: vec![headings.iter().map(|&heading| heading.to_owned()).collect()] }
     }
 
-    /// Adds a row: texts as they are, lists separated by commas, nothing as a dash.
+    /// Adds a row: texts as they are, lists and members separated by commas, nothing as a dash.
     pub(super) fn row(mut self, values: &[&Value]) -> Self {
         self.rows.push(values.iter().map(|value| cell(value)).collect());
         self
@@ -51,6 +51,11 @@ fn cell(value: &Value) -> String {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),
         Value::Array(values) => values.iter().map(cell).collect::<Vec<_>>().join(","),
+        Value::Object(members) if members.is_empty() => "-".to_owned(),
+        Value::Object(members) => {
+            let pair = |(name, value): (&String, &Value)| format!("{}={}", printable(name), cell(value));
+            members.iter().map(pair).collect::<Vec<_>>().join(",")
+        }
         other => printable(&other.to_string()),
     }
 }
@@ -86,8 +91,12 @@ mod tests {
     fn columns_are_as_wide_as_what_stands_in_them() {
         let table = Table::new(&["CLIENT", "ROLES"])
             .row(&[&json!("a-long-name"), &json!(["signer", "encryptor"])])
-            .row(&[&json!("b"), &Value::Null]);
-        assert_eq!(table.to_string(), "CLIENT       ROLES\na-long-name  signer,encryptor\nb            -\n");
+            .row(&[&json!("b"), &Value::Null])
+            .row(&[&json!({ "x": 1, "y": "z" }), &json!({})]);
+        assert_eq!(
+            table.to_string(),
+            "CLIENT       ROLES\na-long-name  signer,encryptor\nb            -\nx=1,y=z      -\n"
+        );
     }
 
     #[test]

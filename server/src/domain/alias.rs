@@ -231,7 +231,7 @@ impl fmt::Display for KeyAlias {
 }
 
 /// What a key does, for whoever looks for keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum KeyPurpose {
     /// It signs certificates, and data in the name of its application.
     Issuing,

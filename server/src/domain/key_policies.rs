@@ -6,8 +6,10 @@
 
 use std::collections::BTreeMap;
 
+use kunji_shared::ModulusLength;
+
 use super::{
-    alias::{AliasRole, ApplicationId, KeyAlias},
+    alias::{AliasRole, ApplicationId, KeyAlias, KeyPurpose},
     policy::{DestructionTerms, KeyPolicy},
 };
 
@@ -50,8 +52,8 @@ impl KeyPolicies {
     }
 
     /// What is said of the keys of the alias: by the policy of `BASE` for base keys, of `KERNEL` for the server's own
-    /// keys, else by the application's own, but for keys on curves, which have the pre-expiry of `BASE`. `None` when there is no active policy, neither that one nor the
-    /// application's.
+    /// keys, else by the application's own. Keys on curves have the pre-expiry of `BASE` unless the application's own
+    /// policy states one for signing keys. `None` when there is no active policy, neither that one nor the application's.
     pub fn periods(&self, alias: &KeyAlias) -> Option<Periods> {
         let role = alias.role();
         let own = match role {
@@ -71,9 +73,13 @@ impl KeyPolicies {
             | AliasRole::Module
             | AliasRole::Sign => 0,
         };
+        let purpose = alias.purpose();
         let pre_expire_days = match role {
-            AliasRole::Curve(_) => self.active(KeyPolicy::BASE)?.pre_expire_days,
-            _ => policy.pre_expire_days,
+            AliasRole::Curve(_) if !own.pre_expire.contains_key(&purpose) => {
+                // That policy is not for keys of this validity.
+                self.active(KeyPolicy::BASE)?.pre_expire_days_of(purpose).min(validity_days.saturating_sub(1))
+            }
+            _ => policy.pre_expire_days_of(purpose),
         };
         // An issuer that does not live long enough for its children is replaced as its own policy says: to replace it
         // all the time would not make it live longer.
@@ -85,12 +91,22 @@ impl KeyPolicies {
     /// How long the destruction of the alias's keys waits: as the policy says that their periods are of, active or not;
     /// the longest wait where there is none.
     pub fn destruction_terms(&self, alias: &KeyAlias) -> DestructionTerms {
-        let name = match alias.role() {
+        self.followed_by(alias).map(|policy| policy.destruction).unwrap_or_default()
+    }
+
+    /// The RSA modulus of keys that are made for the alias from now on, as the policy says that their periods are of;
+    /// `None` when it says nothing. Keys on curves have none.
+    pub fn modulus(&self, alias: &KeyAlias) -> Option<ModulusLength> {
+        self.followed_by(alias)?.modulus
+    }
+
+    /// The policy that the keys of the alias follow, active or not.
+    fn followed_by(&self, alias: &KeyAlias) -> Option<&KeyPolicy> {
+        self.0.get(match alias.role() {
             AliasRole::Base => KeyPolicy::BASE,
             AliasRole::Internal => ApplicationId::KERNEL,
             _ => alias.application.as_str(),
-        };
-        self.0.get(name).map(|policy| policy.destruction).unwrap_or_default()
+        })
     }
 
     /// The longest validity and pre-expiry together of what ROOT certifies; 0 when that is nothing.
@@ -117,6 +133,7 @@ impl KeyPolicies {
         if policy.pre_expire_days >= policy.validity_days {
             return Err(KeyPolicyFault::new("preExpireDays", "must be less than validityDays"));
         }
+        check_purposes(policy)?;
         let DestructionTerms { wait_days, offline_allowance_days } = policy.destruction;
         if !(DestructionTerms::MIN_WAIT_DAYS..=DestructionTerms::MAX_WAIT_DAYS).contains(&wait_days) {
             return Err(KeyPolicyFault::new("destructionWaitDays", "must be from 7 to 30"));
@@ -178,8 +195,64 @@ fn is_below_root(application: &ApplicationId) -> bool {
     ![ApplicationId::ROOT, ApplicationId::BASE_POLICY].contains(&application.as_str())
 }
 
+/// Validity and pre-expiry together of the keys under the policy that an issuer certifies, at most.
 fn life(policy: &KeyPolicy) -> u32 {
-    policy.validity_days.saturating_add(policy.pre_expire_days)
+    let certified: &[KeyPurpose] = match policy.application.as_str() {
+        ApplicationId::BASE_POLICY => &[KeyPurpose::Encryption],
+        _ => &[KeyPurpose::Issuing, KeyPurpose::Signing],
+    };
+    let pre_expire_days = certified.iter().map(|&purpose| policy.pre_expire_days_of(purpose)).max();
+    policy.validity_days.saturating_add(pre_expire_days.unwrap_or(policy.pre_expire_days))
+}
+
+/// Purposes of keys that may follow the policy of the application.
+fn purposes_under(application: &ApplicationId) -> &'static [KeyPurpose] {
+    match application.as_str() {
+        ApplicationId::ROOT => &[KeyPurpose::Issuing],
+        // Keys on curves, whose own policies say nothing of signing.
+        ApplicationId::BASE_POLICY => &[KeyPurpose::Encryption, KeyPurpose::Signing],
+        _ => &[KeyPurpose::Issuing, KeyPurpose::Signing],
+    }
+}
+
+fn check_purposes(policy: &KeyPolicy) -> Result<(), KeyPolicyFault> {
+    for (purpose, days) in &policy.pre_expire {
+        let member = match purpose {
+            KeyPurpose::Issuing => "preExpire.issuing",
+            KeyPurpose::Encryption => "preExpire.encryption",
+            KeyPurpose::Signing => "preExpire.signing",
+        };
+        if !purposes_under(&policy.application).contains(purpose) {
+            return Err(KeyPolicyFault::new(
+                member,
+                "must be left out: no key of that purpose follows this policy. BASE is for encryption (and for signing \
+                 by keys on curves), ROOT for issuing, every other for issuing and signing",
+            ));
+        }
+        if *days >= policy.validity_days {
+            return Err(KeyPolicyFault::new(member, "must be less than validityDays"));
+        }
+    }
+    Ok(())
+}
+
+/// The RSA modulus of that many bits.
+///
+/// # Errors
+/// [`KeyPolicyFault`] for any other than 2048, 3072 and 4096.
+pub fn parse_key_bits(bits: u32) -> Result<ModulusLength, KeyPolicyFault> {
+    let modulus = usize::try_from(bits).ok().and_then(ModulusLength::from_bits);
+    modulus.ok_or(KeyPolicyFault::new("keyBits", "must be 2048, 3072 or 4096"))
+}
+
+/// Days of pre-expiry by the names of purposes.
+///
+/// # Errors
+/// [`KeyPolicyFault`] for a name that is none.
+pub fn parse_pre_expire(days: &BTreeMap<String, u32>) -> Result<BTreeMap<KeyPurpose, u32>, KeyPolicyFault> {
+    let unknown =
+        KeyPolicyFault::new("preExpire", "must name no purposes but issuing, encryption and signing");
+    days.iter().map(|(name, &days)| Ok((KeyPurpose::parse(name).ok_or(unknown)?, days))).collect()
 }
 
 /// What is wrong with a key policy. Says nothing of what stood there.
@@ -225,11 +298,19 @@ pub(crate) mod tests {
             application: ApplicationId::parse_any(application).unwrap(),
             validity_days,
             pre_expire_days,
+            pre_expire: BTreeMap::new(),
+            modulus: None,
             active: true,
             automatic_rotation: true,
             destruction: DestructionTerms::default(),
             access: AccessList::AnyRoleHolder,
         }
+    }
+
+    /// The policy with a pre-expiry for one purpose.
+    pub(crate) fn stating(mut policy: KeyPolicy, purpose: KeyPurpose, days: u32) -> KeyPolicy {
+        policy.pre_expire.insert(purpose, days);
+        policy
     }
 
     /// The rows that MOSIP ships.
@@ -265,6 +346,77 @@ pub(crate) mod tests {
         let own = policies.periods(&KeyAlias::access_token()).unwrap();
         assert_eq!((own.validity_days, own.lead_days), (1095, 60));
         assert_eq!(periods(&policies, "NOWHERE", ""), None);
+    }
+
+    #[test]
+    fn purposes_have_their_own_pre_expiry() {
+        use KeyPurpose::{Encryption, Issuing, Signing};
+        // Module, key on a curve, base key.
+        let periods_of = |policies: &KeyPolicies, application: &str| {
+            ["", "EC_SECP256R1_SIGN", "1"].map(|reference| periods(policies, application, reference).unwrap())
+        };
+        assert_eq!(periods_of(&shipped(), "REGISTRATION"), [(1095, 760), (1095, 30), (730, 30)]);
+        let own = with(&shipped(), stating(policy("REGISTRATION", 1095, 60), Signing, 90));
+        assert_eq!(periods_of(&own, "REGISTRATION"), [(1095, 760), (1095, 90), (730, 30)]);
+        let issuing = with(&own, stating(policy("REGISTRATION", 1095, 60), Issuing, 800));
+        assert_eq!(periods_of(&issuing, "REGISTRATION"), [(1095, 800), (1095, 30), (730, 30)]);
+        let base = stating(stating(policy("BASE", 730, 30), Encryption, 100), Signing, 20);
+        assert_eq!(periods_of(&with(&own, base.clone()), "PMS"), [(1460, 830), (1460, 20), (730, 100)]);
+        assert_eq!(periods_of(&with(&own, base), "REGISTRATION"), [(1095, 830), (1095, 90), (730, 100)]);
+        let kernel = with(&shipped(), stating(policy("KERNEL", 1095, 60), Signing, 200));
+        assert_eq!(periods(&kernel, "KERNEL", "SIGN"), Some((1095, 200)));
+        assert_eq!(periods(&kernel, "KERNEL", ""), Some((1095, 60)));
+        // What BASE says of keys on curves may be more than they live.
+        let short = with(&shipped(), policy("KERNEL", 20, 1));
+        assert_eq!(periods(&short, "KERNEL", "EC_SECP256R1_SIGN"), Some((20, 19)));
+        // ROOT lives long enough for the longest of them.
+        let late = with(&shipped(), stating(policy("PMS", 1460, 395), Signing, 1400));
+        assert_eq!(periods(&late, "ROOT", ""), Some((2920, 2860)));
+    }
+
+    #[test]
+    fn what_is_said_of_purposes_must_make_sense() {
+        use KeyPurpose::{Encryption, Issuing, Signing};
+        let refused = |application: &str, validity_days, purpose, days| {
+            let policy = stating(policy(application, validity_days, 1), purpose, days);
+            shipped().check(&policy).map_err(|fault| fault.member)
+        };
+        assert_eq!(refused("REGISTRATION", 1095, Signing, 1094), Ok(()));
+        assert_eq!(refused("REGISTRATION", 1095, Signing, 1095), Err("preExpire.signing"));
+        assert_eq!(refused("REGISTRATION", 1095, Issuing, 1095), Err("preExpire.issuing"));
+        assert_eq!(refused("BASE", 730, Encryption, 730), Err("preExpire.encryption"));
+        assert_eq!(refused("BASE", 730, Encryption, 364), Ok(()));
+        assert_eq!(refused("BASE", 730, Encryption, 365), Err("validityDays"), "modules live 1095 days");
+        assert_eq!(refused("BASE", 730, Signing, 365), Ok(()), "modules certify none of them for so long");
+        assert_eq!(refused("PMS", 1460, Signing, 1459), Ok(()));
+        assert_eq!(refused("PMS", 1470, Signing, 1450), Err("validityDays"), "ROOT lives 2920 days");
+        // No key would follow it.
+        assert_eq!(refused("BASE", 730, Issuing, 1), Err("preExpire.issuing"));
+        assert_eq!(refused("ROOT", 2920, Signing, 1), Err("preExpire.signing"));
+        assert_eq!(refused("REGISTRATION", 1095, Encryption, 1), Err("preExpire.encryption"));
+        let named = |name: &str| parse_pre_expire(&BTreeMap::from([(name.to_owned(), 7)]));
+        assert_eq!(named("issuing"), Ok(BTreeMap::from([(Issuing, 7)])));
+        assert_eq!(named("sealing").map_err(|fault| fault.member), Err("preExpire"));
+    }
+
+    #[test]
+    fn the_modulus_is_that_of_the_policy_that_keys_follow() {
+        let of = |policies: &KeyPolicies, application: &str, reference: &str| {
+            policies.modulus(&KeyAlias::parse(application, reference).unwrap()).map(ModulusLength::bits)
+        };
+        let bits = |application, bits| KeyPolicy {
+            modulus: Some(parse_key_bits(bits).unwrap()),
+            ..policy(application, 730, 30)
+        };
+        assert_eq!(of(&shipped(), "REGISTRATION", "1"), None);
+        let policies = with(&with(&shipped(), bits("BASE", 3072)), bits("KERNEL", 4096));
+        assert_eq!(of(&policies, "REGISTRATION", "1"), Some(3072));
+        assert_eq!(of(&policies, "REGISTRATION", ""), None);
+        assert_eq!(of(&policies, "KERNEL", "SIGN"), Some(4096));
+        assert_eq!(policies.modulus(&KeyAlias::audit()), Some(ModulusLength::Rsa4096));
+        for bits in [0, 1024, 2047, 8192, u32::MAX] {
+            assert_eq!(parse_key_bits(bits).map_err(|fault| fault.member), Err("keyBits"), "{bits}");
+        }
     }
 
     #[test]

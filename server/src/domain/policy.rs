@@ -1,6 +1,13 @@
 //! How long keys live, and which one is current.
 
-use super::{alias::ApplicationId, time::Timestamp};
+use std::collections::BTreeMap;
+
+use kunji_shared::ModulusLength;
+
+use super::{
+    alias::{ApplicationId, KeyPurpose},
+    time::Timestamp,
+};
 
 /// Validity of a certificate and its key: `not_before ≤ now ≤ not_after`, whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +57,10 @@ pub struct KeyPolicy {
     pub validity_days: u32,
     /// Days before that end from which a successor is made.
     pub pre_expire_days: u32,
+    /// The same for keys of one purpose, in place of `pre_expire_days`.
+    pub pre_expire: BTreeMap<KeyPurpose, u32>,
+    /// RSA modulus of the keys that are made from now on; `None`: as the server's settings say.
+    pub modulus: Option<ModulusLength>,
     /// Whether keys may be made.
     pub active: bool,
     /// Whether successors are made before a key's end. Otherwise one is made when the end is over and somebody asks, or
@@ -86,6 +97,11 @@ impl Default for DestructionTerms {
 impl KeyPolicy {
     /// Name of the policy of base keys.
     pub const BASE: &'static str = ApplicationId::BASE_POLICY;
+
+    /// Days before the end of a key of this purpose from which a successor is made.
+    pub fn pre_expire_days_of(&self, purpose: KeyPurpose) -> u32 {
+        self.pre_expire.get(&purpose).copied().unwrap_or(self.pre_expire_days)
+    }
 }
 
 /// The callers a policy admits.

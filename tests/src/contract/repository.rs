@@ -4,13 +4,13 @@
 //! makes tests of all of them for one kind of repository.
 #![expect(clippy::missing_errors_doc, reason = "an error is a broken promise, and says which")]
 
-use std::{future::Future, sync::Arc};
+use std::{collections::BTreeMap, future::Future, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use kunji_server::{
     domain::{
         access::{Operation, Role},
-        alias::{ApplicationId, KeyAlias, ReferenceId},
+        alias::{ApplicationId, KeyAlias, KeyPurpose, ReferenceId},
         authorization::{
             ApprovalTerms, PolicyText, Rate,
             approval::{Approval, ApprovalId, Vote},
@@ -166,6 +166,8 @@ pub fn policy(application: &str, version: u64, access: AccessList) -> Result<Key
             application: ApplicationId::parse_any(application)?,
             validity_days: 1095,
             pre_expire_days: 60,
+            pre_expire: BTreeMap::from([(KeyPurpose::Encryption, 90), (KeyPurpose::Signing, 0)]),
+            modulus: Some(ModulusLength::Rsa4096).filter(|_| version.is_multiple_of(2)),
             active: true,
             automatic_rotation: version.is_multiple_of(2),
             destruction: DestructionTerms { wait_days: 7, offline_allowance_days: 365 },

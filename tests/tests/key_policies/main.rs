@@ -3,6 +3,7 @@
 
 mod changes;
 mod servers;
+mod sizes;
 
 use kunji_tests::http::{Answer, Http};
 use reqwest::Method;

@@ -6,6 +6,7 @@ use std::{
 };
 
 use kunji_server::ports::key_store::KeyStore;
+use kunji_shared::{Certificate, ModulusLength};
 use kunji_tests::{in_process, softhsm::Token};
 use reqwest::Method;
 use serde_json::json;
@@ -37,4 +38,15 @@ async fn all_servers_obey_a_change_within_two_seconds() {
         }
         assert_eq!(there.get("/v1/policies/REGISTRATION").await.body["active"], active);
     }
+
+    // Keys that the other server makes are as long as this one was told.
+    let began = Instant::now();
+    let policy = json!({ "validityDays": 730, "preExpireDays": 30, "keyBits": 3072 });
+    let stored = send(&keeper, Method::PUT, "BASE", &[("if-match", "*")], &policy).await;
+    assert_eq!(stored.status, 200, "{stored:?}");
+    while there.get("/v1/policies/BASE").await.body["keyBits"] != 3072 {
+        assert!(began.elapsed() < Duration::from_secs(2), "the other server");
+    }
+    let made = Certificate::from_pem(&there.certificate("REGISTRATION", "2").await).unwrap();
+    assert_eq!(made.public_key().unwrap().modulus_length(), ModulusLength::Rsa3072);
 }

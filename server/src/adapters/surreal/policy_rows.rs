@@ -1,9 +1,9 @@
 //! Rows of key policies, and the one that says which of them there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use kunji_shared::encoding::encode_hex;
+use kunji_shared::{ModulusLength, encoding::encode_hex};
 use surrealdb::types::{Object, SurrealValue, Value};
 
 use super::{
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     domain::{
-        alias::ApplicationId,
+        alias::{ApplicationId, KeyPurpose},
         digest::sha256,
         key::length_prefixed,
         policy::{AccessList, DestructionTerms, KeyPolicy},
@@ -42,6 +42,11 @@ struct PolicyRow {
     /// `None`, as the next: of the time before keys could be destroyed.
     destruction_wait_days: Option<u32>,
     offline_allowance_days: Option<u32>,
+    /// `None`, as the next three: nothing is said.
+    key_bits: Option<u32>,
+    pre_expire_issuing: Option<u32>,
+    pre_expire_encryption: Option<u32>,
+    pre_expire_signing: Option<u32>,
     /// `None`: of the time before there were versions.
     version: Option<i64>,
     changed_at: Option<i64>,
@@ -67,6 +72,7 @@ impl From<&KeyPolicyRecord> for PolicyRow {
     fn from(record: &KeyPolicyRecord) -> Self {
         let policy = &record.policy;
         let (changed_at, changed_by) = record.changed.clone().unzip();
+        let pre_expire = |purpose| policy.pre_expire.get(&purpose).copied();
         Self {
             validity_days: policy.validity_days,
             pre_expire_days: policy.pre_expire_days,
@@ -78,6 +84,10 @@ impl From<&KeyPolicyRecord> for PolicyRow {
             automatic_rotation: Some(policy.automatic_rotation),
             destruction_wait_days: Some(policy.destruction.wait_days),
             offline_allowance_days: Some(policy.destruction.offline_allowance_days),
+            key_bits: policy.modulus.and_then(|modulus| u32::try_from(modulus.bits()).ok()),
+            pre_expire_issuing: pre_expire(KeyPurpose::Issuing),
+            pre_expire_encryption: pre_expire(KeyPurpose::Encryption),
+            pre_expire_signing: pre_expire(KeyPurpose::Signing),
             version: Some(number(record.version)),
             changed_at: changed_at.map(Timestamp::millis),
             changed_by,
@@ -90,11 +100,25 @@ impl TryFrom<(String, PolicyRow)> for KeyPolicyRecord {
 
     fn try_from((application, row): (String, PolicyRow)) -> Result<Self, &'static str> {
         let usual = DestructionTerms::default();
+        let modulus = row.key_bits.map(|bits| {
+            let modulus = usize::try_from(bits).ok().and_then(ModulusLength::from_bits);
+            modulus.ok_or("the length of the modulus is malformed")
+        });
+        let pre_expire: BTreeMap<_, _> = [
+            (KeyPurpose::Issuing, row.pre_expire_issuing),
+            (KeyPurpose::Encryption, row.pre_expire_encryption),
+            (KeyPurpose::Signing, row.pre_expire_signing),
+        ]
+        .into_iter()
+        .filter_map(|(purpose, days)| Some((purpose, days?)))
+        .collect();
         let policy = KeyPolicy {
             application: ApplicationId::parse_any(&application)
                 .map_err(|_| "the application is malformed")?,
             validity_days: row.validity_days,
             pre_expire_days: row.pre_expire_days,
+            pre_expire,
+            modulus: modulus.transpose()?,
             active: row.active,
             automatic_rotation: row.automatic_rotation.unwrap_or(true),
             destruction: DestructionTerms {
@@ -263,6 +287,8 @@ mod tests {
                 application: ApplicationId::parse(application).unwrap(),
                 validity_days: 1095,
                 pre_expire_days: 60,
+                pre_expire: BTreeMap::from([(KeyPurpose::Issuing, 61), (KeyPurpose::Signing, 0)]),
+                modulus: Some(ModulusLength::Rsa3072),
                 active: true,
                 automatic_rotation: false,
                 destruction: DestructionTerms { wait_days: 8, offline_allowance_days: 90 },
@@ -290,6 +316,10 @@ mod tests {
             automatic_rotation: None,
             destruction_wait_days: None,
             offline_allowance_days: None,
+            key_bits: None,
+            pre_expire_issuing: None,
+            pre_expire_encryption: None,
+            pre_expire_signing: None,
             version: None,
             changed_at: None,
             changed_by: None,
@@ -298,6 +328,9 @@ mod tests {
         let old = KeyPolicyRecord::try_from(("REGISTRATION".to_owned(), old)).unwrap();
         assert_eq!((old.policy.automatic_rotation, old.version, old.changed), (true, 0, None));
         assert_eq!(old.policy.destruction, DestructionTerms::default());
+        assert_eq!((old.policy.modulus, old.policy.pre_expire.len()), (None, 0));
+        let odd = PolicyRow { key_bits: Some(1024), ..row() };
+        assert!(KeyPolicyRecord::try_from(("REGISTRATION".to_owned(), odd)).is_err());
     }
 
     #[test]

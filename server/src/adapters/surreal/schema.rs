@@ -23,7 +23,7 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 11] = [
+const MIGRATIONS: [&str; 12] = [
     step!("0001_initial.surql"),
     step!("0002_clients.surql"),
     step!("0003_access_policies.surql"),
@@ -35,10 +35,11 @@ const MIGRATIONS: [&str; 11] = [
     step!("0009_key_tags.surql"),
     step!("0010_key_ends.surql"),
     step!("0011_destruction_watch.surql"),
+    step!("0012_policy_purposes.surql"),
 ];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 11;
+pub(super) const VERSION: u32 = 12;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::domain::{
-    key_policies::tests::{policy, shipped},
+    alias::KeyPurpose,
+    key_policies::tests::{policy, shipped, stating},
     policy::KeyPolicy,
 };
 
@@ -131,7 +132,11 @@ fn laws_hold_whatever_policies_say() {
         let mut random = |application: &str| {
             let validity = 1 + below(600);
             let automatic_rotation = below(8) != 0;
-            KeyPolicy { automatic_rotation, ..policy(application, validity, below(validity)) }
+            let policy = KeyPolicy { automatic_rotation, ..policy(application, validity, below(validity)) };
+            match KeyPurpose::ALL.into_iter().nth(usize::try_from(below(6)).unwrap()) {
+                Some(purpose) => stating(policy, purpose, below(validity)),
+                None => policy,
+            }
         };
         let policies = KeyPolicies::new(["ROOT", "BASE", "KERNEL", "PMS", "REGISTRATION"].map(&mut random));
         let mut keys = first_keys(&policies, &aliases(2));

@@ -1,5 +1,7 @@
 //! Changes of key policies.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::{KeyPolicyError, KeyPolicyService};
@@ -141,7 +143,7 @@ impl KeyPolicyService {
 
 /// All of a policy that was written.
 fn describe(policy: &KeyPolicy) -> Value {
-    json!({
+    let mut described = json!({
         "validityDays": policy.validity_days, "preExpireDays": policy.pre_expire_days, "active": policy.active,
         "automaticRotation": policy.automatic_rotation,
         "destructionWaitDays": policy.destruction.wait_days,
@@ -150,5 +152,17 @@ fn describe(policy: &KeyPolicy) -> Value {
             AccessList::AnyRoleHolder => None,
             AccessList::Principals(names) => Some(names),
         },
-    })
+    });
+    // Only what is stated: what waits for approval must stay the same text when this program is a newer one.
+    if let Some(members) = described.as_object_mut() {
+        if let Some(modulus) = policy.modulus {
+            members.insert("keyBits".to_owned(), json!(modulus.bits()));
+        }
+        if !policy.pre_expire.is_empty() {
+            let days: BTreeMap<_, _> =
+                policy.pre_expire.iter().map(|(purpose, days)| (purpose.name(), days)).collect();
+            members.insert("preExpire".to_owned(), json!(days));
+        }
+    }
+    described
 }

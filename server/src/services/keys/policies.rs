@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use kunji_shared::ModulusLength;
+
 use super::KeyError;
 use crate::{
     domain::{
@@ -49,6 +51,11 @@ impl PolicyTable {
     pub(crate) fn periods(&self, alias: &KeyAlias) -> Result<(u32, u32), KeyError> {
         let periods = self.in_force().compiled.periods(alias).ok_or(KeyError::PolicyMissing)?;
         Ok((periods.validity_days, periods.lead_days))
+    }
+
+    /// The RSA modulus of keys that are made for the alias from now on; `None` when its policy says nothing.
+    pub(crate) fn modulus(&self, alias: &KeyAlias) -> Option<ModulusLength> {
+        self.in_force().compiled.modulus(alias)
     }
 
     /// The applications that have a policy, active or not.

@@ -50,6 +50,7 @@ pub(crate) struct Provisioner {
     pub(crate) directory: Arc<KeyDirectory>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) issuer: Issuer,
+    /// Of RSA keys whose policy says nothing.
     pub(crate) modulus: ModulusLength,
     pub(crate) pending: Arc<Pending>,
     pub(crate) policies: Arc<PolicyTable>,
@@ -257,7 +258,9 @@ impl Provisioner {
             alias: alias.clone(),
             generation,
             material: KeyMaterial::Token(token_key),
-            key_type: self.key_type(alias),
+            // Not what the policy says: it may have changed meanwhile.
+            key_type: KeyType::of_public_key(&public_key)
+                .ok_or(KeyError::Internal("the token made a key of another kind"))?,
             thumbprint: issued.thumbprint,
             certificate: issued.der,
             upload: None,
@@ -309,15 +312,16 @@ impl Provisioner {
         generation: u32,
     ) -> Result<(TokenKeyId, Vec<u8>), KeyError> {
         let slot = pair_label(alias, generation);
+        let key_type = self.key_type(alias);
         if let Some(intended) = self.intended(&slot).await?
             && let Some(public_key) = self.token.find_signing_pair(intended).await?
-            && KeyType::of_public_key(&public_key) == Some(self.key_type(alias))
+            && KeyType::of_public_key(&public_key) == Some(key_type)
         {
             return Ok((intended, public_key));
         }
         let id = self.token_key_id()?;
         self.repository.put_intent(&slot, id).await?;
-        let public_key = match self.key_type(alias) {
+        let public_key = match key_type {
             KeyType::Rsa(modulus) => self.token.generate_signing_pair(id, &slot, modulus).await?,
             KeyType::Curve(curve) => self.token.generate_curve_pair(id, &slot, curve).await?,
         };
@@ -328,7 +332,7 @@ impl Provisioner {
     pub(super) fn key_type(&self, alias: &KeyAlias) -> KeyType {
         match alias.role() {
             AliasRole::Curve(curve) => KeyType::Curve(curve),
-            _ => KeyType::Rsa(self.modulus),
+            _ => KeyType::Rsa(self.policies.modulus(alias).unwrap_or(self.modulus)),
         }
     }
 

@@ -1,12 +1,18 @@
 //! A key policy as JSON.
 
+use std::{collections::BTreeMap, fmt};
+
 use poem_openapi::Object;
-use serde::{Deserialize, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Error as _, MapAccess, Visitor},
+};
 
 use crate::{
     api::native::versioned::Revised,
     domain::{
-        alias::ApplicationId,
+        alias::{ApplicationId, KeyPurpose},
+        key_policies::{KeyPolicyFault, parse_key_bits, parse_pre_expire},
         policy::{AccessList, DestructionTerms, KeyPolicy},
         time::Timestamp,
     },
@@ -23,6 +29,13 @@ pub(super) struct KeyPolicyRequest {
     validity_days: u32,
     /// Days before that end from which a successor is made; less than `validityDays`.
     pre_expire_days: u32,
+    /// The same for keys of one purpose, in place of `preExpireDays`: `issuing`, `signing`; under `BASE` `encryption`,
+    /// and `signing` for keys on curves whose application's own policy does not state it.
+    #[serde(default, deserialize_with = "days_by_purpose")]
+    pre_expire: Option<BTreeMap<String, u32>>,
+    /// Bits of the RSA modulus of keys that are made from now on: 2048, 3072 or 4096; as the server's setting
+    /// `rsa_bits` when absent. Base keys follow `BASE`.
+    key_bits: Option<u32>,
     /// Whether keys may be made and read; true when absent.
     active: Option<bool>,
     /// Whether successors are made before a key's end; true when absent. Otherwise one is made once the key has ended
@@ -40,12 +53,17 @@ pub(super) struct KeyPolicyRequest {
 
 impl KeyPolicyRequest {
     /// The policy of this application.
-    pub(super) fn into_policy(self, application: ApplicationId) -> KeyPolicy {
+    ///
+    /// # Errors
+    /// [`KeyPolicyFault`] for a purpose or a length that there is not.
+    pub(super) fn into_policy(self, application: ApplicationId) -> Result<KeyPolicy, KeyPolicyFault> {
         let usual = DestructionTerms::default();
-        KeyPolicy {
+        Ok(KeyPolicy {
             application,
             validity_days: self.validity_days,
             pre_expire_days: self.pre_expire_days,
+            pre_expire: parse_pre_expire(&self.pre_expire.unwrap_or_default())?,
+            modulus: self.key_bits.map(parse_key_bits).transpose()?,
             active: self.active.unwrap_or(true),
             automatic_rotation: self.automatic_rotation.unwrap_or(true),
             destruction: DestructionTerms {
@@ -53,8 +71,43 @@ impl KeyPolicyRequest {
                 offline_allowance_days: self.offline_allowance_days.unwrap_or(usual.offline_allowance_days),
             },
             access: self.access.map_or(AccessList::AnyRoleHolder, AccessList::Principals),
+        })
+    }
+}
+
+/// An object whose members are days, each given once, or null.
+fn days_by_purpose<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, u32>>, D::Error> {
+    struct Days(BTreeMap<String, u32>);
+
+    impl<'de> Deserialize<'de> for Days {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            deserializer.deserialize_map(DaysVisitor)
         }
     }
+
+    struct DaysVisitor;
+
+    impl<'de> Visitor<'de> for DaysVisitor {
+        type Value = Days;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of days")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Days, A::Error> {
+            let mut days = BTreeMap::new();
+            while let Some((purpose, number)) = map.next_entry()? {
+                if days.insert(purpose, number).is_some() {
+                    return Err(A::Error::custom("given twice"));
+                }
+            }
+            Ok(Days(days))
+        }
+    }
+
+    Ok(Option::<Days>::deserialize(deserializer)?.map(|Days(days)| days))
 }
 
 /// A key policy in force.
@@ -68,6 +121,10 @@ pub(super) struct KeyPolicyAnswer {
     validity_days: u32,
     /// Days before that end from which a successor is made.
     pre_expire_days: u32,
+    /// The same for keys of one purpose, in place of `preExpireDays`.
+    pre_expire: BTreeMap<String, u32>,
+    /// Bits of the RSA modulus of keys that are made from now on; null: as the server's setting `rsa_bits`.
+    key_bits: Option<u32>,
     /// Whether keys may be made and read.
     active: bool,
     /// Whether successors are made before a key's end.
@@ -100,6 +157,8 @@ impl From<KeyPolicyRecord> for KeyPolicyAnswer {
             application: policy.application.to_string(),
             validity_days: policy.validity_days,
             pre_expire_days: policy.pre_expire_days,
+            pre_expire: days_by_name(policy.pre_expire),
+            key_bits: policy.modulus.and_then(|modulus| u32::try_from(modulus.bits()).ok()),
             active: policy.active,
             automatic_rotation: policy.automatic_rotation,
             destruction_wait_days: policy.destruction.wait_days,
@@ -113,6 +172,10 @@ impl From<KeyPolicyRecord> for KeyPolicyAnswer {
             changed_by,
         }
     }
+}
+
+fn days_by_name(days: BTreeMap<KeyPurpose, u32>) -> BTreeMap<String, u32> {
+    days.into_iter().map(|(purpose, days)| (purpose.name().to_owned(), days)).collect()
 }
 
 /// All key policies in force.

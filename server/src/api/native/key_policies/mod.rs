@@ -89,7 +89,7 @@ impl KeyPoliciesApi {
         policy: Json<KeyPolicyRequest>,
     ) -> Result<Versioned<KeyPolicyAnswer>, Problem> {
         let precondition = precondition(if_match.as_deref(), if_none_match.as_deref())?;
-        let policy = policy.0.into_policy(parse(&application)?);
+        let policy = policy.0.into_policy(parse(&application)?).map_err(KeyPolicyError::from)?;
         match self.services.key_policies.put(&caller.call, policy, &precondition).await {
             Err(KeyPolicyError::Waits(approval)) => Ok(Versioned::Waits(approval)),
             stored => Ok(Versioned::stored(stored?.into(), &precondition)),
