@@ -19,8 +19,13 @@ use crate::domain::alias::ApplicationId;
 pub enum PolicyCommand {
     /// List the key policies in force.
     List,
-    /// Foresee which keys are renewed when, if policies stay as they are. Changes nothing.
+    /// Foresee which keys are renewed when, if policies stay as they are, or if one were as in a file. Changes nothing.
     Plan {
+        /// The application whose policy would be as the file says; BASE for the periods of all base keys.
+        #[arg(requires = "file")]
+        application: Option<String>,
+        /// A file with the policy as JSON, as `put` takes it.
+        file: Option<PathBuf>,
         /// Days to look ahead.
         #[arg(long, default_value_t = 730, value_parser = clap::value_parser!(u32).range(1..=3660))]
         days: u32,
@@ -57,7 +62,13 @@ pub async fn run(remote: &Remote, command: PolicyCommand) -> Result<()> {
             let answer = remote.send(remote.request(Method::GET, "/v1/policies")).await?;
             remote.print(&answer.body, policies_table)?;
         }
-        PolicyCommand::Plan { days, first_page } => plan(remote, days, first_page).await?,
+        PolicyCommand::Plan { application, file, days, first_page } => {
+            let candidate = match application.zip(file) {
+                Some((application, file)) => Some((path(&application)?, read_json(&file)?)),
+                None => None,
+            };
+            plan(remote, candidate, days, first_page).await?;
+        }
         PolicyCommand::Put { application, file } => {
             let policy = read_json(&file)?;
             if let Some(stored) = versioned::store(remote, &path(&application)?, &policy).await? {
@@ -72,13 +83,23 @@ pub async fn run(remote: &Remote, command: PolicyCommand) -> Result<()> {
     Ok(())
 }
 
-/// Reads the plan page by page, and prints it as one.
-async fn plan(remote: &Remote, days: u32, first_page: bool) -> Result<()> {
+/// Reads the plan page by page, and prints it as one: under the policies in force, or with `candidate`, a document and
+/// where it would be stored, in place of one.
+async fn plan(
+    remote: &Remote,
+    candidate: Option<(String, Value)>,
+    days: u32,
+    first_page: bool,
+) -> Result<()> {
     let mut whole = Value::Null;
     let mut after = String::new();
     loop {
-        let path = format!("/v1/rotation/plan?days={days}{after}");
-        let mut page = remote.send(remote.request(Method::GET, &path)).await?.body;
+        let query = format!("plan?days={days}{after}");
+        let request = match &candidate {
+            None => remote.request(Method::GET, &format!("/v1/rotation/{query}")),
+            Some((path, policy)) => remote.request(Method::POST, &format!("{path}/{query}")).json(policy),
+        };
+        let mut page = remote.send(request).await?.body;
         let next = member(&page, "next").as_str().map(str::to_owned);
         if whole.is_null() {
             whole = page;

@@ -41,6 +41,12 @@ impl KeyPolicies {
         Self(policies.into_iter().map(|policy| (policy.application.to_string(), policy)).collect())
     }
 
+    /// These, with this one in place of that of the same application.
+    #[must_use]
+    pub fn with(&self, policy: KeyPolicy) -> Self {
+        Self::new(self.iter().cloned().chain([policy]))
+    }
+
     /// The policy of the application, active or not.
     pub fn get(&self, application: &ApplicationId) -> Option<&KeyPolicy> {
         self.0.get(application.as_str())
@@ -325,7 +331,7 @@ pub(crate) mod tests {
     }
 
     fn with(policies: &KeyPolicies, changed: KeyPolicy) -> KeyPolicies {
-        KeyPolicies::new(policies.iter().cloned().chain([changed]))
+        policies.with(changed)
     }
 
     fn periods(policies: &KeyPolicies, application: &str, reference: &str) -> Option<(u32, u32)> {

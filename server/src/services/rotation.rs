@@ -16,6 +16,7 @@ use super::keys::{KeyError, KeyService, provisioning::Provisioner};
 use crate::{
     domain::{
         alias::{AliasRole, KeyAlias},
+        key_policies::KeyPolicies,
         rotation::{Forecast, NewestKey, NewestKeys, forecast},
         time::Timestamp,
     },
@@ -69,6 +70,21 @@ impl RotationService {
     /// # Errors
     /// [`KeyError`].
     pub async fn plan(&self, days: u32, after: Option<&AliasPlace>, limit: usize) -> Result<Plan, KeyError> {
+        let policies = self.provisioner.policies.in_force();
+        self.plan_under(&policies.compiled, days, after, limit).await
+    }
+
+    /// The same if these policies were in force.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub async fn plan_under(
+        &self,
+        policies: &KeyPolicies,
+        days: u32,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<Plan, KeyError> {
         let page = self.repository.list_newest(after, limit).await?;
         let from = self.clock.now();
         let until = from.plus_days(days);
@@ -83,8 +99,7 @@ impl RotationService {
                 place.insert(NewestKey { generation: key.generation, period: key.period });
             }
         }
-        let policies = self.provisioner.policies.in_force();
-        let mut forecast = forecast(&policies.compiled, &newest, from, until, MAX_STEPS);
+        let mut forecast = forecast(policies, &newest, from, until, MAX_STEPS);
         forecast.steps.retain(|step| meant.contains(&step.alias));
         Ok(Plan { from, until, forecast, next: page.next })
     }

@@ -122,7 +122,7 @@ const ROLES: [(&str, &[&str]); 23] = [
 ];
 
 /// The operation of each operation of the description that needs a right, and whether it is on keys.
-const OPERATIONS: [(&str, &str, bool); 80] = [
+const OPERATIONS: [(&str, &str, bool); 81] = [
     ("approve", "approval.decide", false),
     ("cancelKekDestruction", "key.cancel_destruction", true),
     ("cancelKeyDestruction", "key.cancel_destruction", true),
@@ -171,6 +171,7 @@ const OPERATIONS: [(&str, &str, bool); 80] = [
     ("makeSignatures", "signature.sign", true),
     ("mendKeys", "key.mend", false),
     ("pdfSign", "signature.sign", true),
+    ("planKeyPolicy", "policy.read", false),
     ("planRotation", "policy.read", false),
     ("proveAuditConsistency", "audit.read", false),
     ("proveAuditInclusion", "audit.read", false),
@@ -357,6 +358,10 @@ impl Requests {
             "listKeyPolicies" => client.get("/v1/policies").await,
             "readRewrap" => client.get("/v1/rewrap").await,
             "rewrapKeys" => client.post("/v1/rewrap", &json!({})).await,
+            "planKeyPolicy" => {
+                let policy = json!({ "validityDays": 1095, "preExpireDays": 60 });
+                client.post("/v1/policies/REGISTRATION/plan?days=30&limit=1", &policy).await
+            }
             "planRotation" => client.get("/v1/rotation/plan?days=30&limit=1").await,
             "examineKeys" => client.get("/v1/doctor?limit=1").await,
             "mendKeys" => client.post("/v1/doctor/mend", &json!({})).await,

@@ -41,7 +41,7 @@ const ANONYMOUS: [&str; 13] = [
 ];
 
 /// The others, with the roles of which one is needed.
-const GUARDED: [(&str, &[&str]); 80] = [
+const GUARDED: [(&str, &[&str]); 81] = [
     ("DELETE /v1/access/policies/{name}", &["administrator"]),
     ("DELETE /v1/clients/{client_id}", &["administrator"]),
     ("DELETE /v1/policies/{application}", &["key-administrator"]),
@@ -117,6 +117,7 @@ const GUARDED: [(&str, &[&str]); 80] = [
     ("POST /v1/keymanager/validate", &["signer"]),
     ("POST /v1/packets/decrypt", &["decryptor"]),
     ("POST /v1/packets/encrypt", &["encryptor"]),
+    ("POST /v1/policies/{application}/plan", &["administrator", "auditor", "key-administrator"]),
     ("POST /v1/signatures", &["signer"]),
     ("POST /v1/signatures/verify", &["signer"]),
     ("PUT /v1/access/policies/{name}", &["administrator"]),

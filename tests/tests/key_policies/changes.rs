@@ -178,6 +178,48 @@ async fn four_eyes(administrator: &Http, keeper: &Http) {
     assert_eq!(request.send().await.unwrap().status(), 204);
 }
 
+/// What a policy would change is seen before it is stored.
+async fn a_candidate_is_planned_and_not_stored(administrator: &Http, operator: &Operator) {
+    const DAYS: &str = "1100";
+    let in_force = async || administrator.get("/v1/rotation/plan?days=1100").await.body["steps"].clone();
+    let (before, planned) = (administrator.get("/v1/policies").await.body, in_force().await);
+    let candidate = json!({ "validityDays": 2920, "preExpireDays": 2000 });
+    let foreseen = administrator.post("/v1/policies/ROOT/plan?days=1100", &candidate).await;
+    assert_eq!(foreseen.status, 200, "{foreseen:?}");
+    let steps = &foreseen.body["steps"];
+    let of_root = |steps: &Value| {
+        let steps = steps.as_array().unwrap();
+        steps.iter().find(|step| step["application"] == "ROOT").unwrap()["at"].as_str().unwrap().to_owned()
+    };
+    assert!(of_root(steps) < of_root(&planned), "after 920 days, not after 1065: {steps}");
+    // Page by page, and by command.
+    let page = administrator.post("/v1/policies/ROOT/plan?limit=1&days=1", &candidate).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("policy.json");
+    fs::write(&file, candidate.to_string()).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(&operator.json(&["policy", "plan", "ROOT", file, "--days", DAYS])["steps"], steps);
+    let table = operator.run(&["policy", "plan", "ROOT", file, "--days", DAYS]).stdout;
+    assert!(table.starts_with("AT ") && table.contains("ROOT"), "{table}");
+    assert!(!operator.run(&["policy", "plan", "ROOT"]).success, "a file is needed");
+
+    // What could not be stored is not planned.
+    let short = json!({ "validityDays": 1095, "preExpireDays": 30 });
+    let refused = administrator.post("/v1/policies/BASE/plan", &short).await;
+    refused.problem(422, "policy.invalid");
+    for query in ["days=0", "limit=0", "after=x"] {
+        let answer = administrator.post(&format!("/v1/policies/ROOT/plan?{query}"), &candidate).await;
+        answer.problem(400, "request.invalid");
+    }
+    administrator.post("/v1/policies/a%20b/plan", &candidate).await.problem(400, "alias.invalid");
+
+    assert_eq!(administrator.get("/v1/policies").await.body, before, "nothing is stored");
+    assert_eq!(in_force().await, planned);
+    operator.json(&["policy", "put", "ROOT", file]);
+    assert_eq!(&in_force().await, steps, "as it was foreseen");
+}
+
 #[tokio::test]
 async fn commands_list_store_show_and_remove() {
     let site = Site::new().with("KUNJI_KEYS", "ROOT,KERNEL/SIGN");
@@ -202,6 +244,8 @@ async fn commands_list_store_show_and_remove() {
         let answer = administrator.get(&format!("/v1/rotation/plan?{query}")).await;
         answer.problem(400, "request.invalid");
     }
+
+    a_candidate_is_planned_and_not_stored(&administrator, &operator).await;
 
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("policy.json");

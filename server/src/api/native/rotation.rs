@@ -52,13 +52,27 @@ impl RotationApi {
         #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
         limit: Query<Option<u32>>,
     ) -> Result<Json<RotationPlanAnswer>, Problem> {
-        let after = after.0.map(|text| AliasPlace::parse(&text).ok_or(())).transpose();
+        let page = PlanPage::read(days.0, after.0.as_deref(), limit.0)?;
+        let plan = self.services.rotation.plan(page.days, page.after.as_ref(), page.limit).await?;
+        Ok(Json(plan.into()))
+    }
+}
+
+/// Which page of which plan is asked for.
+pub(super) struct PlanPage {
+    pub(super) days: u32,
+    pub(super) after: Option<AliasPlace>,
+    pub(super) limit: usize,
+}
+
+impl PlanPage {
+    pub(super) fn read(days: Option<u32>, after: Option<&str>, limit: Option<u32>) -> Result<Self, Problem> {
+        let after = after.map(|text| AliasPlace::parse(text).ok_or(())).transpose();
         let after = after.map_err(|()| {
             Problem::new(ProblemKind::RequestInvalid, "after must be next of the page before")
         })?;
-        let limit = usize::try_from(limit.0.unwrap_or(ALIASES)).unwrap_or(1);
-        let plan = self.services.rotation.plan(days.0.unwrap_or(DAYS), after.as_ref(), limit).await?;
-        Ok(Json(plan.into()))
+        let limit = usize::try_from(limit.unwrap_or(ALIASES)).unwrap_or(1);
+        Ok(Self { days: days.unwrap_or(DAYS), after, limit })
     }
 }
 
@@ -66,7 +80,7 @@ impl RotationApi {
 #[derive(Serialize, Object)]
 #[serde(rename_all = "camelCase")]
 #[oai(rename_all = "camelCase")]
-struct RotationPlanAnswer {
+pub(super) struct RotationPlanAnswer {
     /// From when.
     from: String,
     /// Until when.

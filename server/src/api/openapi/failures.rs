@@ -199,6 +199,7 @@ pub(super) fn problems(operation: &str) -> &'static [ProblemKind] {
             P::PreconditionRequired,
         ],
         "readKeyPolicy" => &[P::AliasInvalid, P::KeyPolicyNotFound],
+        "planKeyPolicy" => &[P::AliasInvalid, P::KeyPolicyInvalid, P::RequestInvalid],
         "putKeyPolicy" => &[
             P::AliasInvalid,
             P::ApprovalsFull,

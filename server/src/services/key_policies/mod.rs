@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{auditor::Auditor, authorization::Authorizer, following, keys::policies::PolicyTable};
 use crate::{
-    domain::alias::ApplicationId,
+    domain::{alias::ApplicationId, key_policies::KeyPolicies, policy::KeyPolicy},
     ports::{
         clock::Clock,
         repository::{Repository, RepositoryError},
@@ -38,6 +38,16 @@ impl KeyPolicyService {
     pub fn policy(&self, application: &ApplicationId) -> Option<KeyPolicyRecord> {
         let in_force = self.table.in_force();
         in_force.stored.policies.iter().find(|record| record.policy.application == *application).cloned()
+    }
+
+    /// What all policies would be if this one were stored in place of that of the same application. Changes nothing.
+    ///
+    /// # Errors
+    /// [`KeyPolicyError::Invalid`], as [`KeyPolicyService::put`].
+    pub fn with_candidate(&self, policy: KeyPolicy) -> Result<KeyPolicies, KeyPolicyError> {
+        let in_force = self.table.in_force();
+        in_force.compiled.check(&policy)?;
+        Ok(in_force.compiled.with(policy))
     }
 
     /// Takes over what another server has changed. While the database does not answer, or shows something that cannot

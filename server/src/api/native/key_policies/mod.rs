@@ -3,11 +3,12 @@
 use poem::Result;
 use poem_openapi::{
     OpenApi,
-    param::{Header, Path},
+    param::{Header, Path, Query},
 };
 
 use super::{
     problem::{Problem, ProblemKind},
+    rotation::{PlanPage, RotationPlanAnswer},
     versioned::{Removed, Versioned, precondition},
 };
 use crate::{
@@ -94,6 +95,39 @@ impl KeyPoliciesApi {
             Err(KeyPolicyError::Waits(approval)) => Ok(Versioned::Waits(approval)),
             stored => Ok(Versioned::stored(stored?.into(), &precondition)),
         }
+    }
+
+    /// Foresee what is renewed when under a policy that is not stored
+    ///
+    /// The plan of `/v1/rotation/plan` as it would be if this policy were in force. Nothing is stored and nothing is
+    /// done; what would be refused if it were to be stored is refused.
+    #[oai(
+        path = "/v1/policies/:application/plan",
+        method = "post",
+        operation_id = "planKeyPolicy",
+        tag = "Tag::Keys"
+    )]
+    async fn plan(
+        &self,
+        _caller: Authorized<ReadKeyPolicies>,
+        /// The application; `BASE` for the periods of all base keys.
+        application: Path<String>,
+        /// Days to look ahead, 1 to 3660; 730 when absent.
+        #[oai(validator(minimum(value = "1"), maximum(value = "3660")))]
+        days: Query<Option<u32>>,
+        /// `next` of the page before.
+        after: Query<Option<String>>,
+        /// Most aliases that are looked at for the page, 1 to 1000; 500 when absent.
+        #[oai(validator(minimum(value = "1"), maximum(value = "1000")))]
+        limit: Query<Option<u32>>,
+        policy: Json<KeyPolicyRequest>,
+    ) -> Result<Json<RotationPlanAnswer>, Problem> {
+        let page = PlanPage::read(days.0, after.0.as_deref(), limit.0)?;
+        let policy = policy.0.into_policy(parse(&application)?).map_err(KeyPolicyError::from)?;
+        let policies = self.services.key_policies.with_candidate(policy)?;
+        let rotation = &self.services.rotation;
+        let plan = rotation.plan_under(&policies, page.days, page.after.as_ref(), page.limit).await?;
+        Ok(Json(plan.into()))
     }
 
     /// Remove a key policy
