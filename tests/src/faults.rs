@@ -601,6 +601,14 @@ impl SymmetricKeyRepository for Mortal<dyn Repository> {
         database!(self.list_symmetric())
     }
 
+    async fn list_newest_symmetric(
+        &self,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<NewestPage<SymmetricKeyRecord>, RepositoryError> {
+        database!(self.list_newest_symmetric(after, limit))
+    }
+
     async fn insert_symmetric_successor(&self, record: &SymmetricKeyRecord) -> Result<(), RepositoryError> {
         database!(self.insert_symmetric_successor(record))
     }
@@ -638,32 +646,45 @@ impl Repository for Mortal<dyn Repository> {
 
 /// A clock that only the test moves.
 #[derive(Debug)]
-pub struct ManualClock(AtomicU64);
+pub struct ManualClock {
+    millis: AtomicU64,
+    pauses: Notify,
+}
 
 impl ManualClock {
     /// Stands at this instant, milliseconds since the epoch.
     pub fn at(millis: u64) -> Self {
-        Self(AtomicU64::new(millis))
+        Self { millis: AtomicU64::new(millis), pauses: Notify::new() }
+    }
+
+    /// Ends the pauses of whoever pauses now; they have no other end.
+    pub fn end_pauses(&self) {
+        self.pauses.notify_waiters();
     }
 
     /// Moves on.
     pub fn advance_days(&self, days: u64) {
-        self.0.fetch_add(days * 86_400_000, Ordering::SeqCst);
+        self.millis.fetch_add(days * 86_400_000, Ordering::SeqCst);
     }
 
     /// Goes back, as a clock does that is set right.
     pub fn set_back_seconds(&self, seconds: u64) {
-        self.0.fetch_sub(seconds * 1000, Ordering::SeqCst);
+        self.millis.fetch_sub(seconds * 1000, Ordering::SeqCst);
     }
 
     /// Moves on.
     pub fn advance_seconds(&self, seconds: u64) {
-        self.0.fetch_add(seconds * 1000, Ordering::SeqCst);
+        self.millis.fetch_add(seconds * 1000, Ordering::SeqCst);
     }
 }
 
+#[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(i64::try_from(self.0.load(Ordering::SeqCst)).unwrap())
+        Timestamp::from_millis(i64::try_from(self.millis.load(Ordering::SeqCst)).unwrap())
+    }
+
+    async fn pause(&self, _time: Duration) {
+        self.pauses.notified().await;
     }
 }

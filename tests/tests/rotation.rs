@@ -2,25 +2,33 @@
 //! an unchanged pin.
 #![cfg(test)]
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use kunji_server::{
     app::{self, Ports, Running},
     domain::{
         access::CallContext,
-        alias::{AliasRole, KeyAlias},
+        alias::{AliasRole, ApplicationId, KeyAlias},
         jose::SignatureAlgorithm,
-        key::{KeyMaterial, KeyRecord},
+        key::{KeyId, KeyMaterial, KeyRecord},
+        lifecycle::Change,
+        policy::KeyPolicy,
         rotation::Event,
     },
     ports::{clock::Clock, key_store::KeyStore, repository::Repository},
     services::{
         Services,
-        keys::CertificateChain,
+        authorization::Precondition,
+        keys::{CertificateChain, SubjectOverrides},
         packets::CallerInputs,
+        rotation::{Plan, PlanPlace},
         signatures::{AlgorithmChoice, HeaderRequest, JwsRequest},
     },
 };
@@ -131,10 +139,12 @@ async fn public_chain(services: &Services, alias: &KeyAlias) -> CertificateChain
 // One test for all: the library sees only tokens that exist when it is first loaded in a process.
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_renewed_in_time() {
-    let mut tokens = Token::create_all("rotation", 3);
+    let mut tokens = Token::create_all("rotation", 5);
     under_an_unchanged_pin(&tokens.pop().unwrap()).await;
     under_load(&tokens.pop().unwrap()).await;
     killed_on_the_way(&tokens.pop().unwrap()).await;
+    made_on_request(&tokens.pop().unwrap()).await;
+    by_itself(&tokens.pop().unwrap()).await;
 }
 
 /// Clients that pin an old ROOT go on under the next and the one after it, until the old one's end.
@@ -192,31 +202,49 @@ async fn under_an_unchanged_pin(token: &Token) {
     assert!(!world.both_believe(&chain.certificates, &first));
 }
 
-async fn the_plan_says_so(services: &Services, root: &KeyAlias, base: &KeyAlias) {
-    let plan = services.rotation.plan(1_100, None, 100).await.unwrap();
+/// In how many days the alias's key is renewed, or ends, by this plan.
+fn planned(plan: &Plan, alias: &KeyAlias, is_wanted: fn(&Event) -> bool) -> Vec<i64> {
+    let steps = plan.forecast.steps.iter().filter(|step| step.alias == *alias);
+    let days = steps.map(|step| {
+        assert!(is_wanted(&step.event), "{step:?}");
+        (step.at.millis() - plan.from.millis()).div_euclid(86_400_000)
+    });
+    days.collect()
+}
+
+fn is_renewed(event: &Event) -> bool {
+    matches!(event, Event::Renewed(_))
+}
+
+fn is_end(event: &Event) -> bool {
+    matches!(event, Event::Ended)
+}
+
+/// The plan for so many days; page by page it is the same.
+async fn plan(services: &Services, days: u32) -> Plan {
+    let plan = services.rotation.plan(days, None, 100).await.unwrap();
     assert!(plan.next.is_none() && !plan.forecast.truncated);
-    let of = |alias: &KeyAlias| {
-        let steps = plan.forecast.steps.iter().filter(|step| step.alias == *alias);
-        let days = steps.map(|step| {
-            assert!(matches!(step.event, Event::Renewed(_)), "{step:?}");
-            (step.at.millis() - plan.from.millis()).div_euclid(86_400_000)
-        });
-        days.collect::<Vec<_>>()
-    };
+    for limit in [1, 2] {
+        let (mut steps, mut after) = (0, None);
+        loop {
+            let page = services.rotation.plan(days, after.as_ref(), limit).await.unwrap();
+            steps += page.forecast.steps.len();
+            after = page.next.map(|next| PlanPlace::parse(&next.to_text()).unwrap());
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(steps, plan.forecast.steps.len(), "{limit}");
+    }
+    plan
+}
+
+async fn the_plan_says_so(services: &Services, root: &KeyAlias, base: &KeyAlias) {
+    let plan = plan(services, 1_100).await;
+    let of = |alias: &KeyAlias| planned(&plan, alias, is_renewed);
     assert_eq!(of(root), [1_065], "2920 days less 1460 and 395");
     assert_eq!(of(base), [700]);
     assert_eq!(of(&alias("REGISTRATION", "")), [335, 670, 1_005]);
-    // Page by page it is the same.
-    let (mut steps, mut after) = (0, None);
-    loop {
-        let page = services.rotation.plan(1_100, after.as_ref(), 1).await.unwrap();
-        steps += page.forecast.steps.len();
-        after = page.next;
-        if after.is_none() {
-            break;
-        }
-    }
-    assert_eq!(steps, plan.forecast.steps.len());
 }
 
 /// What has been asked of the servers meanwhile.
@@ -237,6 +265,10 @@ async fn under_load(token: &Token) {
     let first = Arc::new(first);
     for number in 1..3 {
         servers[1].services.keys.certificate(&caller(), &base(number)).await.unwrap();
+    }
+    for alias in on_curves() {
+        let keys = &servers[1].services.keys;
+        keys.generate_on_curve(&caller(), &alias, &SubjectOverrides::default()).await.unwrap();
     }
     let load = Arc::new(Load::default());
     let callers: Vec<_> = (0..4)
@@ -272,7 +304,8 @@ async fn under_load(token: &Token) {
 
     // Successors came one after the other, each in the time of the one before it.
     let mut generations = Vec::new();
-    for alias in [alias("ROOT", ""), alias("REGISTRATION", ""), base(0), base(1), base(2)] {
+    let [ec, ed] = on_curves();
+    for alias in [alias("ROOT", ""), alias("REGISTRATION", ""), base(0), base(1), base(2), ec, ed] {
         let versions = world.repository.list(&alias, 100).await.unwrap();
         for pair in versions.windows(2) {
             assert!(pair[0].period.not_before < pair[1].period.not_after, "{alias}: a gap");
@@ -283,7 +316,7 @@ async fn under_load(token: &Token) {
         }
         generations.push(versions[0].generation);
     }
-    assert_eq!(generations, [2, 4, 2, 2, 2]);
+    assert_eq!(generations, [2, 4, 2, 2, 2, 2, 2]);
 }
 
 /// One of each kind of request; all of them are answered.
@@ -297,16 +330,18 @@ async fn call(services: &Services, alias: &KeyAlias, of_first: &KeyAlias, first:
     // What was sealed at the beginning opens for ever.
     let opened = packets.decrypt(&caller(), of_first, first.to_vec(), inputs()).await.unwrap();
     assert_eq!(opened.expose(), CONTENT);
-    let request = JwsRequest {
-        alias: None,
-        payload: b"{}".to_vec(),
-        algorithm: AlgorithmChoice::Usual { rsa: SignatureAlgorithm::Rs256 },
-        must_be_json: false,
-        header: HeaderRequest::default(),
-        include_payload: true,
-        encode_payload: true,
-    };
-    services.signatures.sign_jws(&caller(), request).await.unwrap();
+    for alias in [None].into_iter().chain(on_curves().map(Some)) {
+        let request = JwsRequest {
+            alias,
+            payload: b"{}".to_vec(),
+            algorithm: AlgorithmChoice::Usual { rsa: SignatureAlgorithm::Rs256 },
+            must_be_json: false,
+            header: HeaderRequest::default(),
+            include_payload: true,
+            encode_payload: true,
+        };
+        services.signatures.sign_jws(&caller(), request).await.unwrap();
+    }
 }
 
 /// Waits until some requests more were answered.
@@ -353,4 +388,117 @@ async fn killed_on_the_way(token: &Token) {
             break;
         }
     }
+}
+
+/// A key on a curve that the token takes, and one on a curve of which it would need the whole message.
+fn on_curves() -> [KeyAlias; 2] {
+    [alias("REGISTRATION", "EC_SECP256R1_SIGN"), alias("REGISTRATION", "ED25519_SIGN")]
+}
+
+/// How often the trail has it that a server made this key of itself.
+fn told_of_making(data_dir: &Path, key: &KeyId) -> usize {
+    let (operation, key) = ("\"key.create\"", format!("\"{}\"", key.0));
+    let of_segment = |path: &Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        text.lines().filter(|line| line.contains(operation) && line.contains(&key)).count()
+    };
+    let files = std::fs::read_dir(data_dir.join("audit")).unwrap().map(|file| file.unwrap().path());
+    files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ndjson"))
+        .map(|path| of_segment(&path))
+        .sum()
+}
+
+/// Has successors of `REGISTRATION`'s and base keys made before their end, or not.
+async fn set_automatic(services: &Services, automatic_rotation: bool) {
+    for application in ["BASE", "REGISTRATION"] {
+        let stored = services.key_policies.policy(&ApplicationId::parse_any(application).unwrap()).unwrap();
+        let policy = KeyPolicy { automatic_rotation, ..stored.policy };
+        services.key_policies.put(&caller(), policy, &Precondition::Present).await.unwrap();
+    }
+}
+
+/// Keys on curves, on the token and in the records, and symmetric keys are renewed too: unless a policy says otherwise,
+/// or somebody suspended them.
+async fn made_on_request(token: &Token) {
+    let world = World::over(token).await;
+    let data_dir = tempfile::tempdir().unwrap();
+    let running = world.start(&data_dir, &immortal()).await;
+    let (services, subject) = (&running.services, SubjectOverrides::default());
+    let ([ec, ed], secret) = (on_curves(), alias("REGISTRATION", "SECRET"));
+    for alias in [&ec, &ed] {
+        services.keys.generate_on_curve(&caller(), alias, &subject).await.unwrap();
+    }
+    services.keys.generate_symmetric(&caller(), &secret, false).await.unwrap();
+    assert!(matches!(world.newest(&ec).await.material, KeyMaterial::Token(_)));
+    assert!(matches!(world.newest(&ed).await.material, KeyMaterial::Wrapped { .. }));
+    let generations = async || {
+        let newest_secret = world.repository.find_newest_symmetric(&secret).await.unwrap().unwrap();
+        [world.newest(&ec).await.generation, world.newest(&ed).await.generation, newest_secret.generation]
+    };
+
+    let foreseen = plan(services, 3_650).await;
+    assert_eq!(planned(&foreseen, &ec, is_renewed), [1_065, 2_130, 3_195]);
+    assert_eq!(planned(&foreseen, &ed, is_renewed), [1_065, 2_070, 3_075], "each ends with its module's key");
+    assert_eq!(planned(&foreseen, &secret, is_renewed), [3_620]);
+
+    world.clock.advance_days(1_064);
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [1, 1, 1], "not yet");
+    world.clock.advance_days(2);
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [2, 2, 1]);
+    assert_eq!(services.rotation.renew_due().await.unwrap(), 0, "nothing is left");
+    for alias in [&ec, &ed] {
+        let (newest, first) =
+            (world.newest(alias).await, world.repository.list(alias, 2).await.unwrap().remove(1));
+        assert!(newest.period.not_before < first.period.not_after, "{alias}: no gap");
+        assert_eq!(told_of_making(data_dir.path(), &newest.id), 1, "{alias}");
+    }
+    let root = world.newest(&alias("ROOT", "")).await;
+    assert_eq!(world.newest(&ec).await.issuer, root.id);
+
+    let suspended = world.newest(&ec).await.id;
+    services.keys.change(&caller(), &suspended, Change::Suspend, "lost", false).await.unwrap();
+    assert_eq!(planned(&plan(services, 1_100).await, &ec, is_end), [1_095]);
+    world.clock.advance_days(1_067);
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [2, 3, 1]);
+    services.keys.change(&caller(), &suspended, Change::Resume, "found", false).await.unwrap();
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [3, 3, 1]);
+
+    set_automatic(services, false).await;
+    world.clock.advance_days(1_488);
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [3, 3, 1], "the policy does not let it");
+    assert_eq!(planned(&plan(services, 60).await, &secret, is_end), [29]);
+    set_automatic(services, true).await;
+    services.rotation.renew_due().await.unwrap();
+    assert_eq!(generations().await, [4, 4, 2]);
+    let newest_secret = world.repository.find_newest_symmetric(&secret).await.unwrap().unwrap();
+    assert!(world.store.has_kek(newest_secret.token_key).await.unwrap());
+    assert_eq!(told_of_making(data_dir.path(), &newest_secret.id), 1);
+    assert_eq!(services.rotation.renew_due().await.unwrap(), 0, "nothing is left");
+}
+
+/// A server looks of itself: nobody asks for a key, nor for renewals.
+async fn by_itself(token: &Token) {
+    const PATIENCE: Duration = Duration::from_secs(120);
+    let world = World::over(token).await;
+    let data_dir = tempfile::tempdir().unwrap();
+    let running = world.start(&data_dir, &immortal()).await;
+    let (keys, [ec, _], base) = (&running.services.keys, on_curves(), alias("REGISTRATION", "1_1"));
+    keys.generate_on_curve(&caller(), &ec, &SubjectOverrides::default()).await.unwrap();
+    keys.certificate(&caller(), &base).await.unwrap();
+    world.clock.advance_days(1_066);
+    let renewed = async {
+        for alias in [alias("ROOT", ""), alias("REGISTRATION", ""), base, ec] {
+            while world.newest(&alias).await.generation < 2 {
+                world.clock.end_pauses();
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, renewed).await.expect("the server does not look");
 }

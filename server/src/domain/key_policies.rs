@@ -82,8 +82,10 @@ impl KeyPolicies {
         let purpose = alias.purpose();
         let pre_expire_days = match role {
             AliasRole::Curve(_) if !own.pre_expire.contains_key(&purpose) => {
-                // That policy is not for keys of this validity.
-                self.active(KeyPolicy::BASE)?.pre_expire_days_of(purpose).min(validity_days.saturating_sub(1))
+                let of_base = self.active(KeyPolicy::BASE)?.pre_expire_days_of(purpose);
+                // That policy is not for keys of this validity: with a lead as long as the life, each look would make a
+                // successor.
+                if of_base < validity_days { of_base } else { policy.pre_expire_days_of(purpose) }
             }
             _ => policy.pre_expire_days_of(purpose),
         };
@@ -374,7 +376,7 @@ pub(crate) mod tests {
         assert_eq!(periods(&kernel, "KERNEL", ""), Some((1095, 60)));
         // What BASE says of keys on curves may be more than they live.
         let short = with(&shipped(), policy("KERNEL", 20, 1));
-        assert_eq!(periods(&short, "KERNEL", "EC_SECP256R1_SIGN"), Some((20, 19)));
+        assert_eq!(periods(&short, "KERNEL", "EC_SECP256R1_SIGN"), Some((20, 1)));
         // ROOT lives long enough for the longest of them.
         let late = with(&shipped(), stating(policy("PMS", 1460, 395), Signing, 1400));
         assert_eq!(periods(&late, "ROOT", ""), Some((2920, 2860)));

@@ -10,8 +10,10 @@ use std::{
 
 use super::{
     alias::{AliasRole, KeyAlias},
-    key_policies::KeyPolicies,
+    key::{KeyMaterial, KeyRecord},
+    key_policies::{KeyPolicies, Periods},
     policy::Cryptoperiod,
+    symmetric::SymmetricKeyRecord,
     time::Timestamp,
 };
 
@@ -20,12 +22,72 @@ use super::{
 pub struct NewestKey {
     /// 1 for the first key of the alias.
     pub generation: u32,
-    /// Its certificate's validity.
+    /// Its validity.
     pub period: Cryptoperiod,
+    /// What it is.
+    pub sort: Sort,
+}
+
+/// What says of a key how long it lives and who certifies it, beside its alias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// A pair on the token.
+    OnToken,
+    /// A pair that is kept in the records, under a KEK of its application.
+    InRecords,
+    /// A symmetric key, which has no certificate.
+    Symmetric,
+    /// A key that gets no successor by itself: another domain's, or one that was decided about.
+    Last,
+}
+
+impl NewestKey {
+    /// What a plan needs to know of this key.
+    pub const fn of(key: &KeyRecord) -> Self {
+        let sort = match key.material {
+            KeyMaterial::Token(_) => Sort::OnToken,
+            KeyMaterial::Wrapped { .. } => Sort::InRecords,
+            KeyMaterial::Elsewhere | KeyMaterial::Removed { .. } => Sort::Last,
+        };
+        Self { generation: key.generation, period: key.period, sort }
+    }
+
+    /// The same of a symmetric key.
+    pub const fn of_symmetric(key: &SymmetricKeyRecord) -> Self {
+        Self { generation: key.generation, period: key.period, sort: Sort::Symmetric }
+    }
+
+    /// The alias whose key certifies the next one; `None` when that certifies itself or has no certificate.
+    pub fn issuer(&self, alias: &KeyAlias) -> Option<KeyAlias> {
+        match (self.sort, alias.role()) {
+            (Sort::Symmetric, _) => None,
+            // Where the token does not take the curve.
+            (Sort::InRecords, AliasRole::Curve(_)) => Some(KeyAlias::master(alias.application.clone())),
+            _ => alias.issuer(),
+        }
+    }
+
+    fn periods(&self, policies: &KeyPolicies, alias: &KeyAlias) -> Option<Periods> {
+        match self.sort {
+            Sort::Symmetric => SymmetricKeyRecord::periods(policies, alias),
+            Sort::InRecords | Sort::Last | Sort::OnToken => policies.periods(alias),
+        }
+    }
 }
 
 /// The newest key of each alias.
 pub type NewestKeys = BTreeMap<KeyAlias, NewestKey>;
+
+/// A key on the way from what is certified by nobody else to the one that is asked about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its alias.
+    pub alias: KeyAlias,
+    /// The newest key of that.
+    pub newest: NewestKey,
+    /// Whether its successor was begun and cannot be used yet: until then it certifies itself what is certified.
+    pub is_awaited: bool,
+}
 
 /// Something that happens to the keys of an alias.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,49 +109,34 @@ pub enum Event {
     Ended,
 }
 
-/// The successor's period, if the newest key of the alias is to be replaced at `now`; `issuer`: the period of the key
-/// that would certify it.
+/// The successor of the last of these keys, if it is to be replaced at `now`. Each but the first is certified by the one
+/// before it, or by that one's successor, which is made first. **This decides what is renewed**, here and where keys are
+/// made.
 ///
 /// A successor that would end no later than its predecessor is none: where an issuer nears its end and is not replaced,
 /// one more certificate for its last days would gain nothing.
-pub fn renewal(
+pub fn successor(policies: &KeyPolicies, chain: &[Link], now: Timestamp) -> Option<NewestKey> {
+    let (mut issuer, mut next) = (None, None);
+    for link in chain {
+        next = if link.is_awaited { None } else { renewal(policies, link, issuer, now) };
+        issuer = Some(next.unwrap_or(link.newest).period);
+    }
+    next
+}
+
+fn renewal(
     policies: &KeyPolicies,
-    alias: &KeyAlias,
-    newest: Cryptoperiod,
+    Link { alias, newest, .. }: &Link,
     issuer: Option<Cryptoperiod>,
     now: Timestamp,
-) -> Option<Cryptoperiod> {
-    let periods = policies.periods(alias)?;
-    if newest.is_current(now, periods.lead_days) {
+) -> Option<NewestKey> {
+    let periods = newest.periods(policies, alias)?;
+    if newest.sort == Sort::Last || newest.period.is_current(now, periods.lead_days) {
         return None;
     }
-    let successor = Cryptoperiod::starting(now, periods.validity_days, issuer);
-    (successor.not_after > newest.not_after).then_some(successor)
-}
-
-/// The period of the key that would certify the alias's next at `now`: that of the issuer's newest key, or of the
-/// successor that it gets first. `None` for ROOT. `newest` finds the newest key of an alias.
-fn issuer_period(
-    policies: &KeyPolicies,
-    newest: impl Fn(&KeyAlias) -> Option<NewestKey> + Copy,
-    alias: &KeyAlias,
-    now: Timestamp,
-) -> Result<Option<Cryptoperiod>, IssuerMissing> {
-    // The hierarchy has three levels.
-    let Some(issuer) = alias.issuer() else { return Ok(None) };
-    let above = issuer_period(policies, newest, &issuer, now)?;
-    let held = newest(&issuer).ok_or(IssuerMissing)?;
-    Ok(Some(renewal(policies, &issuer, held.period, above, now).unwrap_or(held.period)))
-}
-
-/// An issuer on the way has no key.
-#[derive(Debug)]
-struct IssuerMissing;
-
-/// What is to be renewed at `now`, issuers before what they certify.
-pub fn due(policies: &KeyPolicies, newest: &NewestKeys, now: Timestamp) -> Vec<Step> {
-    let forecast = forecast(policies, newest, now, now, usize::MAX);
-    forecast.steps.into_iter().filter(|step| matches!(step.event, Event::Renewed(_))).collect()
+    let period = Cryptoperiod::starting(now, periods.validity_days, issuer);
+    let generation = newest.generation.saturating_add(1);
+    (period.not_after > newest.period.not_after).then_some(NewestKey { generation, period, ..*newest })
 }
 
 /// What will happen.
@@ -118,7 +165,7 @@ pub fn forecast(
         steps: Vec::new(),
     };
     for (alias, key) in newest {
-        let at = now.max(future.due_at(alias, key.period));
+        let at = now.max(future.due_at(alias, *key));
         if at <= until {
             future.turns.push(Reverse((at, level(alias), alias.clone())));
         }
@@ -148,55 +195,52 @@ impl Future<'_> {
         if automatic && self.renew(alias, at) {
             return;
         }
-        let Some(period) = self.newest(alias).map(|key| key.period) else { return };
-        if at < period.not_after {
+        let Some(key) = self.newest(alias) else { return };
+        let not_after = key.period.not_after;
+        if at < not_after {
             // A successor gains nothing before its issuer has one.
-            let issuer = alias.issuer().and_then(|issuer| Some((self.newest(&issuer)?.period, issuer)));
-            let issuer_due =
-                issuer.map(|(period, issuer)| self.due_at(&issuer, period)).filter(|due| *due > at);
-            let next = issuer_due.map_or(period.not_after, |due| due.min(period.not_after));
+            let issuer = key.issuer(alias).and_then(|issuer| Some((self.newest(&issuer)?, issuer)));
+            let issuer_due = issuer.map(|(key, issuer)| self.due_at(&issuer, key)).filter(|due| *due > at);
+            let next = issuer_due.map_or(not_after, |due| due.min(not_after));
             self.turns.push(Reverse((next, level(alias), alias.clone())));
         } else {
-            self.steps.push(Step { at: period.not_after, alias: alias.clone(), event: Event::Ended });
+            self.steps.push(Step { at: not_after, alias: alias.clone(), event: Event::Ended });
         }
     }
 
     /// Renews the newest key of the alias if it is due and a successor gains something; and first whoever certifies it,
     /// as is done when a successor is made.
     fn renew(&mut self, alias: &KeyAlias, at: Timestamp) -> bool {
-        let issuer = match alias.issuer() {
-            None => None,
-            Some(issuer) => {
-                if issuer_period(self.policies, |alias| self.newest(alias), alias, at)
-                    .ok()
-                    .is_none_or(|period| self.successor(alias, period, at).is_none())
-                {
-                    return false;
-                }
-                self.renew(&issuer, at);
-                self.newest(&issuer).map(|key| key.period)
-            }
-        };
-        let Some(renewed) = self.successor(alias, issuer, at) else { return false };
+        let Some(chain) = self.chain(alias) else { return false };
+        let Some(renewed) = successor(self.policies, &chain, at) else { return false };
+        if let Some(issuer) = renewed.issuer(alias) {
+            self.renew(&issuer, at);
+        }
         self.renewed.insert(alias.clone(), renewed);
-        let due = self.due_at(alias, renewed.period);
+        let due = self.due_at(alias, renewed);
         self.turns.push(Reverse((due.max(at), level(alias), alias.clone())));
         self.steps.push(Step { at, alias: alias.clone(), event: Event::Renewed(renewed) });
         true
     }
 
-    fn successor(&self, alias: &KeyAlias, issuer: Option<Cryptoperiod>, at: Timestamp) -> Option<NewestKey> {
-        let key = self.newest(alias)?;
-        let period = renewal(self.policies, alias, key.period, issuer, at)?;
-        Some(NewestKey { generation: key.generation.saturating_add(1), period })
+    /// The alias's newest key under those of its issuers; `None` when one of them has none.
+    fn chain(&self, alias: &KeyAlias) -> Option<Vec<Link>> {
+        let newest = self.newest(alias)?;
+        let mut chain = match newest.issuer(alias) {
+            None => Vec::new(),
+            Some(issuer) => self.chain(&issuer)?,
+        };
+        chain.push(Link { alias: alias.clone(), newest, is_awaited: false });
+        Some(chain)
     }
 
     fn newest(&self, alias: &KeyAlias) -> Option<NewestKey> {
         self.renewed.get(alias).or_else(|| self.held.get(alias)).copied()
     }
 
-    fn due_at(&self, alias: &KeyAlias, newest: Cryptoperiod) -> Timestamp {
-        newest.not_after.minus_days(self.policies.periods(alias).map_or(0, |periods| periods.lead_days))
+    fn due_at(&self, alias: &KeyAlias, newest: NewestKey) -> Timestamp {
+        let lead_days = newest.periods(self.policies, alias).map_or(0, |periods| periods.lead_days);
+        newest.period.not_after.minus_days(lead_days)
     }
 }
 

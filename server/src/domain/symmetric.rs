@@ -3,6 +3,7 @@
 use super::{
     alias::KeyAlias,
     key::{KeyId, TokenKeyId},
+    key_policies::{KeyPolicies, Periods},
     policy::Cryptoperiod,
 };
 
@@ -24,4 +25,13 @@ pub struct SymmetricKeyRecord {
 impl SymmetricKeyRecord {
     /// Days from a key's making to its end.
     pub const VALIDITY_DAYS: u32 = 3_650;
+
+    /// What policies say of the life of the alias's symmetric keys: they are replaced as base keys are, but live
+    /// longer. `None` when there is no active policy.
+    pub fn periods(policies: &KeyPolicies, alias: &KeyAlias) -> Option<Periods> {
+        let of_base = policies.periods(alias)?;
+        // With a lead as long as the life, each look would make one.
+        let lead_days = of_base.lead_days.min(Self::VALIDITY_DAYS / 2);
+        Some(Periods { validity_days: Self::VALIDITY_DAYS, lead_days, ..of_base })
+    }
 }

@@ -16,7 +16,7 @@ use super::{
     key_policies::KeyPolicyRepository,
     key_states::{KeyStateRepository, KeyTagRepository},
     rewrap::RewrapRepository,
-    rotation::{CrossCertificateRepository, NewestKeyRepository},
+    rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
 };
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
@@ -291,6 +291,15 @@ pub trait SymmetricKeyRepository: Send + Sync {
 
     /// All symmetric keys there are.
     async fn list_symmetric(&self) -> Result<Vec<SymmetricKeyRecord>, RepositoryError>;
+
+    /// The newest symmetric keys of at most `limit` aliases (at least 1), in an order that stays the same, those after
+    /// `after`. As of [`NewestKeyRepository::list_newest`], rows that cannot be trusted are reported and left out, and
+    /// [`find_newest_symmetric`](Self::find_newest_symmetric) finds out more.
+    async fn list_newest_symmetric(
+        &self,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<NewestPage<SymmetricKeyRecord>, RepositoryError>;
 
     /// Inserts the alias's next symmetric key and makes it the newest, in one step.
     ///

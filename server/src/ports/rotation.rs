@@ -36,14 +36,20 @@ pub trait NewestKeyRepository: Send + Sync {
 }
 
 /// Some newest keys.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NewestPage {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewestPage<K = KeyRecord> {
     /// The keys.
-    pub keys: Vec<KeyRecord>,
+    pub keys: Vec<K>,
     /// Aliases that were left out.
     pub untrusted: usize,
     /// What to go on after; `None` when there are no more.
     pub next: Option<AliasPlace>,
+}
+
+impl<K> Default for NewestPage<K> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), untrusted: 0, next: None }
+    }
 }
 
 /// The place of an alias in the order of all.

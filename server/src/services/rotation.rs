@@ -10,32 +10,32 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, sleep};
 
 use super::keys::{KeyError, KeyService, provisioning::Provisioner};
 use crate::{
     domain::{
         alias::{AliasRole, KeyAlias},
+        key::KeyRecord,
         key_policies::KeyPolicies,
-        rotation::{Forecast, NewestKey, NewestKeys, forecast},
+        rotation::{Forecast, NewestKey, NewestKeys, Sort, forecast},
         time::Timestamp,
     },
-    ports::{clock::Clock, repository::Repository},
+    ports::{clock::Clock, repository::Repository, rotation::AliasPlace},
 };
-
-pub use crate::ports::rotation::AliasPlace;
 
 /// The lease of whoever renews keys.
 const LEASE: &str = "rotation";
 /// How long it holds without being extended: longer than the pause between two looks.
 const LEASE_SECONDS: i64 = 180;
-/// How often keys on the token are looked at, and base keys.
+/// How often the keys are looked at that the servers themselves make on the token, and those made on request: base keys,
+/// keys on curves, symmetric keys.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
-const BASE_KEYS_EVERY_SECONDS: i64 = 3_600;
+const WALK_EVERY_SECONDS: i64 = 3_600;
 /// Aliases that are read at once.
 const PAGE: usize = 500;
-/// Pause after each page of base keys, in times of what the page took: a walk over a million keys takes a tenth of one
-/// processor, and does not matter to requests.
+/// Pause after each page, in times of what the page took: a walk over a million keys takes a tenth of one processor, and
+/// does not matter to requests.
 const PAUSE: u32 = 9;
 /// Short of what the lease holds.
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
@@ -60,7 +60,37 @@ pub struct Plan {
     /// What.
     pub forecast: Forecast,
     /// What to go on after, if there are more aliases.
-    pub next: Option<AliasPlace>,
+    pub next: Option<PlanPlace>,
+}
+
+/// The place of an alias in the order of plans: those of key pairs come first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanPlace {
+    /// Among those of key pairs.
+    Pair(AliasPlace),
+    /// Among those of symmetric keys.
+    Symmetric(AliasPlace),
+}
+
+/// What the texts of places among symmetric keys begin with.
+const SYMMETRIC: &str = "symmetric-";
+
+impl PlanPlace {
+    /// Reads a place; `None` when it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix(SYMMETRIC) {
+            Some(place) => AliasPlace::parse(place).map(Self::Symmetric),
+            None => AliasPlace::parse(text).map(Self::Pair),
+        }
+    }
+
+    /// It as text, which needs no escaping in a URL.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Pair(place) => place.as_str().to_owned(),
+            Self::Symmetric(place) => format!("{SYMMETRIC}{}", place.as_str()),
+        }
+    }
 }
 
 impl RotationService {
@@ -69,7 +99,7 @@ impl RotationService {
     ///
     /// # Errors
     /// [`KeyError`].
-    pub async fn plan(&self, days: u32, after: Option<&AliasPlace>, limit: usize) -> Result<Plan, KeyError> {
+    pub async fn plan(&self, days: u32, after: Option<&PlanPlace>, limit: usize) -> Result<Plan, KeyError> {
         let policies = self.provisioner.policies.in_force();
         self.plan_under(&policies.compiled, days, after, limit).await
     }
@@ -82,10 +112,10 @@ impl RotationService {
         &self,
         policies: &KeyPolicies,
         days: u32,
-        after: Option<&AliasPlace>,
+        after: Option<&PlanPlace>,
         limit: usize,
     ) -> Result<Plan, KeyError> {
-        let page = self.repository.list_newest(after, limit).await?;
+        let (keys, next) = self.page(after, limit).await?;
         let from = self.clock.now();
         let until = from.plus_days(days);
         let mut newest = self.newest_on_token().await?;
@@ -93,19 +123,56 @@ impl RotationService {
         if after.is_none() {
             meant.extend(newest.keys().cloned());
         }
-        for key in page.keys {
-            if let Entry::Vacant(place) = newest.entry(key.alias) {
+        for (alias, key) in keys {
+            if let Entry::Vacant(place) = newest.entry(alias) {
                 meant.insert(place.key().clone());
-                place.insert(NewestKey { generation: key.generation, period: key.period });
+                place.insert(key);
             }
         }
         let mut forecast = forecast(policies, &newest, from, until, MAX_STEPS);
         forecast.steps.retain(|step| meant.contains(&step.alias));
-        Ok(Plan { from, until, forecast, next: page.next })
+        Ok(Plan { from, until, forecast, next })
     }
 
-    /// Renews what is due now, on the token and of base keys, if no other server does. What fails is logged, and tried
-    /// again the next time. Returns how many keys got successors.
+    /// The newest keys of the `limit` aliases after the place, and what to go on after.
+    async fn page(
+        &self,
+        after: Option<&PlanPlace>,
+        limit: usize,
+    ) -> Result<(Vec<(KeyAlias, NewestKey)>, Option<PlanPlace>), KeyError> {
+        let (after_pair, after_symmetric) = match after {
+            None => (None, None),
+            Some(PlanPlace::Pair(place)) => (Some(place), None),
+            Some(PlanPlace::Symmetric(place)) => (None, Some(place)),
+        };
+        let mut keys = Vec::new();
+        let mut left = limit;
+        if after_symmetric.is_none() {
+            let page = self.repository.list_newest(after_pair, limit).await?;
+            keys.extend(page.keys.iter().map(|key| (key.alias.clone(), self.foreseen(key))));
+            if let Some(next) = page.next {
+                return Ok((keys, Some(PlanPlace::Pair(next))));
+            }
+            left = limit.saturating_sub(page.keys.len() + page.untrusted).max(1);
+        }
+        let page = self.repository.list_newest_symmetric(after_symmetric, left).await?;
+        keys.extend(page.keys.iter().map(|key| (key.alias.clone(), NewestKey::of_symmetric(key))));
+        Ok((keys, page.next.map(PlanPlace::Symmetric)))
+    }
+
+    /// The key as it is renewed: of keys that are made on request, none against which something was decided.
+    fn foreseen(&self, key: &KeyRecord) -> NewestKey {
+        let newest = NewestKey::of(key);
+        let is_decided = !self.provisioner.directory.states.is_active(&key.id);
+        if is_decided && is_made_on_request(&key.alias) {
+            NewestKey { sort: Sort::Last, ..newest }
+        } else {
+            newest
+        }
+    }
+
+    /// Renews what is due now, wherever it is, if no other server does. What fails is logged, and tried again the next
+    /// time. Returns how many keys got successors.
     ///
     /// # Errors
     /// [`KeyError`] when it is not known what is due.
@@ -113,7 +180,7 @@ impl RotationService {
         if !self.is_ours().await? {
             return Ok(0);
         }
-        Ok(self.renew_on_token().await? + self.renew_base_keys(0).await?)
+        Ok(self.renew_on_token().await? + self.renew_made_on_request(0).await?)
     }
 
     /// Takes the lease, or extends it.
@@ -121,14 +188,19 @@ impl RotationService {
         self.provisioner.holds(LEASE, LEASE_SECONDS).await
     }
 
-    /// ROOT, then the applications' keys with their KEKs, then the others on the token.
+    /// Whether the policy has successors made before the end at all.
+    fn is_automatic(&self, alias: &KeyAlias) -> bool {
+        let policies = self.provisioner.policies.in_force();
+        policies.compiled.periods(alias).is_some_and(|periods| periods.automatic)
+    }
+
+    /// ROOT, then the applications' keys with their KEKs, then the servers' own.
     async fn renew_on_token(&self) -> Result<usize, KeyError> {
         // What could not be made before would only be waited for.
         self.provisioner.retry_pending().await;
         let mut renewed = 0;
-        let policies = self.provisioner.policies.in_force();
         for alias in self.aliases_on_token() {
-            if !policies.compiled.periods(&alias).is_some_and(|periods| periods.automatic) {
+            if !self.is_automatic(&alias) {
                 continue;
             }
             let Some(before) = self.provisioner.directory.newest_now(&alias).await? else { continue };
@@ -150,36 +222,65 @@ impl RotationService {
     }
 
     /// Pauses after each page for `pause` times as long as it took.
-    async fn renew_base_keys(&self, pause: u32) -> Result<usize, KeyError> {
+    async fn renew_made_on_request(&self, pause: u32) -> Result<usize, KeyError> {
+        Ok(self.renew_symmetric(pause).await? + self.renew_pairs(pause).await?)
+    }
+
+    /// Base keys, and keys on curves.
+    async fn renew_pairs(&self, pause: u32) -> Result<usize, KeyError> {
         let mut renewed = 0;
         let mut after = None;
         loop {
             let began = Instant::now();
             let page = self.repository.list_newest(after.as_ref(), PAGE).await?;
-            let policies = self.provisioner.policies.in_force();
-            for key in page.keys.iter().filter(|key| key.alias.role() == AliasRole::Base) {
-                let automatic =
-                    policies.compiled.periods(&key.alias).is_some_and(|periods| periods.automatic);
-                if !automatic || !self.provisioner.needs_successor(key).await? {
+            for key in page.keys.iter().filter(|key| is_made_on_request(&key.alias)) {
+                if !self.is_automatic(&key.alias) || !self.provisioner.needs_successor(key).await? {
                     continue;
                 }
                 if !self.is_ours().await? {
                     return Ok(renewed);
                 }
-                match self.keys.renew_base(&key.alias).await {
-                    Ok(by_us) => renewed += usize::from(by_us),
+                match self.keys.renew(&key.alias).await {
+                    Ok(is_renewed) => renewed += usize::from(is_renewed),
                     Err(error) => tracing::error!(alias = %key.alias, %error, "a key could not be renewed"),
                 }
             }
             after = page.next;
-            if after.is_none() {
-                return Ok(renewed);
-            }
-            sleep((began.elapsed() * pause).min(LONGEST_PAUSE)).await;
-            if !self.is_ours().await? {
+            if after.is_none() || !self.goes_on(began, pause).await? {
                 return Ok(renewed);
             }
         }
+    }
+
+    async fn renew_symmetric(&self, pause: u32) -> Result<usize, KeyError> {
+        let mut renewed = 0;
+        let mut after = None;
+        loop {
+            let began = Instant::now();
+            let page = self.repository.list_newest_symmetric(after.as_ref(), PAGE).await?;
+            for key in &page.keys {
+                if !self.is_automatic(&key.alias) || !self.provisioner.needs_symmetric_successor(key) {
+                    continue;
+                }
+                if !self.is_ours().await? {
+                    return Ok(renewed);
+                }
+                match self.keys.renew_symmetric(key).await {
+                    Ok(is_renewed) => renewed += usize::from(is_renewed),
+                    Err(error) => tracing::error!(alias = %key.alias, %error, "a key could not be renewed"),
+                }
+            }
+            after = page.next;
+            if after.is_none() || !self.goes_on(began, pause).await? {
+                return Ok(renewed);
+            }
+        }
+    }
+
+    /// Pauses after a page; whether the next one is still this server's.
+    async fn goes_on(&self, began: Instant, pause: u32) -> Result<bool, KeyError> {
+        sleep((began.elapsed() * pause).min(LONGEST_PAUSE)).await;
+        self.is_ours().await
     }
 
     /// Where keys on the token can be, issuers first.
@@ -195,49 +296,44 @@ impl RotationService {
         let mut newest = NewestKeys::new();
         for alias in self.aliases_on_token() {
             if let Some(key) = self.provisioner.directory.newest(&alias).await? {
-                newest.insert(alias, NewestKey { generation: key.generation, period: key.period });
+                newest.insert(alias, NewestKey::of(&key));
             }
         }
         Ok(newest)
     }
 
-    /// Looks again and again; never ends.
+    /// Looks again and again; never ends. The start itself looked at the keys on the token.
     pub(crate) async fn keep_renewed(self: Arc<Self>) {
-        tokio::join!(self.keep_token_renewed(), self.keep_base_keys_renewed());
+        tokio::join!(self.keep_token_renewed(), self.keep_made_on_request_renewed());
     }
 
     async fn keep_token_renewed(&self) {
-        let mut ticks = ticks().await;
         loop {
-            ticks.tick().await;
+            self.clock.pause(LOOK_EVERY).await;
             let look = async { if self.is_ours().await? { self.renew_on_token().await } else { Ok(0) } };
             told(&look.await);
         }
     }
 
-    async fn keep_base_keys_renewed(&self) {
-        let mut ticks = ticks().await;
+    async fn keep_made_on_request_renewed(&self) {
         let mut due_at = Timestamp::from_millis(i64::MIN);
         loop {
-            ticks.tick().await;
+            self.clock.pause(LOOK_EVERY).await;
             if self.clock.now() < due_at {
                 continue;
             }
             let walk =
-                async { if self.is_ours().await? { self.renew_base_keys(PAUSE).await } else { Ok(0) } };
+                async { if self.is_ours().await? { self.renew_made_on_request(PAUSE).await } else { Ok(0) } };
             if told(&walk.await) {
-                due_at = self.clock.now().plus_seconds(BASE_KEYS_EVERY_SECONDS);
+                due_at = self.clock.now().plus_seconds(WALK_EVERY_SECONDS);
             }
         }
     }
 }
 
-/// Ticks when it is time to look. The start itself looked at the keys on the token.
-async fn ticks() -> Interval {
-    let mut ticks = interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticks.tick().await;
-    ticks
+/// Whether keys of the alias are made on request alone.
+fn is_made_on_request(alias: &KeyAlias) -> bool {
+    matches!(alias.role(), AliasRole::Base | AliasRole::Curve(_))
 }
 
 /// Logs what came of a look. Returns whether it came to its end.

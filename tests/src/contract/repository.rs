@@ -78,6 +78,7 @@ macro_rules! repository_contract {
                 each_change_of_access_policies_makes_a_version,
                 the_first_cross_certificate_of_a_key_stays,
                 newest_keys_are_listed_page_by_page,
+                newest_symmetric_keys_are_listed_page_by_page,
                 approvals_succeed_their_predecessors,
                 a_lease_has_one_holder,
                 one_of_many_takes_a_lease,
@@ -904,6 +905,36 @@ pub async fn newest_keys_are_listed_page_by_page(repository: Subject) -> Result<
         loop {
             let page = repository.list_newest(after.as_ref(), limit).await?;
             ensure!(page.keys.len() <= limit);
+            found.extend(page.keys);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        found.sort_by_key(|key| key.alias.clone());
+        ensure!(found == expected, "{limit}");
+    }
+    Ok(())
+}
+
+/// The same of symmetric keys.
+pub async fn newest_symmetric_keys_are_listed_page_by_page(repository: Subject) -> Result<()> {
+    ensure!(repository.list_newest_symmetric(None, 10).await? == NewestPage::default());
+    // A key pair is none.
+    repository.insert_successor(&key(&alias("0_1")?, 1, 50)).await?;
+    let mut expected = Vec::new();
+    for number in 1..=5_u8 {
+        let alias = alias(&format!("{number}_1"))?;
+        repository.insert_symmetric_successor(&symmetric(&alias, 1, number)).await?;
+        let newest = symmetric(&alias, 2, number + 100);
+        repository.insert_symmetric_successor(&newest).await?;
+        expected.push(newest);
+    }
+    for limit in [1, 2, 5, 6] {
+        let (mut found, mut after) = (Vec::new(), None);
+        loop {
+            let page = repository.list_newest_symmetric(after.as_ref(), limit).await?;
+            ensure!(page.keys.len() <= limit && page.untrusted == 0);
             found.extend(page.keys);
             after = page.next;
             if after.is_none() {

@@ -103,6 +103,7 @@ async fn nothing_is_lost_or_made_twice() {
     killed_anywhere(&store).await;
     two_at_once(&store).await;
     killed_while_making_secrets(&store).await;
+    one_secret_for_two_who_force_it(&store).await;
     another_domains_to_its_end(&store).await;
     lists_outlast_outages(&store).await;
 }
@@ -237,6 +238,36 @@ async fn killed_while_making_secrets(store: &Arc<dyn KeyStore>) {
             return;
         }
     }
+}
+
+/// Two servers are asked at once for a key in the place of the same one: they make one.
+async fn one_secret_for_two_who_force_it(store: &Arc<dyn KeyStore>) {
+    let world = World::over(store).await;
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let life = Life::of(i64::MAX);
+    let slow = world.start(&dirs[0], &life).await;
+    let fast = world.start(&dirs[1], &Life::of(i64::MAX)).await;
+    let alias = alias("forced");
+    let force = |server: &Running| {
+        let (keys, alias) = (Arc::clone(&server.services.keys), alias.clone());
+        async move { keys.generate_symmetric(&caller(), &alias, true).await.unwrap() }
+    };
+    for generation in [1, 2] {
+        // It knows by then which key is to be replaced.
+        let pause = life.pause_at("try_lease");
+        let overtakes = async {
+            pause.reached().await;
+            let made = force(&fast).await;
+            pause.end();
+            made
+        };
+        let (second, first) = tokio::join!(force(&slow), overtakes);
+        assert!(first.made && !second.made);
+        assert_eq!(second.id, first.id);
+        let newest = world.repository.find_newest_symmetric(&alias).await.unwrap().unwrap();
+        assert_eq!((newest.generation, newest.id), (generation, first.id));
+    }
+    assert!(force(&slow).await.made, "what is asked for after that is another one");
 }
 
 /// Another domain's certificate counts until it ends, without any time before that in which it would be replaced; then

@@ -34,23 +34,33 @@ impl NewestKeyRepository for SurrealRepository {
             };";
         self.integrity.require()?;
         let query = Query::new(TEXT).page(NewestKeyRow::TABLE, after.map(AliasPlace::as_str), limit);
-        let Value::Array(rows) = self.runner.read(query).await? else { return Err(unexpected_form()) };
-        let is_full = rows.len() >= limit;
-        let mut page = NewestPage::default();
-        for row in rows {
-            let [place, pointer, key] = parts(row)?;
-            let Value::String(place) = place else { return Err(unexpected_form()) };
-            page.next = AliasPlace::parse(&place);
-            match self.open_newest(&place, pointer, key) {
-                Ok(key) => page.keys.push(key),
-                // It was reported; the other aliases are none the worse.
-                Err(RepositoryError::Inconsistent { .. }) => page.untrusted += 1,
-                Err(error) => return Err(error),
-            }
-        }
-        page.next = page.next.filter(|_| is_full);
-        Ok(page)
+        let open = |place: &str, pointer, key| self.open_newest(place, pointer, key);
+        newest_page(self.runner.read(query).await?, limit, open)
     }
+}
+
+/// A page of newest keys: `answer` has the id of each pointer, the pointer, and the key that it names; `open` reads those.
+pub(super) fn newest_page<K>(
+    answer: Value,
+    limit: usize,
+    open: impl Fn(&str, Value, Value) -> Result<K, RepositoryError>,
+) -> Result<NewestPage<K>, RepositoryError> {
+    let Value::Array(rows) = answer else { return Err(unexpected_form()) };
+    let is_full = rows.len() >= limit;
+    let mut page = NewestPage::default();
+    for row in rows {
+        let [place, pointer, key] = parts(row)?;
+        let Value::String(place) = place else { return Err(unexpected_form()) };
+        page.next = AliasPlace::parse(&place);
+        match open(&place, pointer, key) {
+            Ok(key) => page.keys.push(key),
+            // It was reported; the other aliases are none the worse.
+            Err(RepositoryError::Inconsistent { .. }) => page.untrusted += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    page.next = page.next.filter(|_| is_full);
+    Ok(page)
 }
 
 impl SurrealRepository {

@@ -7,6 +7,7 @@ use super::{
     SurrealRepository,
     integrity::{Row, inconsistent},
     key_rows::{alias_hash, parts, unexpected_form, version_name},
+    newest_rows::newest_page,
     runner::Query,
 };
 use crate::{
@@ -17,7 +18,10 @@ use crate::{
         symmetric::SymmetricKeyRecord,
         time::Timestamp,
     },
-    ports::repository::{RepositoryError, SymmetricKeyRepository},
+    ports::{
+        repository::{RepositoryError, SymmetricKeyRepository},
+        rotation::{AliasPlace, NewestPage},
+    },
 };
 
 /// Most symmetric keys that are read; far above the number of any installation.
@@ -138,6 +142,31 @@ impl SymmetricKeyRepository for SurrealRepository {
         rows.into_iter().map(|row| self.open_symmetric(row)).collect()
     }
 
+    async fn list_newest_symmetric(
+        &self,
+        after: Option<&AliasPlace>,
+        limit: usize,
+    ) -> Result<NewestPage<SymmetricKeyRecord>, RepositoryError> {
+        const TEXT: &str = "
+            -- kunji_server::adapters::surreal::symmetric_rows::list_newest_symmetric
+            {
+                LET $pointers = SELECT * FROM $range LIMIT $limit;
+                RETURN $pointers.map(|$pointer| [
+                    record::id($pointer.id),
+                    $pointer,
+                    (SELECT * FROM ONLY type::record(
+                        'symmetric_key',
+                        string::concat(record::id($pointer.id), ':', <string> $pointer.generation)
+                    ))
+                ]);
+            };";
+        self.integrity.require()?;
+        let after = after.map(AliasPlace::as_str);
+        let query = Query::new(TEXT).page(NewestSymmetricKeyRow::TABLE, after, limit);
+        let open = |place: &str, pointer, key| self.open_newest_symmetric(place, pointer, key);
+        newest_page(self.runner.read(query).await?, limit, open)
+    }
+
     async fn insert_symmetric_successor(&self, record: &SymmetricKeyRecord) -> Result<(), RepositoryError> {
         const TEXT: &str = "
             -- kunji_server::adapters::surreal::symmetric_rows::insert_symmetric_successor
@@ -162,6 +191,26 @@ impl SymmetricKeyRepository for SurrealRepository {
 }
 
 impl SurrealRepository {
+    fn open_newest_symmetric(
+        &self,
+        place: &str,
+        pointer: Value,
+        key: Value,
+    ) -> Result<SymmetricKeyRecord, RepositoryError> {
+        let distrust =
+            || inconsistent(NewestSymmetricKeyRow::TABLE, place, "it does not name the newest key");
+        let pointer = self.integrity.open::<NewestSymmetricKeyRow>(place, pointer)?.ok_or_else(distrust)?;
+        if key == Value::None {
+            return Err(distrust());
+        }
+        let key = self.open_symmetric(key)?;
+        if alias_hash(&key.alias) == place && key.generation == pointer.generation {
+            Ok(key)
+        } else {
+            Err(distrust())
+        }
+    }
+
     /// The key in a row, which must have the name of that key.
     fn open_symmetric(&self, row: Value) -> Result<SymmetricKeyRecord, RepositoryError> {
         let (id, row) = self.integrity.open_any::<SymmetricKeyRow>(row)?;

@@ -14,7 +14,7 @@ use crate::{
     domain::rotation::{Event, Step},
     services::{
         Services,
-        rotation::{AliasPlace, Plan},
+        rotation::{Plan, PlanPlace},
     },
 };
 
@@ -38,7 +38,8 @@ impl RotationApi {
     /// Foresee what is renewed when
     ///
     /// If policies stay as they are, and every renewal is made when it is due. Nothing is done. The first page has the
-    /// keys on the token and those of some other aliases, each page after it those of further aliases.
+    /// keys on the token and those of some other aliases, each page after it those of further aliases, symmetric keys
+    /// last.
     #[oai(path = "/v1/rotation/plan", method = "get", operation_id = "planRotation", tag = "Tag::Keys")]
     async fn plan(
         &self,
@@ -61,13 +62,13 @@ impl RotationApi {
 /// Which page of which plan is asked for.
 pub(super) struct PlanPage {
     pub(super) days: u32,
-    pub(super) after: Option<AliasPlace>,
+    pub(super) after: Option<PlanPlace>,
     pub(super) limit: usize,
 }
 
 impl PlanPage {
     pub(super) fn read(days: Option<u32>, after: Option<&str>, limit: Option<u32>) -> Result<Self, Problem> {
-        let after = after.map(|text| AliasPlace::parse(text).ok_or(())).transpose();
+        let after = after.map(|text| PlanPlace::parse(text).ok_or(())).transpose();
         let after = after.map_err(|()| {
             Problem::new(ProblemKind::RequestInvalid, "after must be next of the page before")
         })?;
@@ -108,7 +109,7 @@ struct RotationStepAnswer {
     event: String,
     /// Of the successor: 1 for the first key of the alias; null when there is none.
     generation: Option<u32>,
-    /// The end of the successor's certificate; null when there is none.
+    /// The end of the successor's certificate, or of a symmetric key; null when there is no successor.
     not_after: Option<String>,
 }
 
@@ -119,7 +120,7 @@ impl From<Plan> for RotationPlanAnswer {
             until: plan.until.to_text(),
             steps: plan.forecast.steps.into_iter().map(RotationStepAnswer::from).collect(),
             truncated: plan.forecast.truncated,
-            next: plan.next.map(|place| place.as_str().to_owned()),
+            next: plan.next.as_ref().map(PlanPlace::to_text),
         }
     }
 }

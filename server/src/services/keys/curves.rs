@@ -103,11 +103,11 @@ impl KeyService {
         if !alias.application.may_have_base_keys() {
             return Err(KeyError::CurveNotAllowed);
         }
-        let (_, pre_expire_days) = self.policies.periods(alias)?;
+        self.policies.periods(alias)?;
         let _making = self.creation_lock(alias).lock().await;
         let newest = self.directory.newest_now(alias).await?;
         if let Some(newest) = &newest {
-            if self.usable(newest, pre_expire_days) {
+            if !self.provisioner.needs_successor(newest).await? {
                 return Ok(Arc::clone(newest));
             }
             self.directory.states.check_renewable(&newest.id)?;

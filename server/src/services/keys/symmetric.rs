@@ -26,8 +26,8 @@ pub struct SymmetricKey {
 }
 
 impl KeyService {
-    /// The current symmetric key of the alias, made when there is none; with `force` always a new one. What the earlier
-    /// ones encrypted can still be decrypted.
+    /// The current symmetric key of the alias, made when there is none; with `force` a new one, always: of several that
+    /// are asked for at once, here and elsewhere, one is made. What the earlier ones encrypted can still be decrypted.
     ///
     /// # Errors
     /// [`KeyError`]; [`KeyError::ReferenceNotSupported`] for the alias of a key pair.
@@ -39,22 +39,22 @@ impl KeyService {
     ) -> Result<SymmetricKey, KeyError> {
         let made = async {
             self.authorizer.check(call, Operation::GenerateSymmetricKey, alias)?;
-            let (_, pre_expire_days) = self.policies.periods(alias)?;
+            self.policies.periods(alias)?;
             if alias.role() != AliasRole::Base || self.directory.newest_now(alias).await?.is_some() {
                 return Err(KeyError::ReferenceNotSupported);
             }
-            let now = self.provisioner.clock.now();
             let newest = self.provisioner.repository.find_newest_symmetric(alias).await?;
-            if let Some(newest) = newest
+            if let Some(newest) = &newest
                 && !force
-                && newest.period.is_current(now, pre_expire_days)
+                && !self.provisioner.needs_symmetric_successor(newest)
             {
-                return Ok(SymmetricKey { id: newest.id, made: false });
+                return Ok(SymmetricKey { id: newest.id.clone(), made: false });
             }
-            if !self.quota.take(&call.principal.name, now) {
+            if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
                 return Err(KeyError::QuotaExceeded);
             }
-            let key = self.provisioner.make_symmetric(alias, force, pre_expire_days).await;
+            let before = newest.map_or(0, |newest| newest.generation);
+            let key = self.provisioner.make_symmetric(alias, before).await;
             if !key.as_ref().is_ok_and(|key| key.made) {
                 self.quota.give_back(&call.principal.name);
             }
@@ -75,50 +75,44 @@ impl KeyService {
 }
 
 impl Provisioner {
-    async fn make_symmetric(
+    /// Makes the key after that of generation `before` (0: the first), unless there is one: then that is the answer,
+    /// also when another server makes it meanwhile.
+    pub(super) async fn make_symmetric(
         &self,
         alias: &KeyAlias,
-        force: bool,
-        pre_expire_days: u32,
+        before: u32,
     ) -> Result<SymmetricKey, KeyError> {
         let lease = self.lease(&format!("symmetric/{alias}")).await?;
-        let made = self.make_symmetric_leased(alias, force, pre_expire_days).await;
+        let made = self.make_symmetric_leased(alias, before).await;
         self.release(lease).await;
         made
     }
 
-    async fn make_symmetric_leased(
-        &self,
-        alias: &KeyAlias,
-        force: bool,
-        pre_expire_days: u32,
-    ) -> Result<SymmetricKey, KeyError> {
+    async fn make_symmetric_leased(&self, alias: &KeyAlias, before: u32) -> Result<SymmetricKey, KeyError> {
         let newest = self.repository.find_newest_symmetric(alias).await?;
-        let now = self.clock.now();
-        if let Some(newest) = &newest
-            && !force
-            && newest.period.is_current(now, pre_expire_days)
-        {
-            return Ok(SymmetricKey { id: newest.id.clone(), made: false });
+        if newest.map_or(0, |newest| newest.generation) != before {
+            return self.symmetric_of_another(alias).await;
         }
-        let generation = newest.map_or(1, |newest| newest.generation.saturating_add(1));
+        let generation = before.saturating_add(1);
         let record = SymmetricKeyRecord {
             id: self.key_id()?,
             alias: alias.clone(),
             generation,
             token_key: self.kek_object(&symmetric_label(alias, generation)).await?,
-            period: Cryptoperiod::starting(now, SymmetricKeyRecord::VALIDITY_DAYS, None),
+            period: Cryptoperiod::starting(self.clock.now(), SymmetricKeyRecord::VALIDITY_DAYS, None),
         };
         match self.repository.insert_symmetric_successor(&record).await {
             Ok(()) => Ok(SymmetricKey { id: record.id, made: true }),
             // The lease ran out and another server was faster: its key counts.
-            Err(RepositoryError::Conflict) => {
-                let winner = self.repository.find_newest_symmetric(alias).await?;
-                let winner = winner.ok_or(KeyError::Internal("a key vanished that another server made"))?;
-                Ok(SymmetricKey { id: winner.id, made: false })
-            }
+            Err(RepositoryError::Conflict) => self.symmetric_of_another(alias).await,
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn symmetric_of_another(&self, alias: &KeyAlias) -> Result<SymmetricKey, KeyError> {
+        let newest = self.repository.find_newest_symmetric(alias).await?;
+        let newest = newest.ok_or(KeyError::Internal("a key vanished that another server made"))?;
+        Ok(SymmetricKey { id: newest.id, made: false })
     }
 }
 
