@@ -484,7 +484,7 @@ async fn made_on_request(token: &Token) {
 
 /// A server looks of itself: nobody asks for a key, nor for renewals.
 async fn by_itself(token: &Token) {
-    const PATIENCE: Duration = Duration::from_secs(120);
+    const PATIENCE: Duration = Duration::from_mins(2);
     let world = World::over(token).await;
     let data_dir = tempfile::tempdir().unwrap();
     let running = world.start(&data_dir, &immortal()).await;

@@ -127,16 +127,14 @@ impl KeyService {
         let made = async {
             self.authorizer.check(call, operation, alias)?;
             check(alias.role())?;
-            match self.directory.newest_now(alias).await? {
-                Some(newest) => self.make_successor(call, &newest, subject).await,
-                None => {
-                    // The first key is rotated by nobody.
-                    self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
-                    match alias.role() {
-                        AliasRole::Curve(_) => self.ensure_on_curve(alias, subject).await,
-                        _ => self.provisioner.ensure(alias, subject).await,
-                    }
-                }
+            if let Some(newest) = self.directory.newest_now(alias).await? {
+                return self.make_successor(call, &newest, subject).await;
+            }
+            // The first key is rotated by nobody.
+            self.authorizer.check(call, Operation::GenerateMasterKey, alias)?;
+            match alias.role() {
+                AliasRole::Curve(_) => self.ensure_on_curve(alias, subject).await,
+                _ => self.provisioner.ensure(alias, subject).await,
             }
         };
         self.auditor.audited(call, operation, Some(alias), made, |key| Some(&key.id)).await

@@ -104,7 +104,8 @@ impl Provisioner {
         {
             return Ok(Arc::clone(lasting));
         }
-        match (self.renew(alias, subject).await, lasting) {
+        // Boxed: what is rare need not be a part of every operation's state.
+        match (Box::pin(self.renew(alias, subject)).await, lasting) {
             (Err(KeyError::Token(_)), Some(lasting)) => Ok(lasting),
             (made, _) => made,
         }

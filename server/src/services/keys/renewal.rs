@@ -27,9 +27,8 @@ impl Provisioner {
         if !newest.period.is_current(now, 0) {
             return Ok(true);
         }
-        // Whoever makes the successor says which issuer is missing. Boxed: what is rare need not be a part of every
-        // operation's state.
-        let Some(chain) = Box::pin(self.chain_to(newest)).await? else { return Ok(true) };
+        // Whoever makes the successor says which issuer is missing.
+        let Some(chain) = self.chain_to(newest).await? else { return Ok(true) };
         Ok(successor(&self.policies.in_force().compiled, &chain, now).is_some())
     }
 
