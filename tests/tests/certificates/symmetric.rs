@@ -57,6 +57,8 @@ async fn a_name_is_that_of_a_key_pair_or_of_a_symmetric_key() {
         ("REGISTRATION", "10001_pair", "KER-KMS-010"),
         ("REGISTRATION", "", "KER-KMS-010"),
         ("KERNEL", "SIGN", "KER-KMS-010"),
+        // No name of a key here, by the settings.
+        ("REGISTRATION", "_odd", "KER-KMS-010"),
         ("ROOT", "", "KER-KMS-010"),
         ("NONE", "x", "KER-KMS-002"),
         ("", "x", "KER-KMS-005"),

@@ -30,7 +30,7 @@ impl KeyService {
     /// are asked for at once, here and elsewhere, one is made. What the earlier ones encrypted can still be decrypted.
     ///
     /// # Errors
-    /// [`KeyError`]; [`KeyError::ReferenceNotSupported`] for the alias of a key pair.
+    /// [`KeyError`]; [`KeyError::ReferenceNotSupported`] for the alias of a key pair, and one that the settings allow no key.
     pub async fn generate_symmetric(
         &self,
         call: &CallContext,
@@ -50,6 +50,10 @@ impl KeyService {
             {
                 return Ok(SymmetricKey { id: newest.id.clone(), made: false });
             }
+            // A name that has such a key can have no other.
+            if !is_identity_cache(alias) && !self.reference_allowed(alias) {
+                return Err(KeyError::ReferenceNotSupported);
+            }
             if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
                 return Err(KeyError::QuotaExceeded);
             }
@@ -67,10 +71,8 @@ impl KeyService {
 
     /// Whether the alias has a symmetric key, or can only have one.
     pub(super) async fn is_symmetric(&self, alias: &KeyAlias) -> Result<bool, KeyError> {
-        let identity_cache = alias.application.as_str() == ApplicationId::KERNEL
-            && alias.reference.as_str() == ReferenceId::IDENTITY_CACHE;
         let repository = Arc::clone(&self.provisioner.repository);
-        Ok(identity_cache || repository.find_newest_symmetric(alias).await?.is_some())
+        Ok(is_identity_cache(alias) || repository.find_newest_symmetric(alias).await?.is_some())
     }
 }
 
@@ -114,6 +116,12 @@ impl Provisioner {
         let newest = newest.ok_or(KeyError::Internal("a key vanished that another server made"))?;
         Ok(SymmetricKey { id: newest.id, made: false })
     }
+}
+
+/// Whether it is the one name that is known to be that of a symmetric key.
+fn is_identity_cache(alias: &KeyAlias) -> bool {
+    alias.application.as_str() == ApplicationId::KERNEL
+        && alias.reference.as_str() == ReferenceId::IDENTITY_CACHE
 }
 
 /// What the key is called on the token.
