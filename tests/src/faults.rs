@@ -39,6 +39,7 @@ use kunji_server::{
         },
         rewrap::{RewrapRepository, RewrapRun},
         rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
+        wrap_counts::WrapCountRepository,
     },
 };
 use kunji_shared::{ModulusLength, Thumbprint};
@@ -410,6 +411,17 @@ impl RewrapRepository for Mortal<dyn Repository> {
 
     async fn replace_wrapping(&self, from: &KeyRecord, to: &KeyRecord) -> Result<(), RepositoryError> {
         database!(self.replace_wrapping(from, to))
+    }
+}
+
+#[async_trait]
+impl WrapCountRepository for Mortal<dyn Repository> {
+    async fn find_wraps(&self, kek: &KekRecord) -> Result<u64, RepositoryError> {
+        database!(self.find_wraps(kek))
+    }
+
+    async fn take_wraps(&self, kek: &KekRecord, from: u64, to: u64) -> Result<(), RepositoryError> {
+        database!(self.take_wraps(kek, from, to))
     }
 }
 

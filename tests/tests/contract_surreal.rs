@@ -17,6 +17,7 @@ use kunji_server::{
             AccessPolicyChange, AccessPolicyRepository as _, ClientRepository as _, KeyRepository as _,
             ProvisioningRepository as _, Repository, RepositoryError, SystemSecret,
         },
+        wrap_counts::WrapCountRepository,
     },
 };
 use kunji_shared::Thumbprint;
@@ -268,6 +269,7 @@ enum Reader {
     List,
     NewestKek,
     Kek,
+    Wraps,
     Client,
     AnyClient,
     Clients,
@@ -326,6 +328,7 @@ const TAMPERINGS: &[Tampering] = &[
         text: "UPDATE kek SET token_key = '00000000000000000000000000000000' WHERE version = 2",
         refused: &[("kek", Reader::NewestKek), ("kek", Reader::Kek)],
     },
+    Tampering { text: "UPDATE kek_wraps SET taken = 1", refused: &[("kek_wraps", Reader::Wraps)] },
     Tampering {
         text: "UPDATE policy:PMS SET automatic_rotation = false",
         refused: &[("policy", Reader::Policies)],
@@ -422,6 +425,7 @@ impl Reader {
             Self::List => repository.list(&a.alias, 8).await.map(drop),
             Self::NewestKek => repository.find_newest_kek(&application).await.map(drop),
             Self::Kek => repository.find_kek(&application, 2).await.map(drop),
+            Self::Wraps => repository.find_wraps(&kek(2, 2)?).await.map(drop),
             Self::Client => repository.find_client(&client("regproc")?.id).await.map(drop),
             Self::AnyClient => repository.has_clients().await.map(drop),
             Self::Clients => repository.list_clients(None, 10).await.map(drop),
@@ -443,6 +447,7 @@ async fn rows_that_were_tampered_with_are_refused() -> Result<()> {
         repository.insert_successor(&key(&alias("B")?, 1, 2)).await?;
         repository.insert_kek_successor(&kek(1, 1)?).await?;
         repository.insert_kek_successor(&kek(2, 2)?).await?;
+        repository.take_wraps(&kek(2, 2)?, 0, 7).await?;
         repository.insert_client(&client("regproc")?).await?;
         repository.insert_client(&client("root")?).await?;
         for version in [2, 3] {

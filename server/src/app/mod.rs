@@ -49,6 +49,7 @@ use crate::{
             provisioning::Provisioner,
             revocation::RevocationLists,
             signer::Signer,
+            wraps::Wraps,
         },
         packets::{PacketDependencies, PacketService, PacketSettings},
         pseudonyms::Pseudonyms,
@@ -417,6 +418,7 @@ fn provisioner(
         policies: Arc::new(policies),
         repository: Arc::clone(&ports.repository),
         token: Arc::clone(&ports.token),
+        wraps: Wraps::default(),
         holder: kunji_shared::encoding::encode_hex(&holder),
         held: Mutex::default(),
     })
@@ -433,6 +435,7 @@ fn configured_policies(settings: &Settings) -> Result<Vec<KeyPolicy>> {
                 pre_expire_days: policy.pre_expire_days,
                 pre_expire: BTreeMap::new(),
                 modulus: None,
+                max_wraps: None,
                 active: true,
                 automatic_rotation: true,
                 destruction: DestructionTerms::default(),

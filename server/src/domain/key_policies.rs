@@ -108,6 +108,11 @@ impl KeyPolicies {
         self.followed_by(alias)?.modulus
     }
 
+    /// How often each KEK of the application may wrap.
+    pub fn max_wraps(&self, application: &ApplicationId) -> u64 {
+        self.get(application).and_then(|policy| policy.max_wraps).unwrap_or(KeyPolicy::MAX_WRAPS)
+    }
+
     /// The policy that the keys of the alias follow, active or not.
     fn followed_by(&self, alias: &KeyAlias) -> Option<&KeyPolicy> {
         self.0.get(match alias.role() {
@@ -142,6 +147,7 @@ impl KeyPolicies {
             return Err(KeyPolicyFault::new("preExpireDays", "must be less than validityDays"));
         }
         check_purposes(policy)?;
+        check_wraps(policy)?;
         let DestructionTerms { wait_days, offline_allowance_days } = policy.destruction;
         if !(DestructionTerms::MIN_WAIT_DAYS..=DestructionTerms::MAX_WAIT_DAYS).contains(&wait_days) {
             return Err(KeyPolicyFault::new("destructionWaitDays", "must be from 7 to 30"));
@@ -244,6 +250,18 @@ fn check_purposes(policy: &KeyPolicy) -> Result<(), KeyPolicyFault> {
     Ok(())
 }
 
+fn check_wraps(policy: &KeyPolicy) -> Result<(), KeyPolicyFault> {
+    let Some(max_wraps) = policy.max_wraps else { return Ok(()) };
+    let application = &policy.application;
+    if application.as_str() == ApplicationId::BASE_POLICY || !application.may_have_base_keys() {
+        return Err(KeyPolicyFault::new("maxWraps", "must be left out: no KEK follows this policy"));
+    }
+    if !(1..=KeyPolicy::MAX_WRAPS).contains(&max_wraps) {
+        return Err(KeyPolicyFault::new("maxWraps", "must be from 1 to 4294967296"));
+    }
+    Ok(())
+}
+
 /// The RSA modulus of that many bits.
 ///
 /// # Errors
@@ -308,6 +326,7 @@ pub(crate) mod tests {
             pre_expire_days,
             pre_expire: BTreeMap::new(),
             modulus: None,
+            max_wraps: None,
             active: true,
             automatic_rotation: true,
             destruction: DestructionTerms::default(),
@@ -405,6 +424,28 @@ pub(crate) mod tests {
         let named = |name: &str| parse_pre_expire(&BTreeMap::from([(name.to_owned(), 7)]));
         assert_eq!(named("issuing"), Ok(BTreeMap::from([(Issuing, 7)])));
         assert_eq!(named("sealing").map_err(|fault| fault.member), Err("preExpire"));
+    }
+
+    #[test]
+    fn keks_wrap_as_often_as_the_algorithm_allows_unless_less_is_said() {
+        let limited = |application, most| KeyPolicy {
+            max_wraps: Some(most),
+            ..policy(application, if application == "BASE" { 730 } else { 1095 }, 30)
+        };
+        let refused = |policy: KeyPolicy| shipped().check(&policy).map_err(|fault| fault.member);
+        let of = |policies: &KeyPolicies| policies.max_wraps(&ApplicationId::parse("REGISTRATION").unwrap());
+        assert_eq!(of(&shipped()), 4_294_967_296);
+        assert_eq!(of(&KeyPolicies::default()), 4_294_967_296);
+        assert_eq!(of(&with(&shipped(), limited("REGISTRATION", 5))), 5);
+        for most in [1, 4_294_967_296] {
+            assert_eq!(refused(limited("REGISTRATION", most)), Ok(()));
+        }
+        for most in [0, 4_294_967_297, u64::MAX] {
+            assert_eq!(refused(limited("REGISTRATION", most)), Err("maxWraps"));
+        }
+        for none in ["KERNEL", "BASE", "PARTNER"] {
+            assert_eq!(refused(limited(none, 5)), Err("maxWraps"), "{none}");
+        }
     }
 
     #[test]

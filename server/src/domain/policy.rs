@@ -61,6 +61,8 @@ pub struct KeyPolicy {
     pub pre_expire: BTreeMap<KeyPurpose, u32>,
     /// RSA modulus of the keys that are made from now on; `None`: as the server's settings say.
     pub modulus: Option<ModulusLength>,
+    /// How often each KEK of the application may wrap; `None`: [`Self::MAX_WRAPS`].
+    pub max_wraps: Option<u64>,
     /// Whether keys may be made.
     pub active: bool,
     /// Whether successors are made before a key's end. Otherwise one is made when the end is over and somebody asks, or
@@ -97,6 +99,9 @@ impl Default for DestructionTerms {
 impl KeyPolicy {
     /// Name of the policy of base keys.
     pub const BASE: &'static str = ApplicationId::BASE_POLICY;
+
+    /// How often a key may be used with AES-GCM and random IVs of 96 bits (NIST SP 800-38D, 8.3).
+    pub const MAX_WRAPS: u64 = 1 << 32;
 
     /// Days before the end of a key of this purpose from which a successor is made.
     pub fn pre_expire_days_of(&self, purpose: KeyPurpose) -> u32 {

@@ -41,3 +41,4 @@ pub mod rotation;
 pub mod secret_hasher;
 pub mod software_keys;
 pub mod spool;
+pub mod wrap_counts;

@@ -17,6 +17,7 @@ use super::{
     key_states::{KeyStateRepository, KeyTagRepository},
     rewrap::RewrapRepository,
     rotation::{AliasPlace, CrossCertificateRepository, NewestKeyRepository, NewestPage},
+    wrap_counts::WrapCountRepository,
 };
 use crate::domain::{
     alias::{ApplicationId, KeyAlias},
@@ -318,6 +319,7 @@ pub trait Repository:
     + KeyTagRepository
     + KeyEndRepository
     + RewrapRepository
+    + WrapCountRepository
     + ProvisioningRepository
     + ClientRepository
     + KeyPolicyRepository

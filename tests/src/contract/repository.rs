@@ -56,6 +56,7 @@ macro_rules! repository_contract {
                 aliases_do_not_mix,
                 other_domains_certificates_may_have_several_names,
                 symmetric_keys_succeed_each_other,
+                wrappings_are_numbered_once,
                 keys_are_listed_in_the_order_of_their_ids,
                 the_last_tags_of_a_key_count,
                 transitions_are_numbered_over_all_keys,
@@ -169,6 +170,7 @@ pub fn policy(application: &str, version: u64, access: AccessList) -> Result<Key
             pre_expire_days: 60,
             pre_expire: BTreeMap::from([(KeyPurpose::Encryption, 90), (KeyPurpose::Signing, 0)]),
             modulus: Some(ModulusLength::Rsa4096).filter(|_| version.is_multiple_of(2)),
+            max_wraps: Some(1 << 32).filter(|_| version.is_multiple_of(2)),
             active: true,
             automatic_rotation: version.is_multiple_of(2),
             destruction: DestructionTerms { wait_days: 7, offline_allowance_days: 365 },
@@ -866,6 +868,23 @@ pub async fn each_change_of_key_policies_makes_a_version(repository: Subject) ->
     .await?;
     let winner = policy(&format!("TASK-{}", only_winner(&outcomes)?), 5, AccessList::AnyRoleHolder)?;
     ensure!(repository.list_key_policies().await? == expected.after(KeyPolicyChange::Put(&[winner])));
+    Ok(())
+}
+
+/// Each number of a KEK's wrappings is taken once, and other KEKs have their own.
+pub async fn wrappings_are_numbered_once(repository: Subject) -> Result<()> {
+    let (first, second) = (kek(1, 1)?, kek(2, 2)?);
+    ensure!(repository.find_wraps(&first).await? == 0);
+    ensure!(is_conflict(&repository.take_wraps(&first, 1, 2).await));
+    repository.take_wraps(&first, 0, 3).await?;
+    ensure!(repository.find_wraps(&first).await? == 3 && repository.find_wraps(&second).await? == 0);
+    let outcomes = at_once(|task| {
+        let (repository, kek) = (Arc::clone(&repository), first.clone());
+        async move { repository.take_wraps(&kek, 3, 4 + u64::from(task)).await }
+    })
+    .await?;
+    let winner = only_winner(&outcomes)?;
+    ensure!(repository.find_wraps(&first).await? == 4 + u64::from(winner));
     Ok(())
 }
 

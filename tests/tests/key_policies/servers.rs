@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::join_all;
 use kunji_server::ports::key_store::KeyStore;
 use kunji_shared::{Certificate, ModulusLength};
 use kunji_tests::{in_process, softhsm::Token};
@@ -49,4 +50,26 @@ async fn all_servers_obey_a_change_within_two_seconds() {
     }
     let made = Certificate::from_pem(&there.certificate("REGISTRATION", "2").await).unwrap();
     assert_eq!(made.public_key().unwrap().modulus_length(), ModulusLength::Rsa3072);
+
+    // Together they wrap by each KEK no more often than is said.
+    let policy = json!({ "validityDays": 1095, "preExpireDays": 60, "maxWraps": 3 });
+    let stored = send(&keeper, Method::PUT, "LIMITED", &[("if-none-match", "*")], &policy).await;
+    assert_eq!(stored.status, 201, "{stored:?}");
+    while there.get("/v1/policies/LIMITED").await.status != 200 {
+        assert!(began.elapsed() < Duration::from_mins(1), "the other server");
+    }
+    let master = json!({ "applicationId": "LIMITED", "referenceId": "" });
+    keeper.call("/generateMasterKey/CERTIFICATE", master).await.response();
+    join_all((0..8).map(async |number: u32| {
+        let server = if number.is_multiple_of(2) { &keeper } else { &there };
+        server.certificate("LIMITED", &number.to_string()).await
+    }))
+    .await;
+    let text = "SELECT VALUE kek_version FROM key WHERE application = 'LIMITED' AND blob != NONE";
+    let wrapped: Vec<i64> = database.query(text).await.unwrap().take(0).unwrap();
+    assert_eq!(wrapped.len(), 8);
+    for version in 1..=8 {
+        let of_it = wrapped.iter().filter(|&&by| by == version).count();
+        assert!(of_it <= 3, "{of_it} by KEK {version}: {wrapped:?}");
+    }
 }

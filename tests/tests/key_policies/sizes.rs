@@ -43,6 +43,7 @@ async fn keys_are_as_their_policy_says() {
     base_keys_follow_base(&keeper, &crypter).await;
     keys_on_the_token_follow_their_own(&keeper).await;
     what_is_said_of_purposes_is_obeyed(&keeper).await;
+    keks_wrap_as_often_as_is_said(&keeper, &crypter).await;
     refusals_name_the_member(&keeper).await;
 
     // What is shown can be stored again, and the table has it.
@@ -122,12 +123,59 @@ async fn what_is_said_of_purposes_is_obeyed(keeper: &Http) {
     assert!(plan["steps"].as_array().unwrap().iter().all(|step| step["reference"] != "1"), "{plan}");
 }
 
+async fn keks_wrap_as_often_as_is_said(keeper: &Http, crypter: &Http) {
+    let policy = |most: u64| json!({ "validityDays": 1000, "preExpireDays": 50, "maxWraps": most });
+    let created = send(keeper, Method::PUT, "LIMITED", &[("if-none-match", "*")], &policy(2)).await;
+    assert_eq!((created.status.as_u16(), &created.body["maxWraps"]), (201, &json!(2)));
+    let master = json!({ "applicationId": "LIMITED", "referenceId": "" });
+    keeper.call("/generateMasterKey/CERTIFICATE", master).await.response();
+    let state = async || {
+        let keks = keeper.get("/v1/keks/LIMITED").await.body;
+        (keks["keks"].as_array().unwrap().len(), keeper.certificate("LIMITED", "").await)
+    };
+    let (_, first) = state().await;
+    let mut certificates = Vec::new();
+    let steps = [
+        // Two under each KEK, then more under the last.
+        [(1, 1, 2), (2, 1, 2), (3, 2, 2), (4, 2, 2), (5, 3, 2)],
+        // So many that the server has some at hand, which do not count once the limit is lower.
+        [(6, 3, 4), (7, 3, 4), (8, 3, 4_000), (9, 3, 4_000), (10, 4, 5)],
+    ];
+    for (number, keks, most) in steps.into_iter().flatten() {
+        put(keeper, "LIMITED", &policy(most)).await;
+        let reference = number.to_string();
+        certificates.push((reference.clone(), keeper.certificate("LIMITED", &reference).await));
+        let (count, own) = state().await;
+        assert_eq!((count, own == first), (keks, keks == 1), "{number}");
+    }
+    // Nine are under older KEKs. The last has room for four of them.
+    assert_eq!(keeper.post("/v1/rewrap", &json!({})).await.status, 200);
+    let run = loop {
+        let run = keeper.get("/v1/rewrap").await.body;
+        if run["state"] == "ended" {
+            break run;
+        }
+    };
+    assert_eq!((&run["moved"], &run["failed"]), (&json!(9), &json!(0)), "{run}");
+    assert_eq!(state().await.0, 5);
+    for (reference, certificate) in certificates {
+        assert_eq!(keeper.certificate("LIMITED", &reference).await, certificate, "it stays");
+        let packet = peer::seal_self_contained(&certificate, b"content");
+        let mut request = crypto(&reference, &packet);
+        request["applicationId"] = json!("LIMITED");
+        assert_eq!(unb64(&crypter.call("/decrypt", request).await.response()["data"]), b"content");
+    }
+}
+
 async fn refusals_name_the_member(keeper: &Http) {
     let before = keeper.get("/v1/policies").await.body;
     for (application, member, value, named) in [
         ("SIZED", "keyBits", json!(1024), "keyBits"),
         ("SIZED", "keyBits", json!(2047), "keyBits"),
         ("SIZED", "keyBits", json!(4_294_967_295_u32), "keyBits"),
+        ("SIZED", "maxWraps", json!(0), "maxWraps"),
+        ("SIZED", "maxWraps", json!(4_294_967_297_u64), "maxWraps"),
+        ("KERNEL", "maxWraps", json!(5), "maxWraps"),
         ("SIZED", "preExpire", json!({ "signing": 1000 }), "preExpire.signing"),
         ("SIZED", "preExpire", json!({ "issuing": 1000 }), "preExpire.issuing"),
         ("SIZED", "preExpire", json!({ "encryption": 30 }), "preExpire.encryption"),

@@ -64,7 +64,7 @@ impl TryFrom<KekRow> for KekRecord {
 }
 
 /// Record id of a KEK. An application's name has no colon.
-fn kek_name(application: &ApplicationId, version: u32) -> String {
+pub(super) fn kek_name(application: &ApplicationId, version: u32) -> String {
     format!("{application}:{version}")
 }
 

@@ -47,6 +47,7 @@ mod runner;
 mod schema;
 mod symmetric_rows;
 mod tag_rows;
+mod wrap_rows;
 
 use endpoint::Endpoint;
 pub use error::ConnectError;

@@ -42,11 +42,12 @@ struct PolicyRow {
     /// `None`, as the next: of the time before keys could be destroyed.
     destruction_wait_days: Option<u32>,
     offline_allowance_days: Option<u32>,
-    /// `None`, as the next three: nothing is said.
+    /// `None`, as the next four: nothing is said.
     key_bits: Option<u32>,
     pre_expire_issuing: Option<u32>,
     pre_expire_encryption: Option<u32>,
     pre_expire_signing: Option<u32>,
+    max_wraps: Option<u64>,
     /// `None`: of the time before there were versions.
     version: Option<i64>,
     changed_at: Option<i64>,
@@ -88,6 +89,7 @@ impl From<&KeyPolicyRecord> for PolicyRow {
             pre_expire_issuing: pre_expire(KeyPurpose::Issuing),
             pre_expire_encryption: pre_expire(KeyPurpose::Encryption),
             pre_expire_signing: pre_expire(KeyPurpose::Signing),
+            max_wraps: policy.max_wraps,
             version: Some(number(record.version)),
             changed_at: changed_at.map(Timestamp::millis),
             changed_by,
@@ -119,6 +121,7 @@ impl TryFrom<(String, PolicyRow)> for KeyPolicyRecord {
             pre_expire_days: row.pre_expire_days,
             pre_expire,
             modulus: modulus.transpose()?,
+            max_wraps: row.max_wraps,
             active: row.active,
             automatic_rotation: row.automatic_rotation.unwrap_or(true),
             destruction: DestructionTerms {
@@ -289,6 +292,7 @@ mod tests {
                 pre_expire_days: 60,
                 pre_expire: BTreeMap::from([(KeyPurpose::Issuing, 61), (KeyPurpose::Signing, 0)]),
                 modulus: Some(ModulusLength::Rsa3072),
+                max_wraps: Some(1_000_000),
                 active: true,
                 automatic_rotation: false,
                 destruction: DestructionTerms { wait_days: 8, offline_allowance_days: 90 },
@@ -320,6 +324,7 @@ mod tests {
             pre_expire_issuing: None,
             pre_expire_encryption: None,
             pre_expire_signing: None,
+            max_wraps: None,
             version: None,
             changed_at: None,
             changed_by: None,
@@ -328,7 +333,7 @@ mod tests {
         let old = KeyPolicyRecord::try_from(("REGISTRATION".to_owned(), old)).unwrap();
         assert_eq!((old.policy.automatic_rotation, old.version, old.changed), (true, 0, None));
         assert_eq!(old.policy.destruction, DestructionTerms::default());
-        assert_eq!((old.policy.modulus, old.policy.pre_expire.len()), (None, 0));
+        assert_eq!((old.policy.modulus, old.policy.pre_expire.len(), old.policy.max_wraps), (None, 0, None));
         let odd = PolicyRow { key_bits: Some(1024), ..row() };
         assert!(KeyPolicyRecord::try_from(("REGISTRATION".to_owned(), odd)).is_err());
     }

@@ -23,7 +23,7 @@ macro_rules! step {
 }
 
 /// The steps; the first leads to version 1.
-const MIGRATIONS: [&str; 12] = [
+const MIGRATIONS: [&str; 13] = [
     step!("0001_initial.surql"),
     step!("0002_clients.surql"),
     step!("0003_access_policies.surql"),
@@ -36,10 +36,11 @@ const MIGRATIONS: [&str; 12] = [
     step!("0010_key_ends.surql"),
     step!("0011_destruction_watch.surql"),
     step!("0012_policy_purposes.surql"),
+    step!("0013_wrap_counts.surql"),
 ];
 
 /// The newest version known here.
-pub(super) const VERSION: u32 = 12;
+pub(super) const VERSION: u32 = 13;
 const _: () = assert!(MIGRATIONS.len() == VERSION as usize, "a migration leads to each version");
 
 /// Rounds until the steps are done; several servers may do them at once, and only one wins each.

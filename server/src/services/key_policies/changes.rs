@@ -158,6 +158,9 @@ fn describe(policy: &KeyPolicy) -> Value {
         if let Some(modulus) = policy.modulus {
             members.insert("keyBits".to_owned(), json!(modulus.bits()));
         }
+        if let Some(max_wraps) = policy.max_wraps {
+            members.insert("maxWraps".to_owned(), json!(max_wraps));
+        }
         if !policy.pre_expire.is_empty() {
             let days: BTreeMap<_, _> =
                 policy.pre_expire.iter().map(|(purpose, days)| (purpose.name(), days)).collect();

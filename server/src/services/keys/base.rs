@@ -59,8 +59,7 @@ impl BaseKeyMaker {
         if provisioner.directory.newest(&module_alias).await?.is_none() {
             return Err(KeyError::ModuleKeyMissing);
         }
-        let module = provisioner.ensure(&module_alias, &SubjectOverrides::default()).await?;
-        let kek = provisioner.ensure_kek(&alias.application, module.generation).await?;
+        let (module, kek) = provisioner.module_with_kek(&alias.application).await?;
 
         let software = Arc::clone(&self.software);
         let key_type = provisioner.key_type(alias);
@@ -104,7 +103,7 @@ impl BaseKeyMaker {
 }
 
 /// The private key (PKCS#8) wrapped by the token with this context, and unwrapped once: a key that cannot be must not
-/// get a certificate that packets are sealed for.
+/// get a certificate that packets are sealed for. The caller has counted the wrapping.
 pub(super) async fn wrap(
     provisioner: &Provisioner,
     kek: &KekRecord,

@@ -53,6 +53,7 @@ pub(crate) mod states;
 mod symmetric;
 mod upload_error;
 mod uploads;
+pub(crate) mod wraps;
 
 pub use destruction::{DestructionView, KekInState};
 pub use doctor::{Examination, Mended};

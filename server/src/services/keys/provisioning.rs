@@ -25,6 +25,7 @@ use super::{
     pending::{Awaited, Pending},
     policies::PolicyTable,
     recognition::{kek_label, known_pair, pair_label},
+    wraps::Wraps,
 };
 use crate::{
     domain::{
@@ -56,6 +57,7 @@ pub(crate) struct Provisioner {
     pub(crate) policies: Arc<PolicyTable>,
     pub(crate) repository: Arc<dyn Repository>,
     pub(crate) token: Arc<dyn KeyStore>,
+    pub(crate) wraps: Wraps,
     /// Names this process in leases.
     pub(crate) holder: String,
     /// Leases are per process; these keep the tasks of this one apart. One for each key on the token.

@@ -20,9 +20,10 @@ impl Provisioner {
         }
         let old = self.repository.find_kek(&key.alias.application, *kek_version).await?;
         let old = old.ok_or(KeyError::Internal("the KEK of a stored key has no record"))?;
+        let kek = self.counted(kek.clone()).await?;
         let context = |version| wrapping_context(&key.alias, &key.id, &key.thumbprint, version);
         let pkcs8 = self.token.unwrap(old.token_key, &context(*kek_version), blob).await?;
-        let wrapped = base::wrap(self, kek, &context(kek.version), pkcs8).await?;
+        let wrapped = base::wrap(self, &kek, &context(kek.version), pkcs8).await?;
         let KeyMaterial::Wrapped { blob, .. } = wrapped else {
             return Err(KeyError::Internal("a wrapped key is not wrapped"));
         };

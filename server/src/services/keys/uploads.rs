@@ -105,6 +105,7 @@ impl KeyService {
             KeyMaterial::Wrapped { kek_version, .. } => {
                 let pkcs8 = self.private_keys.pkcs8(newest).await?;
                 let kek = self.provisioner.ensure_kek(&newest.alias.application, kek_version).await?;
+                let kek = self.provisioner.counted(kek).await?;
                 let context = wrapping_context(&newest.alias, &id, &thumbprint, kek.version);
                 base::wrap(&self.provisioner, &kek, &context, pkcs8).await?
             }

@@ -36,6 +36,9 @@ pub(super) struct KeyPolicyRequest {
     /// Bits of the RSA modulus of keys that are made from now on: 2048, 3072 or 4096; as the server's setting
     /// `rsa_bits` when absent. Base keys follow `BASE`.
     key_bits: Option<u32>,
+    /// How often each KEK of the application may wrap a private key, 1 to 4294967296 (2^32, NIST SP 800-38D 8.3), which
+    /// it is when absent. Then the application's key gets a successor, and its KEK with it.
+    max_wraps: Option<u64>,
     /// Whether keys may be made and read; true when absent.
     active: Option<bool>,
     /// Whether successors are made before a key's end; true when absent. Otherwise one is made once the key has ended
@@ -64,6 +67,7 @@ impl KeyPolicyRequest {
             pre_expire_days: self.pre_expire_days,
             pre_expire: parse_pre_expire(&self.pre_expire.unwrap_or_default())?,
             modulus: self.key_bits.map(parse_key_bits).transpose()?,
+            max_wraps: self.max_wraps,
             active: self.active.unwrap_or(true),
             automatic_rotation: self.automatic_rotation.unwrap_or(true),
             destruction: DestructionTerms {
@@ -125,6 +129,8 @@ pub(super) struct KeyPolicyAnswer {
     pre_expire: BTreeMap<String, u32>,
     /// Bits of the RSA modulus of keys that are made from now on; null: as the server's setting `rsa_bits`.
     key_bits: Option<u32>,
+    /// How often each KEK of the application may wrap a private key; null: 4294967296.
+    max_wraps: Option<u64>,
     /// Whether keys may be made and read.
     active: bool,
     /// Whether successors are made before a key's end.
@@ -159,6 +165,7 @@ impl From<KeyPolicyRecord> for KeyPolicyAnswer {
             pre_expire_days: policy.pre_expire_days,
             pre_expire: days_by_name(policy.pre_expire),
             key_bits: policy.modulus.and_then(|modulus| u32::try_from(modulus.bits()).ok()),
+            max_wraps: policy.max_wraps,
             active: policy.active,
             automatic_rotation: policy.automatic_rotation,
             destruction_wait_days: policy.destruction.wait_days,
