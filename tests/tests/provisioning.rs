@@ -109,12 +109,13 @@ async fn killed_at(calls: i64, store: Arc<dyn KeyStore>) -> bool {
     let data_dir = tempfile::tempdir().unwrap();
     let life = Life::of(calls);
     let started = app::start(&settings(&data_dir), world.ports(&data_dir, &life)).await;
-    if let Ok(running) = started {
-        let certificate = running.services.keys.certificate(&caller(), &alias).await;
-        // The server looks into the database by itself too, so that its life may end a moment later.
-        assert!(certificate.is_ok() || life.is_over());
-    } else {
-        assert!(life.is_over(), "it failed without being killed");
+    match started {
+        Ok(running) => {
+            let certificate = running.services.keys.certificate(&caller(), &alias).await;
+            // The server looks into the database by itself too, so that its life may end a moment later.
+            assert!(certificate.is_ok() || life.is_over(), "without being killed: {certificate:?}");
+        }
+        Err(error) => assert!(life.is_over(), "it failed without being killed: {error:?}"),
     }
     if !life.is_over() {
         return true;

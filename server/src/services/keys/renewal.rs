@@ -98,6 +98,7 @@ impl KeyService {
 
     /// Gives a symmetric key a successor, unless it has one. Returns whether this call made it.
     pub(crate) async fn renew_symmetric(&self, newest: &SymmetricKeyRecord) -> Result<bool, KeyError> {
+        self.check_symmetric_name(&newest.alias)?;
         let key = self.provisioner.make_symmetric(&newest.alias, newest.generation).await?;
         if key.made {
             self.auditor.own("key.create", Some(newest.alias.clone()), Some(key.id)).await?;

@@ -51,9 +51,7 @@ impl KeyService {
                 return Ok(SymmetricKey { id: newest.id.clone(), made: false });
             }
             // A name that has such a key can have no other.
-            if !is_identity_cache(alias) && !self.reference_allowed(alias) {
-                return Err(KeyError::ReferenceNotSupported);
-            }
+            self.check_symmetric_name(alias)?;
             if !self.quota.take(&call.principal.name, self.provisioner.clock.now()) {
                 return Err(KeyError::QuotaExceeded);
             }
@@ -67,6 +65,15 @@ impl KeyService {
         self.auditor
             .audited(call, Operation::GenerateSymmetricKey, Some(alias), made, |key| Some(&key.id))
             .await
+    }
+
+    /// Whether the settings allow a symmetric key of that name.
+    pub(super) fn check_symmetric_name(&self, alias: &KeyAlias) -> Result<(), KeyError> {
+        if is_identity_cache(alias) || self.reference_allowed(alias) {
+            Ok(())
+        } else {
+            Err(KeyError::ReferenceNotSupported)
+        }
     }
 
     /// Whether the alias has a symmetric key, or can only have one.
