@@ -126,7 +126,11 @@ impl Provisioner {
         self.release(lease).await;
         // The next attempt would not know the subject that this caller asked for.
         if *subject == SubjectOverrides::default() {
-            self.note(&Awaited::Pair(alias.clone()), &made);
+            match (&made, alias.role()) {
+                // Whoever asked keeps it in the records instead: waiting would not help.
+                (Err(KeyError::Token(KeyStoreError::Unsupported(_))), AliasRole::Curve(_)) => {}
+                _ => self.note(&Awaited::Pair(alias.clone()), &made),
+            }
         }
         if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = &made {
             self.make_next_kek_ahead(alias).await?;
@@ -138,8 +142,6 @@ impl Provisioner {
 
     fn note<T>(&self, key: &Awaited, made: &Result<T, KeyError>) {
         match made {
-            // Waiting would not help.
-            Err(KeyError::Token(KeyStoreError::Unsupported(_))) => {}
             Err(KeyError::Token(error)) if self.pending.note(key) => {
                 tracing::error!(%key, %error, "a key cannot be used yet; its predecessor, if any, stays current");
             }
