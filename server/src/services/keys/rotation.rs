@@ -8,6 +8,15 @@ use crate::{
     ports::{key_store::KeyStoreError, repository::RepositoryError},
 };
 
+/// Why a key gets a successor before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cause {
+    /// Somebody asks for it.
+    Request,
+    /// Its KEK has wrapped as often as it may.
+    Limit,
+}
+
 impl Provisioner {
     /// Makes the successor of `expected`, a key on the token, whatever its age and state. Of several that are asked for
     /// at once, here and elsewhere, one is made.
@@ -19,9 +28,27 @@ impl Provisioner {
         expected: &KeyRecord,
         subject: &SubjectOverrides,
     ) -> Result<Arc<KeyRecord>, KeyError> {
+        self.replace(expected, subject, Cause::Request).await
+    }
+
+    /// The same because its KEK has wrapped as often as it may: nobody asks for it, so not after a decision that the alias
+    /// gets no other key.
+    ///
+    /// # Errors
+    /// As [`Provisioner::rotate`]; why none is made by itself.
+    pub(super) async fn rotate_used_up(&self, expected: &KeyRecord) -> Result<Arc<KeyRecord>, KeyError> {
+        self.replace(expected, &SubjectOverrides::default(), Cause::Limit).await
+    }
+
+    async fn replace(
+        &self,
+        expected: &KeyRecord,
+        subject: &SubjectOverrides,
+        cause: Cause,
+    ) -> Result<Arc<KeyRecord>, KeyError> {
         let alias = &expected.alias;
         let lease = self.lease(&format!("key/{alias}")).await?;
-        let made = self.rotate_leased(expected, subject).await;
+        let made = self.replace_leased(expected, subject, cause).await;
         self.release(lease).await;
         if let Err(KeyError::Token(KeyStoreError::Incomplete(_))) = &made {
             self.make_next_kek_ahead(alias).await?;
@@ -31,20 +58,28 @@ impl Provisioner {
         Ok(made)
     }
 
-    async fn rotate_leased(
+    async fn replace_leased(
         &self,
         expected: &KeyRecord,
         subject: &SubjectOverrides,
+        cause: Cause,
     ) -> Result<Arc<KeyRecord>, KeyError> {
         let alias = &expected.alias;
         let newest = self.directory.newest_now(alias).await?;
         if newest.is_none_or(|newest| newest.id != expected.id) {
             return Err(KeyError::Forestalled);
         }
+        if cause == Cause::Limit {
+            self.directory.states.refresh().await?;
+            self.directory.states.check_renewable(&expected.id)?;
+        }
         let record = self.make_successor(alias, subject, Some(expected)).await?;
-        let record = requested(self.directory.insert_requested(record).await)?;
+        let record = requested(match cause {
+            Cause::Request => self.directory.insert_requested(record).await,
+            Cause::Limit => self.directory.insert(record).await,
+        })?;
         self.auditor.own("key.create", Some(alias.clone()), Some(record.id.clone())).await?;
-        tracing::info!(%alias, generation = record.generation, "made a key on the token, as asked for");
+        tracing::info!(%alias, generation = record.generation, ?cause, "made a key on the token before its time");
         Ok(record)
     }
 

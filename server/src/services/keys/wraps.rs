@@ -2,7 +2,8 @@
 //!
 //! Each wrapping has a number, which the database gives out once, whatever server asks. A server takes several at once
 //! and keeps what it has not used in memory, so that few wrappings wait for the database; numbers that it still had when
-//! it was killed are lost. So a KEK wraps at most as often as is said, and may get its successor a little earlier.
+//! it was killed are lost. So a KEK wraps at most as often as is said, and may get its successor a little earlier. Not
+//! counted are its check value, and a wrapping that is repeated after a fault of the token.
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
@@ -31,7 +32,7 @@ impl Provisioner {
     /// successor, and with it the KEK.
     ///
     /// # Errors
-    /// [`KeyError`]; [`KeyStoreError::Incomplete`] while the next KEK waits for a token.
+    /// [`KeyError`]; [`KeyStoreError::Unavailable`] while the next KEK waits for a token.
     pub(super) async fn module_with_kek(
         &self,
         application: &ApplicationId,
@@ -44,12 +45,13 @@ impl Provisioner {
                 return Ok((module, kek));
             }
             if kek.version < module.generation {
-                let waits = "the KEK before it has wrapped as often as it may".to_owned();
-                return Err(KeyStoreError::Incomplete(waits).into());
+                let waits =
+                    "the next KEK cannot be used yet, and the one before has wrapped as often as it may";
+                return Err(KeyStoreError::Unavailable(waits.to_owned()).into());
             }
             tracing::info!(%application, version = kek.version, "a KEK has wrapped as often as it may");
             // Boxed: what is rare need not be a part of every operation's state.
-            match Box::pin(self.rotate(&module, &SubjectOverrides::default())).await {
+            match Box::pin(self.rotate_used_up(&module)).await {
                 Ok(_) | Err(KeyError::Forestalled) => {}
                 Err(error) => return Err(error),
             }
