@@ -160,15 +160,17 @@ impl RotationService {
         Ok((keys, page.next.map(PlanPlace::Symmetric)))
     }
 
-    /// The key as it is renewed: of keys that are made on request, none against which something was decided.
+    /// The key as it is renewed: of keys that are made on request, none against which something was decided; of the
+    /// others none that is suspended, or whose alias is to have no other.
     fn foreseen(&self, key: &KeyRecord) -> NewestKey {
         let newest = NewestKey::of(key);
-        let is_decided = !self.provisioner.directory.states.is_active(&key.id);
-        if is_decided && is_made_on_request(&key.alias) {
-            NewestKey { sort: Sort::Last, ..newest }
+        let states = &self.provisioner.directory.states;
+        let is_last = if is_made_on_request(&key.alias) {
+            !states.is_active(&key.id)
         } else {
-            newest
-        }
+            states.check_renewable(&key.id).is_err()
+        };
+        if is_last { NewestKey { sort: Sort::Last, ..newest } } else { newest }
     }
 
     /// Renews what is due now, wherever it is, if no other server does. What fails is logged, and tried again the next
@@ -296,7 +298,7 @@ impl RotationService {
         let mut newest = NewestKeys::new();
         for alias in self.aliases_on_token() {
             if let Some(key) = self.provisioner.directory.newest(&alias).await? {
-                newest.insert(alias, NewestKey::of(&key));
+                newest.insert(alias, self.foreseen(&key));
             }
         }
         Ok(newest)

@@ -105,7 +105,7 @@ impl KeyStates {
 
     /// Whether a successor of the newest key may be made although nobody asked for one. That is a matter of the key as
     /// the database has it now: it may have a successor that was asked for.
-    pub(super) fn check_renewable(&self, newest: &KeyId) -> Result<(), KeyError> {
+    pub(crate) fn check_renewable(&self, newest: &KeyId) -> Result<(), KeyError> {
         match self.standing(newest) {
             Some(standing) if standing.state == KeyState::Suspended => {
                 Err(KeyError::NotUsable(standing.state))
