@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use kunji_shared::{ModulusLength, encoding::encode_hex};
+use kunji_shared::encoding::encode_hex;
 use surrealdb::types::{Object, SurrealValue, Value};
 
 use super::{
@@ -17,6 +17,7 @@ use crate::{
         alias::{ApplicationId, KeyPurpose},
         digest::sha256,
         key::length_prefixed,
+        key_policies::parse_key_bits,
         policy::{AccessList, DestructionTerms, KeyPolicy},
         time::Timestamp,
     },
@@ -102,10 +103,9 @@ impl TryFrom<(String, PolicyRow)> for KeyPolicyRecord {
 
     fn try_from((application, row): (String, PolicyRow)) -> Result<Self, &'static str> {
         let usual = DestructionTerms::default();
-        let modulus = row.key_bits.map(|bits| {
-            let modulus = usize::try_from(bits).ok().and_then(ModulusLength::from_bits);
-            modulus.ok_or("the length of the modulus is malformed")
-        });
+        let modulus = row
+            .key_bits
+            .map(|bits| parse_key_bits(bits).map_err(|_| "the length of the modulus is malformed"));
         let pre_expire: BTreeMap<_, _> = [
             (KeyPurpose::Issuing, row.pre_expire_issuing),
             (KeyPurpose::Encryption, row.pre_expire_encryption),
@@ -282,6 +282,8 @@ impl SurrealRepository {
 
 #[cfg(test)]
 mod tests {
+    use kunji_shared::ModulusLength;
+
     use super::*;
 
     fn record(application: &str, version: u64, access: AccessList) -> KeyPolicyRecord {
